@@ -1,0 +1,112 @@
+"""What a player is: the contracts of creators, solvers and policies."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+
+from eva_env.types import Proposal, Round, Task
+
+Logs = Mapping[str, float]
+
+
+class Creator(ABC):
+    """Publishes a prompt distribution every round.
+
+    Subclasses are dataclasses: hyper-parameters are fields, so the object is its own
+    configuration; what changes while playing is held in ``init=False`` fields.
+    """
+
+    resample: bool = False
+    """Whether ``learn`` gets the round's prompts answered anew by the solver that has just
+    learned (eva, Alg. 1), which costs B * n more responses, or the round as it was played."""
+
+    @abstractmethod
+    def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
+        """At most n prompts of the task with logits, for the coming round."""
+
+    def learn(self, round: Round, rng: np.random.Generator) -> Logs:  # noqa: ARG002
+        """Read a finished round; returns numbers worth logging."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What changes while playing, picklable; the default is every ``init=False`` field."""
+        return {
+            name: getattr(self, name)
+            for name, spec in getattr(self, "__dataclass_fields__", {}).items()
+            if not spec.init
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from ``state_dict()``."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+class Solver(ABC):
+    """Answers prompts, and may learn from the rewards."""
+
+    @abstractmethod
+    def respond(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
+        """Give n responses to each of B prompts: (B, n) strings or integers."""
+
+    def learn(self, round: Round, rng: np.random.Generator) -> Logs:  # noqa: ARG002
+        """Learn from a finished round.
+
+        Returns numbers worth logging; the loop meters ``gradient_steps`` if it is there.
+        """
+        return {}
+
+    @property
+    def tokens(self) -> int:
+        """Tokens sampled since the solver was made; 0 where responses have none."""
+        return 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What changes while playing, picklable."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from ``state_dict()``."""
+
+
+class Policy(Protocol):
+    """Everything between a solver and a model; strings or integers in, nats out."""
+
+    tokens: int
+    """Response tokens sampled so far."""
+
+    def sample(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
+        """Draw n responses to each of B prompts, (B, n)."""
+        ...
+
+    def logprobs(self, prompts: Sequence[Any], responses: Sequence[Any]) -> torch.Tensor:
+        """Sum of the response's token log-probabilities, (P,) nats, differentiable."""
+        ...
+
+    def lengths(self, responses: Sequence[Any]) -> torch.Tensor:
+        """Tokens that ``logprobs`` sums over, (P,)."""
+        ...
+
+    def parameters(self) -> Iterable[torch.nn.Parameter]:
+        """Yield what an optimiser may change."""
+        ...
+
+    def frozen(self) -> Self:
+        """An independent copy without gradients, for use as reference."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """The parameters, by name."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> Any:
+        """Take over the parameters of ``state_dict()``."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint that the policy's ``load`` reads."""
+        ...

@@ -1,0 +1,1 @@
+"""Creators: ways of making prompts."""

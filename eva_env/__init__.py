@@ -1,0 +1,1 @@
+"""The game: rules, signals, worlds, reward models, and their PettingZoo and Gymnasium faces."""

@@ -1,0 +1,1 @@
+"""The tabular world, in which everything is exact."""

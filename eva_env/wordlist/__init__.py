@@ -1,0 +1,1 @@
+"""The wordlist world: verifiable writing instructions in a small English micro-language."""

@@ -1,0 +1,1 @@
+"""Scripts and the ``eva`` command: choose, run, record, report."""
