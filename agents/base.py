@@ -28,7 +28,7 @@ class Creator(ABC):
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """At most n prompts of the task with logits, for the coming round."""
 
-    def learn(self, round: Round, rng: np.random.Generator) -> Logs:  # noqa: ARG002
+    def learn(self, round: Round, rng: np.random.Generator) -> Logs:
         """Read a finished round; returns numbers worth logging."""
         return {}
 
@@ -53,7 +53,7 @@ class Solver(ABC):
     def respond(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
         """Give n responses to each of B prompts: (B, n) strings or integers."""
 
-    def learn(self, round: Round, rng: np.random.Generator) -> Logs:  # noqa: ARG002
+    def learn(self, round: Round, rng: np.random.Generator) -> Logs:
         """Learn from a finished round.
 
         Returns numbers worth logging; the loop meters ``gradient_steps`` if it is there.
@@ -69,7 +69,7 @@ class Solver(ABC):
         """What changes while playing, picklable."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - stateless by default
         """Continue from ``state_dict()``."""
 
 
