@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -33,9 +34,9 @@ class Creator(ABC):
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """What changes while playing, picklable; the default is every ``init=False`` field."""
+        """What changes while playing, picklable; by default copies of ``init=False`` fields."""
         return {
-            name: getattr(self, name)
+            name: copy(getattr(self, name))
             for name, spec in getattr(self, "__dataclass_fields__", {}).items()
             if not spec.init
         }
@@ -43,7 +44,7 @@ class Creator(ABC):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from ``state_dict()``."""
         for name, value in state.items():
-            setattr(self, name, value)
+            setattr(self, name, copy(value))
 
 
 class Solver(ABC):

@@ -1,0 +1,165 @@
+"""Online eva: a bounded buffer of rewrites, renewed with every mini-batch."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from agents.base import Creator, Logs
+from agents.creators.estimate import average, check_signal, measure
+from agents.creators.human import human_prompts
+from agents.evolve import Lineage, evolve, publish
+from agents.weights import Weighting, greedy, share, weigh, weighted
+from eva_env.types import Proposal, Round, Task
+
+Phase = Literal["warm-up", "mix-up", "bootstrap"]
+
+
+class Entry(NamedTuple):
+    """A rewrite in the buffer: its priority, and the round that it was made after."""
+
+    lineage: Lineage
+    priority: float
+    step: int
+
+
+@dataclass
+class EvaOnline(Creator):
+    """eva with a prioritised generative buffer (Ye et al. 2025, Sec. 3.3, App. A).
+
+    Batch of n prompts (8 in the paper) by phase, each batch's best then being rewritten:
+
+    - warm-up: n human prompts, until the buffer has once held ``capacity`` rewrites;
+    - mix-up: a share from the buffer, drawn by priority, the others human;
+    - bootstrap, once ``human_prompts`` were drawn: all n from the buffer.
+
+    Rewrites enter the buffer unanswered; answered ones leave it, then the oldest do until it
+    holds ``capacity``. Decided where the paper is silent: capacity ends the warm-up (its 400
+    steps would take 2 rewrites, not 4); drawing is without replacement; rewrites are made
+    independently of each other, so that every parent has been answered; a round that the
+    buffer cannot fill is filled with human prompts.
+    """
+
+    capacity: int = 3200
+    """Rewrites that the buffer holds."""
+
+    human_prompts: int = 10_000
+    """Human prompts to draw in all, the paper's |D|."""
+
+    evolve_fraction: float = 0.5
+    """Share of the batch, its highest signals, that is rewritten; at least one prompt is."""
+
+    evolve_from: Literal["batch", "human", "buffer"] = "batch"
+    """Which half of a mixed batch is rewritten from; the share is of the batch all the same."""
+
+    n_new: int = 4
+    """Rewrites of each such prompt in warm-up and mix-up."""
+
+    n_new_bootstrap: int = 2
+    """Rewrites of each such prompt in bootstrap."""
+
+    ratio_evol: float = 0.5
+    """Share of a mix-up batch that comes from the buffer."""
+
+    signal: str = "a_star_avg"
+    """What makes a prompt informative: a name in ``eva_env.signals.SIGNALS``, or ``payoff``,
+    what the game itself pays for the prompt."""
+
+    priority: Literal["parent", "max"] = "parent"
+    """Priority of a rewrite: its parent's signal, or the highest signal seen so far."""
+
+    weighting: Weighting = "proportional"
+    """How priorities become weights: ``agents.weights.weigh``."""
+
+    tau: float = 1.0
+    """Temperature of the softmax weighting, in units of the signal."""
+
+    alpha: float = 1.0
+    """Exponent of the rank weighting."""
+
+    deduplicate: bool = True
+    """Avoid rewrites that equal any prompt before, as far as the task has others."""
+
+    operators: dict[str, float] = field(default_factory=dict)
+    """Relative probability of each rewrite operator; empty: all alike."""
+
+    phase: Phase = field(init=False, repr=False, compare=False, default="warm-up")
+    buffer: list[Entry] = field(init=False, repr=False, compare=False, default_factory=list)
+    drawn: list[int] = field(init=False, repr=False, compare=False, default_factory=list)
+    parents: list[Any] = field(init=False, repr=False, compare=False, default_factory=list)
+    signals: list[float] = field(init=False, repr=False, compare=False, default_factory=list)
+    seen: set[Any] = field(init=False, repr=False, compare=False, default_factory=set)
+    humans: int = field(init=False, repr=False, compare=False, default=0)
+    highest: float = field(init=False, repr=False, compare=False, default=-np.inf)
+    step: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        check_signal(self.signal)
+        for name in ("capacity", "human_prompts", "n_new", "n_new_bootstrap"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("evolve_fraction", "ratio_evol"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+
+    def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
+        """Rewrite the last batch's best into the buffer, then publish the phase's batch."""
+        self._insert(task, rng)
+        if self.humans >= self.human_prompts:
+            self.phase = "bootstrap"
+        elif len(self.buffer) >= self.capacity:
+            self.phase = "mix-up"
+        del self.buffer[: max(0, len(self.buffer) - self.capacity)]
+        from_buffer = {"warm-up": 0, "mix-up": round(self.ratio_evol * n), "bootstrap": n}
+        human = min(n - from_buffer[self.phase], self.human_prompts - self.humans)
+        self.drawn = self._draw(n - human, rng)
+        batch = [self.buffer[i].lineage for i in self.drawn]
+        batch += human_prompts(task, n - len(batch), rng, {one.prompt for one in batch})
+        self.humans += n - len(self.drawn)
+        self.seen.update(one.prompt for one in batch)
+        return publish(batch)
+
+    def learn(self, round: Round, rng: np.random.Generator) -> Logs:
+        """Drop the answered rewrites from the buffer, and mark the batch's best as parents."""
+        answered = set(round.prompts)
+        drawn = [i for i in self.drawn if self.buffer[i].lineage.prompt in answered]
+        rewrites = {self.buffer[i].lineage.prompt for i in drawn}
+        gone = set(drawn)
+        self.buffer = [entry for i, entry in enumerate(self.buffer) if i not in gone]
+        self.drawn = []
+        prompts, values = average(round.prompts, measure(self.signal, round))
+        size = max(1, share(self.evolve_fraction, len(prompts)))
+        if self.evolve_from != "batch" and 0 < len(rewrites) < len(prompts):
+            half = [(p in rewrites) == (self.evolve_from == "buffer") for p in prompts]
+            prompts = [p for p, inside in zip(prompts, half, strict=True) if inside]
+            values = values[half]
+        best = greedy(values, min(size, len(prompts)), rng)
+        self.parents = [prompts[i] for i in best]
+        self.signals = [float(values[i]) for i in best]
+        self.highest = max(self.highest, float(values.max()))
+        self.step += 1
+        return {"buffer": float(len(self.buffer)), "signal": float(values.mean())}
+
+    def _insert(self, task: Task, rng: np.random.Generator) -> None:
+        """Rewrite the parents at the end of the buffer, where the youngest are."""
+        n_new = self.n_new_bootstrap if self.phase == "bootstrap" else self.n_new
+        for parent, value in zip(self.parents, self.signals, strict=True):
+            children = evolve(
+                task,
+                [parent],
+                n_new,
+                rng,
+                sequential=False,
+                taken=self.seen if self.deduplicate else None,
+                operators=self.operators,
+            )
+            priority = value if self.priority == "parent" else self.highest
+            self.buffer += [Entry(child, priority, self.step) for child in children]
+            self.seen.update(child.prompt for child in children)
+        self.parents, self.signals = [], []
+
+    def _draw(self, size: int, rng: np.random.Generator) -> list[int]:
+        """Indices into the buffer, by priority, without replacement."""
+        priorities = np.array([entry.priority for entry in self.buffer])
+        weights = weigh(priorities, self.weighting, self.tau, self.alpha)
+        return weighted(weights, min(size, len(self.buffer)), rng).tolist()

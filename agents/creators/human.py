@@ -1,0 +1,66 @@
+"""Creators that evolve nothing: a fixed human set, fresh human prompts, and the ceiling."""
+
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from agents.base import Creator
+from agents.evolve import Lineage, publish
+from eva_env.types import Proposal, Task
+
+REDRAWS = 4
+
+
+@dataclass
+class Static(Creator):
+    """One fixed set of human prompts, drawn once: ordinary alignment training."""
+
+    prompts: list[Any] = field(init=False, repr=False, compare=False, default_factory=list)
+
+    def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
+        """Publish the same prompts every round, n when the first round asked for n."""
+        if not self.prompts:
+            self.prompts = list(task.seed(n, rng))
+        return publish([Lineage(prompt) for prompt in self.prompts[:n]])
+
+
+@dataclass
+class Fresh(Creator):
+    """New human prompts every round: what more annotation would buy."""
+
+    def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
+        """Publish n prompts of the human distribution."""
+        return publish(human_prompts(task, n, rng))
+
+
+@dataclass
+class Oracle(Creator):
+    """Fresh prompts of an evaluation suite's own distribution: the ceiling, not a method."""
+
+    suite: str = "hard"
+    """Suite whose distribution the prompts are drawn from; the suite's own are left out."""
+
+    def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
+        """Publish n prompts of the distribution; ValueError if the task accepts none."""
+        prompts = task.seed(n, rng, self.suite)
+        if not any(task.valid(prompt) for prompt in prompts):
+            raise ValueError(
+                f"{type(task).__name__} reserves all prompts of the distribution "
+                f"{self.suite!r} for evaluation; give Oracle another suite"
+            )
+        return publish([Lineage(prompt) for prompt in prompts])
+
+
+def human_prompts(
+    task: Task, n: int, rng: np.random.Generator, taken: Container[Any] = ()
+) -> list[Lineage]:
+    """n human prompts; those in ``taken`` are drawn again, a few times."""
+    prompts = list(task.seed(n, rng)) if n else []
+    for _ in range(REDRAWS):
+        fresh = [prompt for prompt in prompts if prompt not in taken]
+        if len(fresh) == n:
+            break
+        prompts = fresh + list(task.seed(n - len(fresh), rng))
+    return [Lineage(prompt) for prompt in prompts]

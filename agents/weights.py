@@ -1,0 +1,144 @@
+"""From informativeness to a subset: weigh the prompts, then draw without replacement.
+
+Ye et al. 2025 (arXiv 2411.00062), Alg. 1 step (b). All work on values (N,), and weights are
+log-probabilities (N,), -inf for a weight of zero, so that no temperature underflows.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from eva_env.types import Floats, Ints
+
+Weighting = Literal["proportional", "minmax", "softmax", "rank"]
+Draw = Literal["weighted", "greedy", "stratified"]
+
+ROUNDING = 1e-9
+"""Negative values down to this are rounding errors, as in best minus mean of equal rewards."""
+
+
+def share(fraction: float, n: int) -> int:
+    """floor(fraction * n), of the product as written: 0.29 of 100 is 29."""
+    return int(fraction * n + ROUNDING)
+
+
+def weigh(
+    values: Floats, weighting: Weighting = "proportional", tau: float = 1.0, alpha: float = 1.0
+) -> Floats:
+    """Log-probabilities (N,) of the values (N,); uniform where all values are equal.
+
+    - ``proportional``: v / sum v, Alg. 1 to the letter. A negative value raises ValueError.
+    - ``minmax``: (v - min) / (max - min), normalised: the authors' code. The lowest gets 0.
+    - ``softmax``: exp(v / tau), with tau > 0 in units of the values.
+    - ``rank``: rank^alpha, with rank 1 for the lowest and N for the highest value, ties
+      sharing their mean rank; 0 is uniform, infinity greedy. Deaf to outliers.
+
+    Raises ValueError for a value that is not finite.
+    """
+    values = _finite(values)
+    if not len(values) or values.min() == values.max():
+        return np.full(len(values), -np.log(max(len(values), 1)))
+    if weighting == "softmax":
+        if not tau > 0:
+            raise ValueError(f"tau must be positive, got {tau}")
+        logits = (values - values.max()) / tau
+    elif weighting == "rank":
+        if not alpha >= 0:
+            raise ValueError(f"alpha must not be negative, got {alpha}")
+        logits = alpha * np.log(_ranks(values) / len(values))
+    elif weighting in ("proportional", "minmax"):
+        weights = values - values.min() if weighting == "minmax" else _not_negative(values)
+        with np.errstate(divide="ignore"):
+            logits = np.log(weights / (weights.max() or 1.0))
+    else:
+        known = "proportional, minmax, softmax, rank"
+        raise ValueError(f"unknown weighting {weighting!r}; known: {known}")
+    return _normalised(logits)
+
+
+def balance_topics(log_weights: Floats, topics: Sequence[str], c: float = 0.25) -> Floats:
+    """(1 - c) * weights + c * (1 / frequency of the topic, normalised): the code's iw_topic."""
+    if not 0 <= c <= 1:
+        raise ValueError(f"topic balance c must lie in [0, 1], got {c}")
+    _, topic, counts = np.unique(topics, return_inverse=True, return_counts=True)
+    rare = _normalised(-np.log(counts[topic]))
+    with np.errstate(divide="ignore"):
+        return np.logaddexp(np.log(1 - c) + log_weights, np.log(c) + rare)
+
+
+def weighted(log_weights: Floats, size: int, rng: np.random.Generator) -> Ints:
+    """Indices of ``size`` successive weighted draws without replacement, by Gumbel top-k.
+
+    Kool et al. 2019 (arXiv 1903.06059), Sec. 2.3. Where fewer weights than ``size`` are
+    positive, all of those are taken and the rest is drawn uniformly from the others.
+    """
+    _check_size(size, len(log_weights))
+    zero = np.isneginf(log_weights)
+    keys = np.where(zero, 0.0, log_weights) + rng.gumbel(size=len(log_weights))
+    return np.lexsort((-keys, zero))[:size]
+
+
+def greedy(values: Floats, size: int, rng: np.random.Generator) -> Ints:
+    """Indices of the ``size`` highest values, best first; the generator breaks ties."""
+    values = _finite(values)
+    _check_size(size, len(values))
+    return np.lexsort((rng.random(len(values)), -values))[:size]
+
+
+def stratified(
+    values: Floats, log_weights: Floats, size: int, rng: np.random.Generator, bins: int = 10
+) -> Ints:
+    """Indices drawn by weight inside each quantile bin of the values.
+
+    Every bin gives its share of ``size``; where that is no whole number, upper bins go first.
+    """
+    n = len(values)
+    _check_size(size, n)
+    order = greedy(values, n, rng)[::-1]
+    edges = np.arange(bins + 1) * n // bins
+    quotas = np.diff(edges * size // max(n, 1))
+    drawn = [
+        members[weighted(log_weights[members], quota, rng)]
+        for members, quota in zip(np.split(order, edges[1:-1]), quotas, strict=True)
+    ]
+    return np.concatenate(drawn)
+
+
+def _finite(values: Floats) -> Floats:
+    values = np.asarray(values, dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ValueError(
+            f"values must be finite, got {values[bad[0]]} at index {bad[0]} "
+            f"({len(bad)} of {len(values)} are not)"
+        )
+    return values
+
+
+def _not_negative(values: Floats) -> Floats:
+    if values.min() < -ROUNDING:
+        raise ValueError(
+            f"proportional weights need values >= 0, got {values.min()} at index "
+            f"{values.argmin()}; take minmax, softmax or rank"
+        )
+    return values.clip(min=0.0)
+
+
+def _ranks(values: Floats) -> Floats:
+    """Rank 1 for the lowest; ties share their mean rank."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = counts.cumsum()
+    return ((last - counts + 1 + last) / 2)[inverse]
+
+
+def _normalised(logits: Floats) -> Floats:
+    if not len(logits):
+        return logits
+    top = logits.max()
+    return logits - top - np.log(np.exp(logits - top).sum())
+
+
+def _check_size(size: int, n: int) -> None:
+    if not 0 <= size <= n:
+        raise ValueError(f"size must lie between 0 and the number of prompts {n}, got {size}")
