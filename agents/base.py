@@ -18,7 +18,8 @@ class Creator(ABC):
     """Publishes a prompt distribution every round.
 
     Subclasses are dataclasses: hyper-parameters are fields, so the object is its own
-    configuration; what changes while playing is held in ``init=False`` fields.
+    configuration; what changes while playing is held in plain attributes, which
+    ``__post_init__`` sets, so that no record or command line takes it for a setting.
     """
 
     resample: bool = False
@@ -34,12 +35,10 @@ class Creator(ABC):
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """What changes while playing, picklable; by default copies of ``init=False`` fields."""
-        return {
-            name: copy(getattr(self, name))
-            for name, spec in getattr(self, "__dataclass_fields__", {}).items()
-            if not spec.init
-        }
+        """What changes while playing, picklable; by default copies of all but the settings."""
+        fields = getattr(self, "__dataclass_fields__", {})
+        settings = {name for name, spec in fields.items() if spec.init}
+        return {name: copy(value) for name, value in vars(self).items() if name not in settings}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from ``state_dict()``."""

@@ -61,15 +61,6 @@ class Evolving(Creator):
     operators: dict[str, float] = field(default_factory=dict)
     """Relative probability of each rewrite operator; empty: all alike."""
 
-    answered: list[Any] = field(init=False, repr=False, compare=False, default_factory=list)
-    values: Floats = field(
-        init=False, repr=False, compare=False, default_factory=lambda: np.zeros(0)
-    )
-    rewritten: set[Any] = field(init=False, repr=False, compare=False, default_factory=set)
-    last: list[Lineage] = field(init=False, repr=False, compare=False, default_factory=list)
-    history: list[Lineage] = field(init=False, repr=False, compare=False, default_factory=list)
-    seen: set[Any] = field(init=False, repr=False, compare=False, default_factory=set)
-
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
             raise ValueError(f"fraction must lie in (0, 1], got {self.fraction}")
@@ -77,6 +68,12 @@ class Evolving(Creator):
             raise ValueError(f"rewrites must be at least 1, got {self.rewrites}")
         if not 0 <= self.old_share <= 1:
             raise ValueError(f"old_share must lie in [0, 1], got {self.old_share}")
+        self.answered: list[Any] = []
+        self.values: Floats = np.zeros(0)
+        self.last: list[Lineage] = []
+        self.rewritten: set[Any] = set()
+        self.history: list[Lineage] = []
+        self.seen: set[Any] = set()
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """Publish n prompts: human ones first, then the mix of rewrites and old prompts."""

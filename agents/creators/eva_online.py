@@ -1,5 +1,6 @@
 """Online eva: a bounded buffer of rewrites, renewed with every mini-batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -83,16 +84,6 @@ class EvaOnline(Creator):
     operators: dict[str, float] = field(default_factory=dict)
     """Relative probability of each rewrite operator; empty: all alike."""
 
-    phase: Phase = field(init=False, repr=False, compare=False, default="warm-up")
-    buffer: list[Entry] = field(init=False, repr=False, compare=False, default_factory=list)
-    drawn: list[int] = field(init=False, repr=False, compare=False, default_factory=list)
-    parents: list[Any] = field(init=False, repr=False, compare=False, default_factory=list)
-    signals: list[float] = field(init=False, repr=False, compare=False, default_factory=list)
-    seen: set[Any] = field(init=False, repr=False, compare=False, default_factory=set)
-    humans: int = field(init=False, repr=False, compare=False, default=0)
-    highest: float = field(init=False, repr=False, compare=False, default=-np.inf)
-    step: int = field(init=False, repr=False, compare=False, default=0)
-
     def __post_init__(self) -> None:
         check_signal(self.signal)
         for name in ("capacity", "human_prompts", "n_new", "n_new_bootstrap"):
@@ -101,6 +92,12 @@ class EvaOnline(Creator):
         for name in ("evolve_fraction", "ratio_evol"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        self.phase: Phase = "warm-up"
+        self.buffer: list[Entry] = []
+        self.drawn: list[int] = []
+        self.parents: list[tuple[Any, float]] = []
+        self.seen: set[Any] = set()
+        self.humans, self.step, self.highest = 0, 0, -np.inf
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """Rewrite the last batch's best into the buffer, then publish the phase's batch."""
@@ -110,8 +107,8 @@ class EvaOnline(Creator):
         elif len(self.buffer) >= self.capacity:
             self.phase = "mix-up"
         del self.buffer[: max(0, len(self.buffer) - self.capacity)]
-        from_buffer = {"warm-up": 0, "mix-up": round(self.ratio_evol * n), "bootstrap": n}
-        human = min(n - from_buffer[self.phase], self.human_prompts - self.humans)
+        rewrites = {"warm-up": 0, "mix-up": round(self.ratio_evol * n), "bootstrap": n}
+        human = min(n - rewrites[self.phase], max(0, self.human_prompts - self.humans))
         self.drawn = self._draw(n - human, rng)
         batch = [self.buffer[i].lineage for i in self.drawn]
         batch += human_prompts(task, n - len(batch), rng, {one.prompt for one in batch})
@@ -121,29 +118,32 @@ class EvaOnline(Creator):
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
         """Drop the answered rewrites from the buffer, and mark the batch's best as parents."""
-        answered = set(round.prompts)
-        drawn = [i for i in self.drawn if self.buffer[i].lineage.prompt in answered]
-        rewrites = {self.buffer[i].lineage.prompt for i in drawn}
-        gone = set(drawn)
-        self.buffer = [entry for i, entry in enumerate(self.buffer) if i not in gone]
-        self.drawn = []
         prompts, values = average(round.prompts, measure(self.signal, round))
         size = max(1, share(self.evolve_fraction, len(prompts)))
+        rewrites = self._drop_answered(prompts)
         if self.evolve_from != "batch" and 0 < len(rewrites) < len(prompts):
             half = [(p in rewrites) == (self.evolve_from == "buffer") for p in prompts]
             prompts = [p for p, inside in zip(prompts, half, strict=True) if inside]
             values = values[half]
         best = greedy(values, min(size, len(prompts)), rng)
-        self.parents = [prompts[i] for i in best]
-        self.signals = [float(values[i]) for i in best]
+        self.parents = [(prompts[i], float(values[i])) for i in best]
         self.highest = max(self.highest, float(values.max()))
         self.step += 1
         return {"buffer": float(len(self.buffer)), "signal": float(values.mean())}
 
+    def _drop_answered(self, prompts: Sequence[Any]) -> set[Any]:
+        """Take the drawn rewrites that were answered out of the buffer, and return them."""
+        answered = set(prompts)
+        gone = {i for i in self.drawn if self.buffer[i].lineage.prompt in answered}
+        rewrites = {self.buffer[i].lineage.prompt for i in gone}
+        self.buffer = [entry for i, entry in enumerate(self.buffer) if i not in gone]
+        self.drawn = []
+        return rewrites
+
     def _insert(self, task: Task, rng: np.random.Generator) -> None:
         """Rewrite the parents at the end of the buffer, where the youngest are."""
         n_new = self.n_new_bootstrap if self.phase == "bootstrap" else self.n_new
-        for parent, value in zip(self.parents, self.signals, strict=True):
+        for parent, value in self.parents:
             children = evolve(
                 task,
                 [parent],
@@ -156,7 +156,7 @@ class EvaOnline(Creator):
             priority = value if self.priority == "parent" else self.highest
             self.buffer += [Entry(child, priority, self.step) for child in children]
             self.seen.update(child.prompt for child in children)
-        self.parents, self.signals = [], []
+        self.parents = []
 
     def _draw(self, size: int, rng: np.random.Generator) -> list[int]:
         """Indices into the buffer, by priority, without replacement."""

@@ -1,7 +1,7 @@
 """Creators that evolve nothing: a fixed human set, fresh human prompts, and the ceiling."""
 
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ REDRAWS = 4
 class Static(Creator):
     """One fixed set of human prompts, drawn once: ordinary alignment training."""
 
-    prompts: list[Any] = field(init=False, repr=False, compare=False, default_factory=list)
+    def __post_init__(self) -> None:
+        self.prompts: list[Any] = []
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """Publish the same prompts every round, n when the first round asked for n."""

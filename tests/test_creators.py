@@ -1,0 +1,353 @@
+import pickle
+from dataclasses import fields, replace
+from typing import get_args
+
+import numpy as np
+import pytest
+from tiny_task import Tiny, level
+
+from agents.creators import (
+    AnyCreator,
+    Eva,
+    EvaOnline,
+    Fresh,
+    Oracle,
+    Static,
+    UniformEvolve,
+)
+from agents.creators.estimate import average
+from eva_env.game import Game
+from eva_env.signals import SIGNALS
+from eva_env.tabular.world import TabularWorld
+from eva_env.types import Round
+from eva_env.wordlist import Wordlist
+
+CREATORS = get_args(AnyCreator)
+TASKS = [Tiny(), TabularWorld(), Wordlist()]
+
+
+def make(cls):
+    return cls(capacity=40, human_prompts=60) if cls is EvaOnline else cls()
+
+
+def game_for(task, n, batch, seed=0):
+    game = Game(
+        lambda prompts, responses: np.asarray(responses),
+        batch_size=batch,
+        samples=4,
+        rounds=100,
+        signal="a_star_avg",
+        replacement=batch < n,
+        valid=task.valid,
+    )
+    game.reset(seed)
+    return game
+
+
+def play(creator, task, n, rounds, game=None, rng=None):
+    """Rounds against a solver whose rewards are random."""
+    game = game or game_for(task, n, n)
+    rng = rng or np.random.default_rng(0)
+    for _ in range(rounds):
+        game.propose(creator.propose(task, n, rng))
+        round = game.respond(rng.random((game.batch_size, game.samples)))
+        creator.learn(round, rng)
+        yield round
+
+
+def answer(creator, task, n, reward, rng):
+    """One round in which a prompt's best reward is ``reward(prompt)`` and its worst is 0."""
+    proposal = creator.propose(task, n, rng)
+    tops = np.array([reward(prompt) for prompt in proposal.prompts], dtype=float)
+    rewards = np.stack([tops, np.zeros(len(tops))], -1)
+    round = Round(0, proposal, proposal.prompts, None, rewards, tops, {})
+    creator.learn(round, rng)
+    return round
+
+
+def roots(proposal, before=()):
+    """Earlier prompts that the round's rewrites descend from, old ones in ``before`` aside."""
+    pairs = zip(proposal.prompts, proposal.parents, strict=True)
+    born = {prompt: parent for prompt, parent in pairs if prompt not in before}
+    here = {p for p, parent in born.items() if parent is not None}
+    return {parent for parent in born.values() if parent is not None and parent not in here}
+
+
+# The contract of every creator
+
+
+@pytest.mark.parametrize("cls", CREATORS)
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
+@pytest.mark.parametrize(("n", "batch"), [(48, 48), (48, 12)])
+def test_proposals_are_valid_with_known_parents_and_distinct(cls, task, n, batch):
+    known = set()
+    for round in play(make(cls), task, n, 8, game_for(task, n, batch)):
+        proposal = round.proposal
+        assert 0 < len(proposal.prompts) <= n
+        assert all(map(task.valid, proposal.prompts))
+        assert len(proposal.parents) == len(proposal.operators) == len(proposal.prompts)
+        np.testing.assert_array_equal(proposal.logits, np.zeros(len(proposal.prompts)))
+        known |= set(proposal.prompts)
+        for parent, operator in zip(proposal.parents, proposal.operators, strict=True):
+            assert (parent is None) == (operator is None)
+            assert parent is None or parent in known
+            assert operator is None or set(operator.split(" > ")) <= set(task.operators)
+        if isinstance(task, Wordlist):
+            assert len(set(proposal.prompts)) == n
+
+
+@pytest.mark.parametrize("cls", CREATORS)
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
+def test_a_saved_creator_continues_identically(cls, task):
+    game, rng, creator = game_for(task, 16, 16), np.random.default_rng(3), make(cls)
+    *_, _ = play(creator, task, 16, 6, game, rng)
+    saved = pickle.dumps((creator.state_dict(), game.state_dict(), rng))
+    live = creator.state_dict()
+    first = [round.proposal.prompts for round in play(creator, task, 16, 6, game, rng)]
+    state, game_state, rng = pickle.loads(saved)
+    for name, value in state.items():
+        np.testing.assert_equal(live[name], value, "playing on changed the saved state")
+    twin, game = make(cls), game_for(task, 16, 16)
+    game.load_state_dict(game_state)
+    twin.load_state_dict(state)
+    again = [round.proposal.prompts for round in play(twin, task, 16, 6, game, rng)]
+    assert again == first
+
+
+@pytest.mark.parametrize("cls", CREATORS)
+def test_settings_alone_are_fields(cls):
+    used = make(cls)
+    *_, _ = play(used, Tiny(), 16, 2)
+    assert used == make(cls)
+    assert all(spec.init for spec in fields(used))
+    assert not set(used.state_dict()) & {spec.name for spec in fields(used)}
+
+
+@pytest.mark.parametrize("cls", [Eva, EvaOnline])
+def test_a_signal_that_is_not_finite_is_named(cls, monkeypatch):
+    monkeypatch.setitem(SIGNALS, "mine", lambda rewards: rewards.mean(-1) * [1, 1, np.nan, 1])
+    creator = cls(signal="mine")
+    with pytest.raises(
+        ValueError, match=r"signal 'mine' is nan for 1 of 4 prompts, the first '"
+    ):
+        list(play(creator, Tiny(), 4, 1))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Eva(signal="regre"),
+            "unknown signal 'regre'; known signals: payoff, a_star_min",
+        ),
+        (lambda: Eva(fraction=0.0), r"fraction must lie in \(0, 1\], got 0.0"),
+        (lambda: Eva(rewrites=0), "rewrites must be at least 1, got 0"),
+        (lambda: UniformEvolve(old_share=1.2), r"old_share must lie in \[0, 1\], got 1.2"),
+        (lambda: EvaOnline(signal="x"), "unknown signal 'x'"),
+        (lambda: EvaOnline(capacity=0), "capacity must be at least 1, got 0"),
+        (lambda: EvaOnline(ratio_evol=-0.1), r"ratio_evol must lie in \[0, 1\], got -0.1"),
+    ],
+)
+def test_wrong_settings_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# Human prompts
+
+
+def test_static_repeats_and_fresh_renews():
+    static = [round.proposal.prompts for round in play(Static(), Tiny(), 10, 3)]
+    fresh = [round.proposal.prompts for round in play(Fresh(), Tiny(), 10, 3)]
+    assert static[0] == static[1] == static[2]
+    assert len(set().union(*fresh)) == 30
+    assert {level(prompt) for prompt in static[0] + fresh[2]} == {0}
+
+
+def test_oracle_draws_from_the_suites_distribution():
+    (round,) = play(Oracle(), Tiny(), 10, 1)
+    assert {level(prompt) for prompt in round.prompts} == {5}
+    with pytest.raises(ValueError, match="reserves all prompts of the distribution 'unseen'"):
+        Oracle("unseen").propose(Wordlist(), 8, np.random.default_rng(0))
+
+
+# Offline eva
+
+
+@pytest.mark.parametrize("cls", [Eva, UniformEvolve])
+@pytest.mark.parametrize(("n", "old"), [(1, 0), (2, 0), (7, 1), (8, 2), (10, 2), (33, 7)])
+@pytest.mark.parametrize(
+    "change", [{}, {"keep_all": False}, {"sequential": False}, {"fraction": 0.05}]
+)
+def test_the_mix_is_exact(cls, n, old, change):
+    earlier = set()
+    for t, round in enumerate(play(cls(**change), Tiny(), n, 4)):
+        prompts = round.proposal.prompts
+        assert len(prompts) == len(set(prompts)) == n
+        assert sum(prompt in earlier for prompt in prompts) == (old if t else 0)
+        new = [p for p in round.proposal.prompts if p not in earlier]
+        parents = dict(zip(prompts, round.proposal.parents, strict=True))
+        assert all((parents[prompt] is None) == (t == 0) for prompt in new)
+        earlier |= set(prompts)
+
+
+def rooted(creator, task, reward, n=40, times=30):
+    """Roots of many second rounds, the first one's rewards being ``reward(prompt)``."""
+    rng = np.random.default_rng(1)
+    human = answer(creator, task, n, reward, rng).prompts
+    return human, many_roots(creator, task, n, rng, human, times)
+
+
+def many_roots(creator, task, n, rng, before, times):
+    state, found = creator.state_dict(), []
+    for _ in range(times):
+        creator.load_state_dict(state)
+        found.append(roots(creator.propose(task, n, rng), before))
+    return found
+
+
+def topic_zero(prompt):
+    return float(prompt[0] == "0")
+
+
+@pytest.mark.parametrize("change", [{}, {"draw": "greedy"}, {"weighting": "minmax"}])
+def test_eva_rewrites_only_what_the_signal_finds_informative(change):
+    _, found = rooted(Eva(fraction=0.1, **change), Tiny(), topic_zero)
+    assert {root[0] for root in set().union(*found)} == {"0"}
+    assert max(map(len, found)) == 4
+
+
+def test_inverse_signal_rewrites_the_others():
+    _, found = rooted(Eva(fraction=0.1, signal="inverse_a_star_min"), Tiny(), topic_zero)
+    assert {root[0] for root in set().union(*found)} == set("1234")
+
+
+def test_uniform_evolving_rewrites_anything():
+    human, found = rooted(UniformEvolve(old_share=0.0), Tiny(), topic_zero)
+    assert set().union(*found) == set(human)
+    assert max(map(len, found)) == 10
+
+
+def test_payoff_signal_reads_what_the_game_pays():
+    creator = Eva(signal="payoff", fraction=0.1)
+    rng = np.random.default_rng(0)
+    proposal = creator.propose(Tiny(), 40, rng)
+    paid = np.array([topic_zero(prompt) for prompt in proposal.prompts])
+    creator.learn(
+        Round(0, proposal, proposal.prompts, None, rng.random((40, 2)), paid, {}), rng
+    )
+    assert {root[0] for root in roots(creator.propose(Tiny(), 40, rng))} == {"0"}
+
+
+def test_topic_balance_lifts_a_rare_topic():
+    class Rare(Tiny):
+        def topic(self, prompt):
+            return "rare" if prompt in rare else "common"
+
+    rare = set()
+    shares = []
+    for c in (0.0, 0.9):
+        creator, rng = (
+            Eva(fraction=0.03, topic_balance=c, old_share=0.0),
+            np.random.default_rng(1),
+        )
+        human = answer(creator, Rare(), 40, lambda _: 1.0, rng).prompts
+        rare = {human[0]}
+        found = many_roots(creator, Rare(), 40, rng, human, 300)
+        shares.append(np.mean([root == rare for root in found]))
+    np.testing.assert_allclose(shares, [1 / 40, 0.1 / 40 + 0.9 / 2], atol=0.07)
+
+
+def test_greedy_takes_the_top_and_stratified_every_level():
+    def by_variant(prompt):
+        return float(prompt.split(":")[2])
+
+    human, found = rooted(Eva(draw="greedy", old_share=0.0), Tiny(), by_variant, times=1)
+    assert found[0] == set(sorted(human, key=by_variant)[-10:])
+    human, found = rooted(Eva(draw="stratified", old_share=0.0), Tiny(), by_variant, times=1)
+    rank = {prompt: i for i, prompt in enumerate(sorted(human, key=by_variant))}
+    assert sorted(rank[root] // 4 for root in found[0]) == list(range(10))
+
+
+def test_answers_to_a_repeated_prompt_are_averaged():
+    prompts, values = average(["a", "b", "a", "c", "a"], np.array([1.0, 5.0, 2.0, 7.0, 6.0]))
+    assert prompts == ["a", "b", "c"]
+    np.testing.assert_allclose(values, [3, 5, 7])
+
+
+def test_rewrites_never_repeat_a_published_prompt_unless_they_may():
+    crowded = Tiny(variants=200)
+    for deduplicate in (True, False):
+        seen, repeats = set(), 0
+        creator = UniformEvolve(old_share=0.0, deduplicate=deduplicate)
+        for t, round in enumerate(play(creator, crowded, 40, 8)):
+            prompts = round.proposal.prompts
+            if t:
+                repeats += 40 - len(set(prompts) - seen)
+            seen |= set(prompts)
+        assert (repeats == 0) == deduplicate
+
+
+@pytest.mark.parametrize("old_from", ["last", "history"])
+def test_where_old_prompts_come_from(old_from):
+    rounds = [r.proposal for r in play(UniformEvolve(old_from=old_from), Tiny(), 40, 6)]
+    born = {}
+    for t, proposal in enumerate(rounds):
+        for prompt in proposal.prompts:
+            born.setdefault(prompt, t)
+    earlier = set().union(*(set(proposal.prompts) for proposal in rounds[:4]))
+    old = [prompt for prompt in rounds[5].prompts if born[prompt] < 5]
+    assert len(old) == 8
+    if old_from == "last":
+        assert set(old) <= set(rounds[4].prompts)
+    else:
+        assert len(set(old) & earlier - set(rounds[4].prompts)) > 2
+
+
+@pytest.mark.parametrize("seeds", ["mixed", "evolved"])
+def test_where_parents_come_from(seeds):
+    creator, rng = (
+        UniformEvolve(seeds=seeds, old_share=0.5, fraction=1.0),
+        np.random.default_rng(0),
+    )
+    human = set(answer(creator, Tiny(), 40, lambda _: 1.0, rng).prompts)
+    second = answer(creator, Tiny(), 40, lambda _: 1.0, rng).prompts
+    found = many_roots(creator, Tiny(), 40, rng, human | set(second), 30)
+    new = set(second) - human
+    assert set().union(*found) == (new if seeds == "evolved" else set(second))
+
+
+def test_one_long_chain_is_kept_in_order():
+    up = replace(Tiny(topics=1, levels=99), operators=("harder",))
+    creator, rng = (
+        UniformEvolve(fraction=0.25, rewrites=4, old_share=0.0),
+        np.random.default_rng(0),
+    )
+    answer(creator, up, 8, lambda _: 1.0, rng)
+    levels = sorted(map(level, creator.propose(up, 8, rng).prompts))
+    assert levels == [1, 1, 2, 2, 3, 3, 4, 4]
+    creator.keep_all = False
+    assert set(map(level, creator.propose(up, 8, rng).prompts)) == {4}
+    creator.sequential = False
+    assert set(map(level, creator.propose(up, 8, rng).prompts)) == {1}
+
+
+def test_dead_ends_are_filled_up_with_human_prompts():
+    flat = replace(Tiny(levels=1), operators=("harder",))
+    for round in play(Eva(), flat, 20, 3):
+        assert len(set(round.proposal.prompts)) == 20
+        assert set(round.proposal.parents) == {None}
+
+
+def test_only_eva_asks_for_new_answers():
+    assert [cls.__name__ for cls in CREATORS if make(cls).resample] == ["Eva"]
+    assert not Eva(resample=False).resample
+
+
+def test_a_finite_world_is_evolved_with_repeats():
+    world = TabularWorld()
+    creator, rng = Eva(), np.random.default_rng(0)
+    for _ in range(12):
+        round = answer(creator, world, 48, lambda p: world.prompt_levels[p] + 0.1, rng)
+    assert len(round.prompts) == 48
+    assert world.prompt_levels[list(round.prompts)].mean() > 4
