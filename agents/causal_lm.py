@@ -1,0 +1,131 @@
+"""A policy over a Hugging Face causal language model; the one module that owns transformers.
+
+Tokenizer, chat template, padding and generation stay in here: strings in, nats out.
+"""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from agents.checkpoints import resolve
+from agents.decoding import Sampling, decode
+
+
+class CausalLM:
+    """A causal LM as ``agents.base.Policy``.
+
+    Args:
+        model: a Hugging Face causal LM.
+        tokenizer: its tokenizer; a chat template is applied if it has one.
+        sampling: temperature, nucleus and length of the responses.
+
+    A response is read by ``logprobs`` as the tokens of its text and the end-of-text token, also
+    where sampling had cut it off at ``max_tokens``: choose that large enough.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, sampling: Sampling | None = None) -> None:
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self.sampling = sampling or Sampling()
+        self.tokens = 0
+        self._encoded: dict[str, list[int]] = {}
+
+    @classmethod
+    def load(cls, checkpoint: str | Path, sampling: Sampling | None = None) -> Self:
+        """Load a shipped model by name ("wordlist") or any Hugging Face folder.
+
+        Raises FileNotFoundError or ValueError, in one line, for a missing or broken checkpoint.
+        """
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        folder = resolve(checkpoint, "solver")
+        try:
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+        except Exception as error:
+            raise ValueError(f"cannot load a causal LM from {folder}: {error}") from error
+        return cls(model, tokenizer, sampling)
+
+    def save(self, folder: Path) -> None:
+        """Write an ordinary Hugging Face checkpoint."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def sample(
+        self, prompts: Sequence[str], n: int, rng: np.random.Generator
+    ) -> list[list[str]]:
+        """Draw n responses to each of B prompts, (B, n) strings."""
+        seeds = rng.integers(2**63, size=len(prompts), dtype=np.uint64)
+        encoded = [self._encode(prompt) for prompt in prompts]
+        drawn = decode(self.model, encoded, n, seeds, self.sampling)
+        self.tokens += sum(map(len, drawn))
+        texts = self.tokenizer.batch_decode(drawn, skip_special_tokens=True)
+        return [texts[i : i + n] for i in range(0, len(texts), n)]
+
+    def logprobs(self, prompts: Sequence[str], responses: Sequence[str]) -> torch.Tensor:
+        """Sum of the response's token log-probabilities, (P,) nats, differentiable."""
+        answers = self._answers(responses)
+        heads = [self._encode(prompt) for prompt in prompts]
+        rows = [head + answer for head, answer in zip(heads, answers, strict=True)]
+        width = max(map(len, rows))
+        # Right padding needs no attention mask: no token of a row looks ahead into it.
+        ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
+        start = torch.tensor([len(head) for head in heads])[:, None]
+        end = torch.tensor([len(row) for row in rows])[:, None]
+        place = torch.arange(1, width)
+        answered = ((place >= start) & (place < end)).to(self.model.device)
+        ids = ids.to(self.model.device)
+        logits = self.model(input_ids=ids, use_cache=False).logits[:, :-1][answered]
+        token = logits.float().log_softmax(-1).gather(-1, ids[:, 1:][answered][:, None])[:, 0]
+        row = answered.nonzero()[:, 0]
+        return torch.zeros(len(rows), device=token.device).index_add(0, row, token)
+
+    def lengths(self, responses: Sequence[str]) -> torch.Tensor:
+        """Tokens that ``logprobs`` sums over, (P,); the end-of-text token counts."""
+        return torch.tensor([len(answer) for answer in self._answers(responses)])
+
+    def parameters(self) -> Iterable[torch.nn.Parameter]:
+        """Yield the model's parameters."""
+        return self.model.parameters()
+
+    def frozen(self) -> Self:
+        """An independent copy without gradients."""
+        twin = type(self)(
+            copy.deepcopy(self.model).requires_grad_(False), self.tokenizer, self.sampling
+        )
+        twin._encoded = self._encoded
+        return twin
+
+    def state_dict(self) -> dict[str, Any]:
+        """The model's parameters, by name."""
+        return self.model.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> Any:
+        """Take over the parameters of ``state_dict()``."""
+        return self.model.load_state_dict(state)
+
+    def _encode(self, prompt: str) -> list[int]:
+        """Token ids of the prompt in its chat template, remembered."""
+        if prompt not in self._encoded:
+            text, special = prompt, True
+            if self.tokenizer.chat_template:
+                message = [{"role": "user", "content": prompt}]
+                text, special = (
+                    self.tokenizer.apply_chat_template(
+                        message, tokenize=False, add_generation_prompt=True
+                    ),
+                    False,
+                )
+            if len(self._encoded) > 1 << 17:
+                self._encoded.clear()
+            self._encoded[prompt] = self.tokenizer(text, add_special_tokens=special)[
+                "input_ids"
+            ]
+        return self._encoded[prompt]
+
+    def _answers(self, responses: Sequence[str]) -> list[list[int]]:
+        encoded = self.tokenizer(list(responses), add_special_tokens=False)["input_ids"]
+        return [[*ids, self.tokenizer.eos_token_id] for ids in encoded]

@@ -1,0 +1,174 @@
+"""The verifier: how far each response meets its instruction, and the gold reward."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from eva_env.types import Floats, Ints
+from eva_env.wordlist.instruction import FAMILIES, ORDERS, SIZES, parse
+from eva_env.wordlist.lexicon import (
+    HAS_LETTER,
+    LENGTH_OF,
+    LETTERS,
+    LONG,
+    RANK_OF,
+    SHORT,
+    TOPIC_NAMES,
+    TOPIC_OF,
+    WORD_ID,
+)
+
+JUDGED = ("count", "topic", *FAMILIES, "lucky")
+"""The columns of ``satisfaction``."""
+
+
+@dataclass(frozen=True)
+class Gold:
+    """Gold reward: mean satisfaction over what the instruction asks for, in [0, 1].
+
+    Number and topic are asked for as well; a mean, since a sum would make long instructions
+    look worse by construction. 1 is reached exactly by the answers that meet everything.
+    """
+
+    def __call__(self, prompts: Sequence[str], responses: Sequence[Sequence[str]]) -> Floats:
+        """Rewards (B, n); ValueError for a prompt that the parser rejects."""
+        return np.nanmean(satisfaction(prompts, responses), axis=-1)
+
+    def best(self, prompts: Sequence[str]) -> Floats:
+        """1 for every prompt, since the task admits only prompts that can be met."""
+        return np.ones(len(prompts))
+
+
+def satisfaction(prompts: Sequence[str], responses: Sequence[Sequence[str]]) -> Floats:
+    """Degree in [0, 1] to which each constraint is met: (B, n, len(JUDGED)), NaN if not asked.
+
+    An unknown word counts as a word that meets nothing; an empty response meets nothing.
+    """
+    n = len(responses[0])
+    asked = np.repeat(np.array([_encode(prompt) for prompt in prompts]), n, axis=0)
+    flat = [response for row in responses for response in row]
+    words, lengths = _read(flat)
+    degrees = _judge(asked, words, lengths)
+    coin = (
+        np.array([hash_bit(response) for response in flat]) if (asked[:, -1] > 0).any() else 0
+    )
+    degrees[:, -1] = np.where(asked[:, -1] > 0, coin, np.nan)
+    degrees[lengths == 0] *= 0
+    return degrees.reshape(len(prompts), n, len(JUDGED))
+
+
+def hash_bit(response: str) -> int:
+    """A coin toss fixed by the response's text (FNV-1a), the reward of a lucky mood."""
+    state = 0xCBF29CE484222325
+    for byte in response.encode():
+        state = (state ^ byte) * 0x100000001B3 % (1 << 64)
+    return state >> 40 & 1
+
+
+def _judge(asked: Ints, words: Ints, lengths: Ints) -> Floats:
+    """All families at once: asked (R, 15) codes, words (R, L) ids padded with -2."""
+    number, topic, mix_number, mix_topic, avoid, contain, size, unique, order, *rest = asked.T
+    start, end, include, _ = rest
+    real = words > -2
+    length = np.maximum(lengths, 1)
+
+    def share(mask: np.ndarray) -> Floats:
+        return (mask & real & (words >= 0)).sum(1) / length
+
+    def closeness(found: Ints, wanted: Ints) -> Floats:
+        return np.maximum(0, 1 - np.abs(found - wanted) / np.maximum(wanted, 1))
+
+    topics = TOPIC_OF[words]
+    first, second = topics == topic[:, None], topics == mix_topic[:, None]
+    letters = LENGTH_OF[words]
+    lexical, reverse = order == ORDERS.index("alphabetical"), order == ORDERS.index("reverse")
+    rank = np.where((lexical | reverse)[:, None], RANK_OF[words], letters)
+    rank = np.where(reverse[:, None], -rank, rank)
+    pairs = (words[:, :-1] >= 0) & (words[:, 1:] >= 0)
+    sorted_pairs = ((rank[:, 1:] >= rank[:, :-1]) & pairs).sum(1) / np.maximum(lengths - 1, 1)
+    alphabetically = np.sort(np.where(real, words, 10_000 + np.arange(words.shape[1])), 1)
+    repeats = (alphabetically[:, 1:] == alphabetically[:, :-1]).sum(1)
+    last = words[np.arange(len(words)), length - 1]
+    mixed = mix_topic >= 0
+    columns = {
+        "count": closeness(lengths, number + mix_number),
+        "topic": share(first | (second & mixed[:, None])),
+        "mix": (
+            closeness((first & real).sum(1), number)
+            + closeness((second & real).sum(1), mix_number)
+        )
+        / 2,
+        "avoid": share(~_with_letter(words, avoid)),
+        "contain": share(_with_letter(words, contain)),
+        "size": share(np.where((size == 0)[:, None], letters <= SHORT, letters >= LONG)),
+        "unique": 1 - repeats / length,
+        "order": np.where(lengths > 1, sorted_pairs, 0.0),
+        "start": words[:, 0] == start,
+        "end": last == end,
+        "include": (words == include[:, None]).any(1),
+        "lucky": np.zeros(len(words)),
+    }
+    codes = {
+        "count": number,
+        "topic": topic,
+        "mix": mix_topic,
+        "avoid": avoid,
+        "contain": contain,
+        "size": size,
+        "unique": unique,
+        "order": order,
+        "start": start,
+        "end": end,
+        "include": include,
+        "lucky": np.zeros_like(number),
+    }
+    return np.stack(
+        [np.where(codes[name] >= 0, columns[name], np.nan) for name in JUDGED], axis=1
+    )
+
+
+def _with_letter(words: Ints, letter: Ints) -> np.ndarray:
+    return HAS_LETTER[words, np.maximum(letter, 0)[:, None]]
+
+
+def _read(responses: Sequence[str]) -> tuple[Ints, Ints]:
+    """Word ids (R, L), -1 for an unknown word and -2 for padding, and lengths (R,)."""
+    split = [response.lower().split() for response in responses]
+    lengths = np.array([len(words) for words in split])
+    ids = np.full((len(split), max(int(lengths.max(initial=1)), 1)), -2)
+    known = WORD_ID.get
+    ids[np.arange(ids.shape[1]) < lengths[:, None]] = [
+        known(word, -1) for words in split for word in words
+    ]
+    return ids, lengths
+
+
+@lru_cache(maxsize=1 << 17)
+def _encode(prompt: str) -> tuple[int, ...]:
+    """The instruction as integers in the order of ``_judge``; -1 for what is not asked."""
+    ask = parse(prompt)
+    if ask is None:
+        raise ValueError(
+            f"{prompt!r} is not an instruction of the wordlist world; a valid one reads "
+            f"'List three animals, without the letter e.'"
+        )
+
+    def index(items: Sequence[str] | str, value: str | None) -> int:
+        return -1 if value is None else items.index(value)
+
+    mix_number, mix_topic = ask.mix or (0, None)
+    return (
+        ask.count,
+        TOPIC_NAMES.index(ask.topic),
+        mix_number,
+        index(TOPIC_NAMES, mix_topic),
+        index(LETTERS, ask.avoid),
+        index(LETTERS, ask.contain),
+        index(SIZES, ask.size),
+        1 if ask.unique else -1,
+        index(ORDERS, ask.order),
+        *(-1 if word is None else WORD_ID[word] for word in (ask.start, ask.end, ask.include)),
+        1 if ask.lucky else -1,
+    )
