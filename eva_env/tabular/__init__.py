@@ -1,1 +1,1 @@
-"""The tabular world, in which everything is exact."""
+"""The tabular world, in which everything is exact: ``world``, ``reward``, ``exact``."""

@@ -48,6 +48,7 @@ def gold_rewards(quality: Floats, level: Ints) -> Floats:
 def reference_logits(quality: Floats, skill: Floats, hackable: int) -> Floats:
     """Log-probabilities (K, M) of exp(skill g), with 0.002 set aside for each hackable one."""
     honest = skill[:, None] * quality[:, : quality.shape[1] - hackable]
+    honest -= honest.max(-1, keepdims=True)
     honest -= np.log(np.exp(honest).sum(-1, keepdims=True))
     honest += math.log1p(-HACK_MASS * hackable)
     hacks = np.full((len(quality), hackable), math.log(HACK_MASS))

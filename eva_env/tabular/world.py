@@ -69,6 +69,7 @@ class TabularWorld:
             "variants": (1, math.inf),
             "responses": (2 + self.hackable, math.inf),
             "drift": (0, 1),
+            "slope": (0, 100),
             "lengthscale": (0, math.inf),
             "noise": (0, np.finfo(np.float64).max),
             "hackable": (0, 0.5 / ladder.HACK_MASS),
