@@ -5,6 +5,7 @@ A plain state machine that knows nothing of PettingZoo. Every face of the enviro
 """
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -86,6 +87,7 @@ class Game:
         self.reward_model = self._first_reward_model
         self.index = 0
         self.proposal: Proposal | None = None
+        self.probabilities: Floats | None = None
         self.prompts: Sequence[Any] = ()
         self.invalid = 0.0
         self.last: Round | None = None
@@ -107,14 +109,15 @@ class Game:
                 f"logits must have shape ({len(proposal.prompts)},), one for each prompt, "
                 f"got {logits.shape}"
             )
-        if not np.isfinite(logits).all():
-            raise ValueError("logits must be finite; leave a prompt out instead of -inf")
-        probabilities = softmax(logits)
-        self.invalid = 0.0
+        if not (len(logits) and math.isfinite(logits.max() - logits.min())):
+            raise ValueError(
+                "logits must be finite, and one at least; leave a prompt out instead of -inf"
+            )
+        probabilities, invalid = softmax(logits), 0.0
         if self.valid is not None:
-            probabilities = self._mask_invalid(proposal.prompts, probabilities)
-        self.prompts = self._draw(proposal.prompts, probabilities)
-        self.proposal = proposal
+            probabilities, invalid = self._mask_invalid(proposal.prompts, logits)
+        self.prompts = self._draw(proposal.prompts, probabilities, invalid)
+        self.proposal, self.probabilities, self.invalid = proposal, probabilities, invalid
         return self.prompts
 
     def respond(self, responses: Any) -> Round:
@@ -122,19 +125,14 @@ class Game:
         if self.proposal is None:
             raise RuntimeError("the creator is to move: call propose()")
         rewards = self._score(responses)
-        if self.signal == "regret":
-            signal = self.reward_model.best(self.prompts) - rewards.mean(-1)  # type: ignore[attr-defined]
-        elif isinstance(self.signal, str):
-            signal = SIGNALS[self.signal](rewards)
-        else:
-            signal = self.signal(rewards)
+        signal = self._signal(rewards)
         creator = float(signal.sum()) / self.batch_size
         if self.invalid:
             creator = (creator if self.invalid < 1.0 else 0.0) - (
                 self.invalid_penalty * self.invalid
             )
-        solver = -creator if self.zero_sum else float(rewards.mean())
-        self.last = Round(
+        solver = -creator if self.zero_sum else float(rewards.sum()) / rewards.size
+        round = Round(
             self.index,
             self.proposal,
             self.prompts,
@@ -144,12 +142,12 @@ class Game:
             {CREATOR: creator, SOLVER: solver},
             self.invalid,
         )
-        self.index += 1
-        self.proposal = None
         advance = getattr(self.reward_model, "advance", None)
         if advance is not None:
-            self.reward_model = advance(self.last)
-        return self.last
+            self.reward_model = advance(round)
+        self.last, self.proposal = round, None
+        self.index += 1
+        return round
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that changes during an episode, picklable and independent of the game."""
@@ -159,6 +157,7 @@ class Game:
             "reward_model": self.reward_model if moved else None,
             "index": self.index,
             "proposal": self.proposal,
+            "probabilities": self.probabilities,
             "prompts": self.prompts,
             "invalid": self.invalid,
             "last": self.last,
@@ -170,7 +169,7 @@ class Game:
         self.rng.bit_generator.state = state["rng"]
         moved = state["reward_model"]
         self.reward_model = self._first_reward_model if moved is None else moved
-        for name in ("index", "proposal", "prompts", "invalid", "last"):
+        for name in ("index", "proposal", "probabilities", "prompts", "invalid", "last"):
             setattr(self, name, state[name])
 
     def fork(self) -> "Game":
@@ -179,21 +178,38 @@ class Game:
         twin.rng = copy.deepcopy(self.rng)
         return twin
 
-    def _mask_invalid(self, prompts: Sequence[Any], probabilities: Floats) -> Floats:
-        """Zero the probability of unused slots and invalid prompts; sets ``self.invalid``."""
-        assert self.valid is not None
-        used = np.array([prompt != "" for prompt in prompts])
-        accepted = used & np.array([bool(self.valid(prompt)) for prompt in prompts])
-        live = probabilities[used].sum()
-        self.invalid = float(1 - probabilities[accepted].sum() / live) if live else 1.0
-        if accepted.sum() == used.sum() > 0:
-            self.invalid = 0.0
-        elif not accepted.any():
-            self.invalid = 1.0
-        return np.where(accepted, probabilities, 0.0)
+    def _signal(self, rewards: Floats) -> Floats:
+        if self.signal == "regret":
+            best = self.reward_model.best(self.prompts)  # type: ignore[attr-defined]
+            return best - np.add.reduce(rewards, -1) / self.samples
+        measure = SIGNALS[self.signal] if isinstance(self.signal, str) else self.signal
+        signal = np.asarray(measure(rewards), dtype=np.float64)
+        if signal.shape != (self.batch_size,) or not np.isfinite(signal).all():
+            raise ValueError(
+                f"signal {_name(measure)} must return {self.batch_size} finite numbers, one for "
+                f"each prompt, got {signal!r}"
+            )
+        return signal
 
-    def _draw(self, prompts: Sequence[Any], probabilities: Floats) -> Sequence[Any]:
-        if self.invalid == 1.0:
+    def _mask_invalid(self, prompts: Sequence[Any], logits: Floats) -> tuple[Floats, float]:
+        """Probabilities over the valid prompts, and the probability given to invalid ones.
+
+        Unused slots count for neither.
+        """
+        assert self.valid is not None
+        used = np.array([not (isinstance(prompt, str) and prompt == "") for prompt in prompts])
+        accepted = used.copy()
+        accepted[used] = [bool(self.valid(prompts[i])) for i in np.flatnonzero(used)]
+        if not accepted.any():
+            return np.zeros(len(logits)), 1.0
+        share = softmax(np.where(used, logits, -np.inf))
+        invalid = min(1.0, float(share[~accepted].sum()))
+        return softmax(np.where(accepted, logits, -np.inf)), invalid
+
+    def _draw(
+        self, prompts: Sequence[Any], probabilities: Floats, invalid: float
+    ) -> Sequence[Any]:
+        if invalid == 1.0:
             if self.fallback is None:
                 raise ValueError(
                     "no proposed prompt is valid and the game has no fallback prompts"
@@ -209,11 +225,16 @@ class Game:
 
     def _score(self, responses: Any) -> Floats:
         shape = (self.batch_size, self.samples)
-        rows = [len(row) for row in responses]
-        if rows != [self.samples] * self.batch_size:
+        if isinstance(responses, np.ndarray):
+            got, fits = str(responses.shape), responses.shape == shape
+        else:
+            rows = [len(row) for row in responses]
+            got = f"rows of lengths {rows[:8]}"
+            fits = rows == [self.samples] * self.batch_size
+        if not fits:
             raise ValueError(
                 f"responses must be {shape[0]} rows of {shape[1]}, one row for each drawn "
-                f"prompt, got rows of lengths {rows[:8]}"
+                f"prompt, got {got}"
             )
         rewards = np.asarray(self.reward_model(self.prompts, responses), dtype=np.float64)
         if rewards.shape != shape:
@@ -221,6 +242,12 @@ class Game:
                 f"{_name(self.reward_model)} must return rewards of shape {shape}, "
                 f"got {rewards.shape}"
             )
+        if not math.isfinite(rewards.sum()):
+            self._reject(rewards)
+        return rewards
+
+    def _reject(self, rewards: Floats) -> None:
+        """ValueError that names the first reward that is not finite."""
         bad = ~np.isfinite(rewards)
         if bad.any():
             i, j = np.argwhere(bad)[0]
@@ -229,19 +256,19 @@ class Game:
                 f"{rewards.size} responses, the first to prompt {self.prompts[i]!r}; the round "
                 f"was not played, mend the reward model and call respond() again"
             )
-        return rewards
 
 
 def softmax(logits: Floats) -> Floats:
     """Probabilities over the last axis, float64."""
-    weights = np.exp(logits - logits.max(-1, keepdims=True))
-    return weights / weights.sum(-1, keepdims=True)
+    weights = np.exp(logits - np.maximum.reduce(logits, -1, keepdims=True))
+    return weights / np.add.reduce(weights, -1, keepdims=True)
 
 
 def draw_iid(probabilities: Floats, uniforms: Floats) -> Ints:
     """Indices by inverse CDF: (K,) probabilities and (B,) uniforms in [0, 1) -> (B,)."""
     cdf = probabilities.cumsum()
-    return cdf.searchsorted(uniforms * cdf[-1], side="right").clip(max=len(cdf) - 1)
+    # Rounding may lift a uniform to the very end, past which nothing has probability.
+    return cdf.searchsorted(np.minimum(uniforms * cdf[-1], np.nextafter(cdf[-1], 0)), "right")
 
 
 def draw_without_replacement(
@@ -263,5 +290,5 @@ def draw_without_replacement(
     return np.concatenate(drawn)
 
 
-def _name(reward_model: RewardModel) -> str:
-    return getattr(reward_model, "__name__", type(reward_model).__name__)
+def _name(part: object) -> str:
+    return getattr(part, "__name__", type(part).__name__)

@@ -1,6 +1,7 @@
 """Signals: how much there is to learn from a prompt, read off the rewards of its responses.
 
-Each maps rewards (B, n) to (B,), in reward-model units unless said otherwise. Equation and
+Each maps rewards (..., B, n) to (..., B), in reward-model units unless said otherwise; leading
+axes are batches of their own, as the vector engine plays them. Equation and
 table numbers are those of Ye et al. 2025, "Reward-Guided Prompt Evolving in Reinforcement
 Learning for LLMs" (ICML 2025; arXiv 2411.00062).
 
@@ -70,10 +71,9 @@ def leave_one_out(rewards: Floats) -> Floats:
 
 
 def _inverse(values: Floats) -> Floats:
-    spread = values.max() - values.min()
-    if spread == 0:
-        return np.ones_like(values)
-    return (values.max() - values) / spread
+    highest = values.max(-1, keepdims=True)
+    spread = highest - values.min(-1, keepdims=True)
+    return np.where(spread > 0, (highest - values) / np.where(spread > 0, spread, 1), 1.0)
 
 
 SIGNALS: dict[str, Signal] = {
