@@ -1,0 +1,65 @@
+"""Judge a player on fixed prompts that no creator sees, and compare what came out.
+
+In-play reward depends on the prompts that a creator chose, so it is no result; these are.
+Shape letters: P prompts, n responses to each.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from agents.base import Policy, Solver
+from eva_env.types import Floats, RewardModel
+
+
+def answer(player: Solver | Policy, prompts: Sequence[Any], n: int, seed: int) -> Any:
+    """The player's responses (P, n), drawn from a fixed generator of their own."""
+    respond = player.respond if isinstance(player, Solver) else player.sample
+    return respond(prompts, n, np.random.default_rng(seed))
+
+
+def evaluate(
+    player: Solver | Policy,
+    prompts: Sequence[Any],
+    reward_model: RewardModel,
+    n: int,
+    seed: int,
+) -> Floats:
+    """Rewards (P, n) of the player on fixed prompts, in reward-model units."""
+    return np.asarray(reward_model(prompts, answer(player, prompts, n, seed)))
+
+
+def wins(rewards: Floats, baseline: Floats) -> Floats:
+    """P(reward > baseline) + P(tie) / 2 of each prompt, (P, n) and (P, m) -> (P,) in [0, 1].
+
+    Over all n * m pairs of a prompt's responses, so that no pair is drawn by luck.
+    """
+    if len(rewards) != len(baseline):
+        raise ValueError(f"got rewards of {len(rewards)} prompts, baseline of {len(baseline)}")
+    difference = np.asarray(rewards)[:, :, None] - np.asarray(baseline)[:, None, :]
+    return (np.sign(difference).mean((1, 2)) + 1) / 2
+
+
+def win_rate(rewards: Floats, baseline: Floats) -> float:
+    """Mean over prompts of ``wins``, in [0, 1]; 1/2 is on a par."""
+    return float(wins(rewards, baseline).mean())
+
+
+def interval(values: Sequence[float] | Floats) -> tuple[float, float]:
+    """Mean and half-width of its 95 % Student-t interval; NaN below two values."""
+    values = np.asarray(values, dtype=np.float64)
+    if len(values) < 2:
+        return float(values.mean()), float("nan")
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean()), float(error * stats.t.ppf(0.975, len(values) - 1))
+
+
+def bootstrap(values: Floats, seed: int, draws: int = 2000) -> tuple[float, float]:
+    """95 % percentile interval of the mean, resampling the prompts, (P,) -> (low, high)."""
+    rng = np.random.default_rng(seed)
+    values = np.asarray(values)
+    means = values[rng.integers(len(values), size=(draws, len(values)))].mean(-1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)

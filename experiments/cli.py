@@ -1,0 +1,45 @@
+"""The ``eva`` command."""
+
+import importlib
+import sys
+
+COMMANDS = {
+    "train": "train one solver against one creator, and record everything",
+    "evaluate": "judge a checkpoint on a suite, or on prompts of your own",
+    "demo": "eva against ordinary training at equal budget: who wins?",
+}
+"""Each is the module of its name, with ``main(args) -> exit status``; loaded when called."""
+
+USAGE = "\n".join(
+    [
+        "usage: eva COMMAND [OPTIONS]",
+        "",
+        "The open laboratory for asymmetric self-play alignment.",
+        "",
+        *(f"  {name:10}{text}" for name, text in COMMANDS.items()),
+        "",
+        "eva COMMAND --help lists the options of a command.",
+    ]
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; the mistakes that a user can mend end in one line and status 1."""
+    from experiments.errors import UserError
+
+    command, *args = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if command in ("-h", "--help"):
+        print(USAGE)
+        return 0
+    if command not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        print(f"eva: unknown command {command!r}; commands: {known}", file=sys.stderr)
+        return 2
+    try:
+        return importlib.import_module(f"experiments.{command}").main(args)
+    except UserError as error:
+        print(f"eva {command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"eva {command}: stopped", file=sys.stderr)
+        return 130

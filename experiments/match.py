@@ -1,0 +1,116 @@
+"""A creator against a solver in an environment, with everything that a resumed run needs."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from agents.base import Creator
+from agents.creators import AnyCreator, Eva
+from agents.play import Budget, play
+from agents.solvers import DPO, AnyMethod, PolicySolver
+from eva_env.types import Round
+from eva_env.wordlist import Wordlist
+from experiments.errors import UserError
+from experiments.rungs import AnyTask, load_policy, make_env
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One creator against one solver on one task; the object is the record of the run."""
+
+    creator: AnyCreator = field(default_factory=Eva)
+    """Who makes the prompts."""
+    solver: AnyMethod = field(default_factory=DPO)
+    """By which method the solver learns."""
+    task: AnyTask = field(default_factory=Wordlist)
+    """Where prompts come from."""
+    reward: Literal["proxy", "gold"] = "gold"
+    """What the solver is trained on; gold always judges."""
+    signal: str | None = None
+    """The creator's payoff: regret, or a name in eva_env.signals. None: true regret where the
+    reward model knows the best response, else a_star_avg."""
+    rounds: int = 8
+    """Rounds to play."""
+    prompts: int = 512
+    """Prompts proposed and drawn per round."""
+    samples: int = 6
+    """Responses to each prompt."""
+    policy: str | None = None
+    """Folder of the checkpoint to start from. None: the one that ships with the task."""
+    seed: int = 0
+    """Seed of creator, solver and environment."""
+    evaluate_every: int = 1
+    """Rounds between evaluations on the fixed suites; the last round is always judged."""
+    evaluation_samples: int = 4
+    """Responses to each prompt of a suite."""
+    checkpoint_every: int = 1
+    """Rounds between checkpoints; the last round always has one."""
+
+    def __post_init__(self) -> None:
+        for name in ("rounds", "prompts", "evaluate_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("samples", "evaluation_samples"):
+            if getattr(self, name) < 2:
+                raise ValueError(f"{name} must be at least 2, got {getattr(self, name)}")
+
+
+@dataclass
+class Match:
+    """The two players at the table."""
+
+    env: Any
+    creator: Creator
+    solver: PolicySolver
+    rngs: tuple[np.random.Generator, np.random.Generator]
+    budget: Budget = field(default_factory=Budget)
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Match":
+        """Set up a match at its start; settings that a constructor rejects are a UserError."""
+        world, creator, solver = np.random.SeedSequence(settings.seed).spawn(3)
+        policy = load_policy(settings.task, settings.policy)
+        try:
+            env = make_env(
+                settings.task,
+                settings.reward,
+                settings.signal,
+                batch_size=settings.prompts,
+                samples=settings.samples,
+                max_cycles=settings.rounds,
+            )
+        except (ValueError, FileNotFoundError) as error:
+            raise UserError(" ".join(str(error).split())) from error
+        env.reset(seed=int(world.generate_state(1)[0]))
+        return cls(
+            env,
+            copy.deepcopy(settings.creator),
+            PolicySolver(policy, settings.solver),
+            (np.random.default_rng(creator), np.random.default_rng(solver)),
+        )
+
+    def rounds(self) -> Iterator[Round]:
+        """Play to the end."""
+        return play(self.env, self.creator, self.solver, self.rngs, self.budget)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes while playing, picklable."""
+        return {
+            "env": self.env.unwrapped.state_dict(),
+            "creator": self.creator.state_dict(),
+            "solver": self.solver.state_dict(),
+            "rngs": [rng.bit_generator.state for rng in self.rngs],
+            "budget": asdict(self.budget),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from ``state_dict()``, bit for bit."""
+        self.env.unwrapped.load_state_dict(state["env"])
+        self.creator.load_state_dict(state["creator"])
+        self.solver.load_state_dict(state["solver"])
+        for rng, own in zip(self.rngs, state["rngs"], strict=True):
+            rng.bit_generator.state = own
+        self.budget = Budget(**state["budget"])

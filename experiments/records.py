@@ -1,0 +1,161 @@
+"""A run folder: plain files that outlive any crash.
+
+    config.json         the settings with class names, versions, seed, command line
+    rounds.jsonl        a row per round: payoffs, rewards, logs of the players, budget spent
+    prompts.jsonl       every drawn prompt: id, parent, operator, round, signal, rewards
+    evaluations.jsonl   a row per suite: gold reward, pass rate, win rate against the start
+    transcripts.jsonl   some prompts with the answers before and after
+    checkpoints/        round-0003/: the policy as it saves itself, and state.pt with the rest
+
+A row's ``round`` is the number of rounds played when it was written, so that the state at
+checkpoint ``round-0003`` is described by the rows with ``round <= 3``.
+"""
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError
+
+from agents.base import Policy
+from experiments.config import from_json
+from experiments.errors import UserError
+
+FILES = ("rounds", "prompts", "evaluations", "transcripts")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The record of one run; everything that can go wrong on a disk is a UserError."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path, config: Mapping[str, Any]) -> Self:
+        """Start a record; the folder must be new or empty."""
+        with _disk(folder):
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise UserError(
+                    f"{folder} exists and is not empty: continue it with --resume {folder}, "
+                    f"or give another --out"
+                )
+            folder.mkdir(parents=True, exist_ok=True)
+            _replace(folder / "config.json", json.dumps(config, indent=2) + "\n")
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """An existing record."""
+        run = cls(Path(folder))
+        if "settings" not in run.config:
+            raise UserError(f"{folder} is not a run folder: its config.json has no settings")
+        return run
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What config.json holds."""
+        path = self.folder / "config.json"
+        if not path.is_file():
+            raise UserError(f"no run at {self.folder}: there is no {path}")
+        try:
+            return json.loads(path.read_text())
+        except ValueError as error:
+            raise UserError(f"{path} is not JSON: {error}") from error
+
+    def settings(self, hint: Any) -> Any:
+        """The settings as the object they were, of a class or one of a union."""
+        return from_json(self.config["settings"], hint)
+
+    def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows to ``name``.jsonl in one flushed write."""
+        path = self.folder / f"{name}.jsonl"
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        with _disk(path), path.open("a") as file:
+            file.write(text)
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """All rows of ``name``.jsonl; a last line torn by a crash is left out."""
+        path = self.folder / f"{name}.jsonl"
+        with _disk(path):
+            lines = path.read_text().split("\n") if path.exists() else [""]
+        rows = []
+        for number, line in enumerate(lines[:-1], start=1):
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise UserError(f"{path}, line {number}, is not JSON: {error}") from error
+        return rows
+
+    def truncate(self, round: int) -> None:
+        """Drop what was written after a round: rows and checkpoints."""
+        for name in FILES:
+            kept = [row for row in self.rows(name) if row["round"] <= round]
+            text = "".join(json.dumps(row) + "\n" for row in kept)
+            path = self.folder / f"{name}.jsonl"
+            with _disk(path):
+                _replace(path, text)
+        for later in self.checkpoints:
+            if later > round:
+                with _disk(self.checkpoint(later)):
+                    shutil.rmtree(self.checkpoint(later))
+
+    def checkpoint(self, round: int) -> Path:
+        """Folder of a round's checkpoint, an ordinary one of the policy's kind."""
+        return self.folder / "checkpoints" / f"round-{round:04d}"
+
+    @property
+    def checkpoints(self) -> list[int]:
+        """Rounds of which there is a checkpoint, increasing."""
+        folders = (self.folder / "checkpoints").glob("round-*")
+        return sorted(int(folder.name.removeprefix("round-")) for folder in folders)
+
+    def save(self, round: int, policy: Policy, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint; a kill leaves a whole one or none."""
+        folder = self.checkpoint(round)
+        draft = folder.with_name(f".{folder.name}")
+        with _disk(folder):
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(parents=True)
+            policy.save(draft)
+            # Through a buffer, because torch reports a full disk as a RuntimeError.
+            buffer = io.BytesIO()
+            torch.save(dict(state), buffer)
+            (draft / "state.pt").write_bytes(buffer.getbuffer())
+            os.replace(draft, folder)
+
+    def load(self, round: int) -> dict[str, Any]:
+        """The state of a checkpoint, unpickled: open only run folders that you trust."""
+        path = self.checkpoint(round) / "state.pt"
+        try:
+            return torch.load(path, weights_only=False)
+        except Exception as error:  # a torn pickle may raise anything
+            raise UserError(
+                f"cannot read the checkpoint {path} ({_one_line(error)}): delete "
+                f"{path.parent} to continue from the checkpoint before it"
+            ) from error
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot use {path}: {_one_line(error)}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    draft = path.with_name(f".{path.name}")
+    draft.write_text(text)
+    os.replace(draft, path)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

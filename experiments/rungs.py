@@ -1,0 +1,71 @@
+"""What differs between the rungs: environment id, starting policy, gold reward."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pettingzoo
+from safetensors import SafetensorError
+
+import eva_env  # noqa: F401 - registers the environments
+from agents.base import Policy
+from agents.causal_lm import CausalLM
+from agents.table import TablePolicy
+from eva_env.tabular.world import TabularWorld
+from eva_env.types import RewardModel
+from eva_env.wordlist import Gold, Wordlist
+from experiments.errors import UserError
+
+AnyTask = Wordlist | TabularWorld
+"""The tasks that the command line knows."""
+
+Reward = Literal["proxy", "gold"]
+
+
+def gold_reward(task: AnyTask) -> RewardModel:
+    """The reward that judges."""
+    return task.reward_model("gold") if isinstance(task, TabularWorld) else Gold()
+
+
+def play_reward(task: AnyTask, reward: Reward) -> RewardModel:
+    """The reward that trains."""
+    if isinstance(task, TabularWorld):
+        return task.reward_model(reward)
+    if reward == "gold":
+        return Gold()
+    from agents.reward_lm import LearnedReward
+
+    return LearnedReward.load("wordlist")
+
+
+def make_env(task: AnyTask, reward: Reward, signal: str | None, **sizes: int) -> Any:
+    """The rung's AEC environment; every proposed prompt is drawn once where B = N.
+
+    ``sizes`` are batch_size, samples and max_cycles. Without a signal the creator is paid true
+    regret where the reward model knows the best response, else A*_avg, which estimates it.
+    """
+    model = play_reward(task, reward)
+    signal = signal or ("regret" if hasattr(model, "best") else "a_star_avg")
+    common = {"signal": signal, "replacement": False, **sizes}
+    if isinstance(task, TabularWorld):
+        return pettingzoo.make("aec", "eva/Tabular-v0", world=task, reward=reward, **common)
+    common |= {"task": task, "reward_model": model, "proposals": sizes["batch_size"]}
+    return pettingzoo.make("aec", "eva/Text-v0", **common)
+
+
+def load_policy(task: AnyTask, checkpoint: str | Path | None = None) -> Policy:
+    """A policy of the task's kind: the one that ships with it, or that of a folder.
+
+    Raises UserError for a folder that holds none.
+    """
+    try:
+        if not isinstance(task, TabularWorld):
+            return CausalLM.load(checkpoint or "wordlist")
+        if checkpoint is None:
+            return TablePolicy(task.reference_logits, task.features)
+        policy = TablePolicy.load(checkpoint)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(" ".join(str(error).split())) from error
+    if not np.array_equal(policy.reference_logits.numpy(), task.reference_logits):
+        raise UserError(f"the table at {checkpoint} belongs to another tabular world")
+    return policy
