@@ -270,6 +270,15 @@ def test_noise_is_a_function_of_seed_round_and_position():
     assert (noise(seed=1) != noise()).all()
 
 
+def test_noise_and_tables_do_not_share_a_stream_with_the_players():
+    noise = TabularReward(np.zeros((1, 1)), np.ones(1))(np.zeros(4, int), np.zeros((4, 1), int))
+    spawned = np.random.SeedSequence(0).spawn(1)[0]
+    for players in (0, [0, 0], spawned):
+        assert (noise.ravel() != np.random.default_rng(players).standard_normal(4)).all()
+    quality = norm.ppf(TINY.gold[0])
+    assert not np.isclose(quality, np.random.default_rng(0).standard_normal(4)).any()
+
+
 def play(game, rounds):
     proposal = Proposal(np.arange(8), np.zeros(8))
     for _ in range(rounds):

@@ -10,6 +10,11 @@ import numpy as np
 from eva_env.types import Floats, Ints, Round
 
 
+def stream(seed: int, *key: int) -> np.random.Generator:
+    """A generator of its own for each key, apart from ``default_rng(seed)`` and its spawn."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
 @dataclass(frozen=True, eq=False)
 class TabularReward:
     """Looks rewards up in a matrix (K, M), and adds Gaussian noise where asked to.
@@ -37,7 +42,7 @@ class TabularReward:
         rewards = self.matrix[prompts[:, None], responses]
         if self.noise_std is None:
             return rewards
-        rng = np.random.default_rng([self.seed, self.index])
+        rng = stream(self.seed, *b"noise", self.index)
         return rewards + self.noise_std[prompts, None] * rng.standard_normal(rewards.shape)
 
     def best(self, prompts: Sequence[int] | Ints) -> Floats:

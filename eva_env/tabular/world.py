@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from eva_env.tabular import ladder
 from eva_env.tabular.ladder import OPERATORS
-from eva_env.tabular.reward import TabularReward
+from eva_env.tabular.reward import TabularReward, stream
 from eva_env.types import Floats, Ints
 
 __all__ = ["OPERATORS", "TabularReward", "TabularWorld"]
@@ -208,7 +208,7 @@ class TabularWorld:
     @cached_property
     def _draws(self) -> tuple[Floats, Floats]:
         """Latent quality (K, M), and the reference policy's skill on each prompt (K,)."""
-        rng = np.random.default_rng(self.world_seed)
+        rng = stream(self.world_seed, *b"tables")
         topic, variant = ladder.TOPIC_CORRELATION, ladder.VARIANT_CORRELATION
         factor = ladder.correlation_factor(self._sizes, topic, self.drift, variant)
         quality = factor @ rng.standard_normal((self.size, self.responses))
