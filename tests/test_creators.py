@@ -104,14 +104,16 @@ def test_a_saved_creator_continues_identically(cls, task):
     saved = pickle.dumps((creator.state_dict(), game.state_dict(), rng))
     live = creator.state_dict()
     first = [round.proposal.prompts for round in play(creator, task, 16, 6, game, rng)]
-    state, game_state, rng = pickle.loads(saved)
+    state = pickle.loads(saved)[0]
     for name, value in state.items():
         np.testing.assert_equal(live[name], value, "playing on changed the saved state")
-    twin, game = make(cls), game_for(task, 16, 16)
-    game.load_state_dict(game_state)
-    twin.load_state_dict(state)
-    again = [round.proposal.prompts for round in play(twin, task, 16, 6, game, rng)]
-    assert again == first
+    for _ in range(2):
+        _, game_state, rng = pickle.loads(saved)
+        twin, game = make(cls), game_for(task, 16, 16)
+        game.load_state_dict(game_state)
+        twin.load_state_dict(state)
+        again = [round.proposal.prompts for round in play(twin, task, 16, 6, game, rng)]
+        assert again == first
 
 
 @pytest.mark.parametrize("cls", CREATORS)
@@ -273,6 +275,8 @@ def test_answers_to_a_repeated_prompt_are_averaged():
     prompts, values = average(["a", "b", "a", "c", "a"], np.array([1.0, 5.0, 2.0, 7.0, 6.0]))
     assert prompts == ["a", "b", "c"]
     np.testing.assert_allclose(values, [3, 5, 7])
+    prompts, _ = average(np.array([4, 4]), np.ones(2))
+    assert type(prompts[0]) is int
 
 
 def test_rewrites_never_repeat_a_published_prompt_unless_they_may():
@@ -351,3 +355,9 @@ def test_a_finite_world_is_evolved_with_repeats():
         round = answer(creator, world, 48, lambda p: world.prompt_levels[p] + 0.1, rng)
     assert len(round.prompts) == 48
     assert world.prompt_levels[list(round.prompts)].mean() > 4
+
+
+@pytest.mark.parametrize(("share", "old"), [(0.0, 0), (1.0, 8)])
+def test_a_round_may_be_all_new_or_all_old(share, old):
+    first, second = play(Eva(old_share=share), Tiny(), 8, 2)
+    assert len(set(first.prompts) & set(second.prompts)) == old

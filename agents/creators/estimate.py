@@ -33,6 +33,8 @@ def measure(name: str, round: Round) -> Floats:
 
 def average(prompts: Sequence[Any], values: Floats) -> tuple[list[Any], Floats]:
     """Distinct prompts in order of appearance, and the mean of each one's values."""
+    if isinstance(prompts, np.ndarray):
+        prompts = prompts.tolist()
     rows: dict[Any, int] = {}
     row = np.array([rows.setdefault(prompt, len(rows)) for prompt in prompts])
     return list(rows), np.bincount(row, values) / np.bincount(row)
