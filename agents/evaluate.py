@@ -31,20 +31,26 @@ def evaluate(
     return np.asarray(reward_model(prompts, answer(player, prompts, n, seed)))
 
 
-def wins(rewards: Floats, baseline: Floats) -> Floats:
+def wins(rewards: Floats, baseline: Floats, *, coupled: bool = False) -> Floats:
     """P(reward > baseline) + P(tie) / 2 of each prompt, (P, n) and (P, m) -> (P,) in [0, 1].
 
-    Over all n * m pairs of a prompt's responses, so that no pair is drawn by luck.
+    Over all n * m pairs of a prompt's responses, so that no pair is drawn by luck. ``coupled``
+    is for two players that answered from the same seed: pairs (i, i), which share a random
+    stream, are left out. The others are independent, and a player is exactly on a par with
+    itself, whereas with two seeds it may be lucky.
     """
     if len(rewards) != len(baseline):
         raise ValueError(f"got rewards of {len(rewards)} prompts, baseline of {len(baseline)}")
-    difference = np.asarray(rewards)[:, :, None] - np.asarray(baseline)[:, None, :]
-    return (np.sign(difference).mean((1, 2)) + 1) / 2
+    score = (np.sign(rewards[:, :, None] - baseline[:, None, :]) + 1) / 2
+    if not coupled:
+        return score.mean((1, 2))
+    n = rewards.shape[1]
+    return score[:, ~np.eye(n, dtype=bool)].mean(-1)
 
 
-def win_rate(rewards: Floats, baseline: Floats) -> float:
+def win_rate(rewards: Floats, baseline: Floats, *, coupled: bool = False) -> float:
     """Mean over prompts of ``wins``, in [0, 1]; 1/2 is on a par."""
-    return float(wins(rewards, baseline).mean())
+    return float(wins(rewards, baseline, coupled=coupled).mean())
 
 
 def interval(values: Sequence[float] | Floats) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from agents.evaluate import bootstrap, evaluate, wins
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
 from experiments.errors import UserError
-from experiments.judge import BASELINE_SEED, SEED, scores
+from experiments.judge import SEED, scores
 from experiments.match import Settings
 from experiments.records import Run
 from experiments.rungs import AnyTask, gold_reward, load_policy
@@ -72,8 +72,8 @@ def report(command: Command) -> dict[str, Any]:
     policy, start = load_policy(task, folder), load_policy(task)
     prompts = read_prompts(command.prompts, task) if command.prompts else suite(command, task)
     rewards, baseline = (
-        evaluate(player, prompts, gold_reward(task), command.samples, seed)
-        for player, seed in ((policy, command.seed), (start, BASELINE_SEED))
+        evaluate(player, prompts, gold_reward(task), command.samples, command.seed)
+        for player in (policy, start)
     )
     return {
         "checkpoint": command.checkpoint,
@@ -81,7 +81,7 @@ def report(command: Command) -> dict[str, Any]:
         "prompts": len(prompts),
         "samples": command.samples,
         **scores(rewards, baseline),
-        "win_rate_interval": bootstrap(wins(rewards, baseline), command.seed),
+        "win_rate_interval": bootstrap(wins(rewards, baseline, coupled=True), command.seed),
         "start_gold": float(np.mean(baseline)),
     }
 

@@ -11,8 +11,8 @@ from eva_env.types import Floats, Round
 from experiments.genealogy import origins_of, plain
 from experiments.rungs import AnyTask, gold_reward
 
-BASELINE_SEED, SEED = 1, 2
-"""The starting policy's answers are drawn apart from the judged ones: pairs are independent."""
+SEED = 1
+"""All policies answer from the same random streams, whatever the seed of the run."""
 
 PASS = 1.0 - 1e-9
 SHOWN = 3
@@ -27,11 +27,9 @@ class Judge:
         self.start, self.n = start, n
         self.before = {name: self.ask(start, suite) for name, suite in self.suites.items()}
 
-    def ask(
-        self, policy: Policy, prompts: Sequence[Any], seed: int = BASELINE_SEED
-    ) -> tuple[Any, Floats]:
+    def ask(self, policy: Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
         """Responses (P, n) and gold rewards (P, n)."""
-        responses = answer(policy, prompts, self.n, seed)
+        responses = answer(policy, prompts, self.n, SEED)
         return responses, np.asarray(self.gold(prompts, responses))
 
     def judge(
@@ -40,7 +38,7 @@ class Judge:
         """Rows of evaluations.jsonl, one per suite, and of transcripts.jsonl."""
         evaluations, transcripts = [], []
         for name, suite in self.suites.items():
-            after = self.ask(policy, suite, SEED)
+            after = self.ask(policy, suite)
             baseline = self.before[name][1]
             evaluations.append(
                 {"round": round, "suite": name, **scores(after[1], baseline), "n": self.n}
@@ -60,7 +58,7 @@ class Judge:
         prompts = pool[:: max(1, len(pool) // SHOWN)][:SHOWN]
         if not prompts:
             return []
-        before, after = self.ask(self.start, prompts), self.ask(policy, prompts, SEED)
+        before, after = self.ask(self.start, prompts), self.ask(policy, prompts)
         rows = []
         for i, prompt in enumerate(prompts):
             parent, operator = origins[prompt]
@@ -71,11 +69,11 @@ class Judge:
 
 
 def scores(rewards: Floats, baseline: Floats) -> dict[str, float]:
-    """Gold reward, pass rate (a reward of 1) and win rate of rewards (P, n) in [0, 1]."""
+    """Gold reward, pass rate (a reward of 1) and win rate of coupled rewards (P, n)."""
     return {
         "gold": float(rewards.mean()),
         "pass_rate": float((rewards >= PASS).mean()),
-        "win_rate": win_rate(rewards, baseline),
+        "win_rate": win_rate(rewards, baseline, coupled=True),
     }
 
 

@@ -39,18 +39,20 @@ def play_reward(task: AnyTask, reward: Reward) -> RewardModel:
 
 
 def make_env(task: AnyTask, reward: Reward, signal: str | None, **sizes: int) -> Any:
-    """The rung's AEC environment; every proposed prompt is drawn once where B = N.
+    """The rung's AEC environment; ``sizes`` are batch_size, samples and max_cycles.
 
-    ``sizes`` are batch_size, samples and max_cycles. Without a signal the creator is paid true
-    regret where the reward model knows the best response, else A*_avg, which estimates it.
+    The N = B prompts of a text proposal are drawn without replacement, so each once; those of
+    a tabular one i.i.d., since there a proposal has a logit for every prompt. Without a signal
+    the creator is paid true regret where the reward model knows the best response, else
+    A*_avg, which estimates it.
     """
     model = play_reward(task, reward)
     signal = signal or ("regret" if hasattr(model, "best") else "a_star_avg")
-    common = {"signal": signal, "replacement": False, **sizes}
+    common = {"signal": signal, **sizes}
     if isinstance(task, TabularWorld):
         return pettingzoo.make("aec", "eva/Tabular-v0", world=task, reward=reward, **common)
     common |= {"task": task, "reward_model": model, "proposals": sizes["batch_size"]}
-    return pettingzoo.make("aec", "eva/Text-v0", **common)
+    return pettingzoo.make("aec", "eva/Text-v0", replacement=False, **common)
 
 
 def load_policy(task: AnyTask, checkpoint: str | Path | None = None) -> Policy:

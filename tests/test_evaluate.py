@@ -30,6 +30,19 @@ def test_win_rates_of_the_two_sides_add_up_to_one(rewards, baseline):
     assert win_rate(rewards + 2, baseline) == 1
 
 
+def test_coupled_win_rate_leaves_out_the_pairs_of_one_stream():
+    """Of the pairs (1, 2) and (2, 0) the second is won; (1, 0) and (2, 2) share a stream."""
+    rewards, baseline = np.array([[1, 2]]), np.array([[0, 2]])
+    assert win_rate(rewards, baseline, coupled=True) == 0.5
+    assert win_rate(rewards, np.array([[3, 0]]), coupled=True) == 0.5
+    assert win_rate(rewards, np.array([[1, 0]]), coupled=True) == 1.0
+
+
+@given(REWARDS)
+def test_a_player_is_on_a_par_with_itself(rewards):
+    assert win_rate(rewards, rewards, coupled=True) == pytest.approx(0.5)
+
+
 @given(REWARDS, REWARDS, st.permutations(range(4)))
 def test_win_rate_does_not_depend_on_the_order_of_responses(rewards, baseline, order):
     assert win_rate(rewards[:, order], baseline) == win_rate(rewards, baseline)

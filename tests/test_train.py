@@ -1,0 +1,224 @@
+"""`eva train` on the tabular rung: what it records, and that resuming changes nothing."""
+
+import json
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from agents.creators import Eva, EvaOnline, Fresh, UniformEvolve
+from agents.solvers import DPO, RLOO
+from agents.table import TablePolicy
+from eva_env.tabular.world import TabularWorld
+from experiments import train as command
+from experiments.config import describe
+from experiments.errors import UserError
+from experiments.judge import Judge
+from experiments.match import Match, Settings
+from experiments.records import FILES, Run
+from experiments.train import flat, train
+
+WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=6)
+
+
+def settings(creator=None, solver=None, **changes):
+    given = {"rounds": 4, "prompts": 8, "samples": 3, "seed": 5, "task": WORLD} | changes
+    creator, solver = creator or Eva(), solver or RLOO(lr=0.1)
+    return Settings(creator=creator, solver=solver, **given)
+
+
+def start(folder, chosen):
+    return Run.create(folder, describe(chosen, []))
+
+
+def rows(run, name):
+    return [
+        {key: value for key, value in row.items() if key != "seconds"} for row in run.rows(name)
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    chosen = settings(rounds=5, evaluate_every=2, checkpoint_every=2)
+    run = start(tmp_path_factory.mktemp("runs") / "whole", chosen)
+    return run, list(train(run, chosen)), chosen
+
+
+def test_every_round_has_a_row_and_the_last_is_judged(finished):
+    run, yielded, _ = finished
+    assert [row["round"] for row in run.rows("rounds")] == [1, 2, 3, 4, 5]
+    assert [row["round"] for row in yielded] == [0, 1, 2, 3, 4, 5]
+    judged = [(row["round"], row["suite"]) for row in run.rows("evaluations")]
+    assert judged == [(k, suite) for k in (0, 2, 4, 5) for suite in ("easy", "hard")]
+    assert run.checkpoints == [2, 4, 5]
+
+
+def test_the_start_is_on_a_par_with_itself_and_training_wins(finished):
+    evaluations = finished[0].rows("evaluations")
+    assert {row["win_rate"] for row in evaluations if row["round"] == 0} == {0.5}
+    chosen = settings(creator=Fresh(), rounds=30, prompts=32, evaluation_samples=64)
+    match = Match.open(chosen)
+    judge = Judge(WORLD, match.solver.initial, 64)
+    list(match.rounds())
+    easy, _hard = judge.judge(match.solver.policy, 30)[0]
+    assert easy["win_rate"] > 0.55
+    assert easy["gold"] > judge.before["easy"][1].mean() + 0.02
+
+
+def test_budget_counts_prompts_and_responses(finished):
+    """5 rounds of 8 prompts x 3 responses, answered twice because Eva resamples."""
+    spent = finished[0].rows("rounds")[-1]["budget"]
+    assert (spent["prompts"], spent["responses"], spent["reward_calls"]) == (40, 240, 240)
+    assert finished[0].rows("evaluations")[-1]["budget"] == spent
+
+
+def test_prompts_have_ids_and_every_parent_exists(finished):
+    prompts = finished[0].rows("prompts")
+    assert sum(row["drawn"] for row in prompts) == 40
+    ids = {row["id"]: row["text"] for row in prompts}
+    assert len(set(ids.values())) == len(ids)
+    parents = {row["parent"] for row in prompts} - {None}
+    assert parents
+    assert parents <= set(ids)
+    assert all(row["operator"] for row in prompts if row["parent"] is not None)
+
+
+def test_transcripts_hold_answers_before_and_after(finished):
+    run = finished[0]
+    played = [row for row in run.rows("transcripts") if row["suite"] == "played"]
+    assert {row["round"] for row in played} == {2, 4, 5}
+    for row in run.rows("transcripts"):
+        gold = WORLD.gold[row["prompt"]]
+        assert row["after_rewards"] == gold[row["after"]].tolist()
+        assert row["before_rewards"] == gold[row["before"]].tolist()
+
+
+@pytest.mark.parametrize(
+    ("creator", "solver"),
+    [
+        (Eva(), RLOO(lr=0.1)),
+        (UniformEvolve(old_from="history"), DPO(lr=0.1, epochs=1)),
+        (EvaOnline(), DPO(lr=0.1, epochs=1, restart=True)),
+    ],
+    ids=["eva-rloo", "uniform-dpo", "online-dpo-restart"],
+)
+@pytest.mark.parametrize("stop", [1, 3])
+def test_resumed_equals_uninterrupted(tmp_path, creator, solver, stop):
+    chosen = settings(creator, solver, checkpoint_every=2)
+    whole, torn = start(tmp_path / "whole", chosen), start(tmp_path / "torn", chosen)
+    assert len(list(train(whole, chosen))) == 5
+    rounds = train(torn, chosen)
+    for _ in range(stop + 1):
+        next(rounds)
+    rounds.close()
+    torn.append("prompts", [{"round": stop + 1, "text": "of a round that did not end"}])
+    with (torn.folder / "rounds.jsonl").open("a") as file:
+        file.write('{"round": 4, "torn')
+    list(train(torn, torn.settings(Settings)))
+    for name in FILES:
+        assert rows(torn, name) == rows(whole, name), name
+    for round in whole.checkpoints:
+        ours, theirs = (TablePolicy.load(run.checkpoint(round)) for run in (torn, whole))
+        assert (ours.theta == theirs.theta).all()
+
+
+def test_resuming_a_finished_run_adds_nothing(finished):
+    run, _, chosen = finished
+    before = [rows(run, name) for name in FILES]
+    assert list(train(run, chosen)) == []
+    assert [rows(run, name) for name in FILES] == before
+
+
+def test_seeds_differ_and_the_same_seed_agrees(tmp_path):
+    runs = []
+    for i, seed in enumerate((1, 1, 2)):
+        chosen = settings(rounds=2, seed=seed)
+        runs.append(start(tmp_path / str(i), chosen))
+        list(train(runs[-1], chosen))
+    assert rows(runs[0], "rounds") == rows(runs[1], "rounds")
+    assert rows(runs[0], "rounds") != rows(runs[2], "rounds")
+
+
+def test_a_run_leaves_the_settings_as_they_were(finished):
+    run, _, chosen = finished
+    assert run.settings(Settings) == chosen
+    assert repr(chosen.creator.state_dict()) == repr(Eva().state_dict())
+
+
+@pytest.mark.parametrize("change", [{"samples": 1}, {"rounds": 0}, {"evaluation_samples": 1}])
+def test_sizes_out_of_range_name_the_setting(change):
+    (name,) = change
+    with pytest.raises(ValueError, match=f"{name} must be at least"):
+        settings(**change)
+
+
+def test_unknown_signal_and_missing_checkpoint_are_user_errors(tmp_path):
+    with pytest.raises(UserError, match="unknown signal 'luck'"):
+        Match.open(settings(signal="luck"))
+    with pytest.raises(UserError, match="no softmax table"):
+        Match.open(settings(policy=str(tmp_path)))
+
+
+def test_a_table_of_another_world_is_refused(tmp_path):
+    TablePolicy(np.zeros((2, 2))).save(tmp_path)
+    with pytest.raises(UserError, match="another tabular world"):
+        Match.open(settings(policy=str(tmp_path)))
+
+
+ARGS = "creator:fresh solver:rloo task:tabular-world --task.levels 3 --rounds 2 --prompts 8"
+
+
+def test_command_trains_resumes_and_keeps_settings(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    assert command.main([*ARGS.split(), "--out", out]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Fresh, seed 0, round 0: hard gold reward 0.")
+    assert len(lines) == 4
+    run = Run.open(out)
+    assert run.config["argv"][:3] == ["train", "creator:fresh", "solver:rloo"]
+    assert run.settings(Settings).task == TabularWorld(levels=3)
+    with pytest.raises(UserError, match="--resume"):
+        command.main([*ARGS.split(), "--out", out])
+    with pytest.raises(UserError, match="keeps its settings"):
+        command.main(["--resume", out, "--rounds", "3"])
+    assert command.main(["--resume", out]) == 0
+    assert len(run.rows("rounds")) == 2
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    class Interrupted(command.Board):
+        def update(self, arm, seed, row):
+            super().update(arm, seed, row)
+            if row["round"] == 1:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "Board", Interrupted)
+    out = tmp_path / "run"
+    assert command.main([*ARGS.split(), "--out", str(out)]) == 130
+    assert f"eva train --resume {out}" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert command.main(["--resume", str(out)]) == 0
+    assert [row["round"] for row in Run.open(out).rows("rounds")] == [1, 2]
+
+
+def test_flat_joins_keys_and_drops_what_is_no_number():
+    row = {"round": 1, "payoffs": {"a": {"b": 2.0}}, "suite": "hard", "none": None}
+    assert flat(row) == {"round": 1, "payoffs/a/b": 2.0}
+
+
+def test_wandb_gets_the_numbers_of_the_record(tmp_path, monkeypatch):
+    logged, started = [], {}
+    session = types.SimpleNamespace(log=lambda row, step: logged.append((step, row)))
+    fake = types.SimpleNamespace(init=lambda **given: started.update(given) or session)
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    out = tmp_path / "run"
+    assert command.main([*ARGS.split(), "--out", str(out), "--wandb", "offline"]) == 0
+    assert started["mode"] == "offline"
+    run = Run.open(out)
+    assert [step for step, _ in logged] == [0, 1, 2]
+    rewards = [row["reward_mean"] for row in run.rows("rounds")]
+    assert [row["reward_mean"] for _, row in logged[1:]] == rewards
+    final = run.rows("evaluations")[-1]
+    assert logged[-1][1]["evaluations/hard/win_rate"] == final["win_rate"]
+    json.dumps(logged)
