@@ -14,6 +14,9 @@ import torch
 from agents.checkpoints import resolve
 from agents.decoding import Sampling, decode
 
+MEMORY = 1 << 17
+"""Prompts whose token ids are remembered."""
+
 
 class CausalLM:
     """A causal LM as ``agents.base.Policy``.
@@ -108,24 +111,26 @@ class CausalLM:
         return self.model.load_state_dict(state)
 
     def _encode(self, prompt: str) -> list[int]:
-        """Token ids of the prompt in its chat template, remembered."""
-        if prompt not in self._encoded:
-            text, special = prompt, True
-            if self.tokenizer.chat_template:
-                message = [{"role": "user", "content": prompt}]
-                text, special = (
-                    self.tokenizer.apply_chat_template(
-                        message, tokenize=False, add_generation_prompt=True
-                    ),
-                    False,
-                )
-            if len(self._encoded) > 1 << 17:
-                self._encoded.clear()
-            self._encoded[prompt] = self.tokenizer(text, add_special_tokens=special)[
-                "input_ids"
-            ]
-        return self._encoded[prompt]
+        return chat_ids(self.tokenizer, prompt, self._encoded)
 
     def _answers(self, responses: Sequence[str]) -> list[list[int]]:
         encoded = self.tokenizer(list(responses), add_special_tokens=False)["input_ids"]
         return [[*ids, self.tokenizer.eos_token_id] for ids in encoded]
+
+
+def chat_ids(tokenizer: Any, prompt: str, memory: dict[str, list[int]]) -> list[int]:
+    """Token ids of a prompt in the tokenizer's chat template, if it has one, remembered."""
+    if prompt not in memory:
+        text, special = prompt, True
+        if tokenizer.chat_template:
+            message = [{"role": "user", "content": prompt}]
+            text, special = (
+                tokenizer.apply_chat_template(
+                    message, tokenize=False, add_generation_prompt=True
+                ),
+                False,
+            )
+        if len(memory) >= MEMORY:
+            memory.clear()
+        memory[prompt] = tokenizer(text, add_special_tokens=special)["input_ids"]
+    return memory[prompt]

@@ -60,7 +60,7 @@ def choose(logits: torch.Tensor, uniform: torch.Tensor, sampling: Sampling) -> t
     probabilities = torch.softmax(logits.double() / sampling.temperature, -1)
     if sampling.top_p == 1:
         return _inverse_cdf(probabilities.cumsum(-1), uniform)
-    ordered, tokens = probabilities.sort(-1, descending=True, stable=True)
+    ordered, tokens = probabilities.sort(stable=True, dim=-1, descending=True)
     cdf = ordered.cumsum(-1)
     nucleus = torch.where(cdf - ordered < sampling.top_p, ordered, 0.0)
     return tokens.gather(-1, _inverse_cdf(nucleus.cumsum(-1), uniform)[:, None])[:, 0]
@@ -139,22 +139,17 @@ class RoomyLayer(DynamicLayer):
     def __init__(self, layer: DynamicLayer, samples: int, steps: int) -> None:
         super().__init__()
         self.is_initialized = True
-        self.dtype, self.device = layer.keys.dtype, layer.keys.device
-        rows, heads, past, width = layer.keys.shape
-        shape = (rows, samples, heads, past + steps, width)
-        self.room_keys = layer.keys.new_empty(shape)
-        self.room_values = layer.values.new_empty((*shape[:-1], layer.values.shape[-1]))
-        self.room_keys[:, :, :, :past] = layer.keys[:, None]
-        self.room_values[:, :, :, :past] = layer.values[:, None]
-        self.room_keys = self.room_keys.flatten(0, 1)
-        self.room_values = self.room_values.flatten(0, 1)
+        self.dtype, self.device = layer.dtype, layer.device
+        past = layer.get_seq_length()
+        self.room_keys = _with_room(layer.keys, samples, steps)
+        self.room_values = _with_room(layer.values, samples, steps)
         self._show(past)
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write the new states behind the past ones."""
-        past = self.keys.shape[-2]
+        past = self.get_seq_length()
         self._show(past + key_states.shape[-2])
         self.keys[:, :, past:] = key_states
         self.values[:, :, past:] = value_states
@@ -162,16 +157,24 @@ class RoomyLayer(DynamicLayer):
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep only these rows."""
-        past = self.keys.shape[-2]
-        self.keys, self.values = self.keys[indices], self.values[indices]
-        for name, kept in (("room_keys", self.keys), ("room_values", self.values)):
-            room = getattr(self, name)
-            setattr(self, name, room.new_empty((len(indices), *room.shape[1:])))
-            getattr(self, name)[:, :, :past] = kept
+        past = self.get_seq_length()
+        steps = self.room_keys.shape[-2] - past
+        self.room_keys = _with_room(self.keys[indices], 1, steps)
+        self.room_values = _with_room(self.values[indices], 1, steps)
         self._show(past)
 
     def _show(self, length: int) -> None:
+        self.keys: torch.Tensor
+        self.values: torch.Tensor
         self.keys, self.values = self.room_keys[:, :, :length], self.room_values[:, :, :length]
+
+
+def _with_room(states: Any, samples: int, steps: int) -> torch.Tensor:
+    """Repeat (P, heads, past, width) to P * samples rows, and past to past + steps places."""
+    rows, heads, past, width = states.shape
+    room = states.new_empty((rows, samples, heads, past + steps, width))
+    room[:, :, :, :past] = states[:, None]
+    return room.flatten(0, 1)
 
 
 def make_room(cache: Any, samples: int, steps: int) -> None:

@@ -63,28 +63,28 @@ def optimise(
     """
     optimizer = optimizer or training.optimizer(policy)
     parameters = [p for p in policy.parameters() if p.requires_grad]
-    per_epoch = math.ceil(size / training.batch_size)
-    steps = training.epochs * per_epoch
+    batches = [
+        order[start : start + training.batch_size]
+        for order in (rng.permutation(size) for _ in range(training.epochs))
+        for start in range(0, size, training.batch_size)
+    ]
     history: list[dict[str, Tensor]] = []
-    for step in range(steps):
-        if step % per_epoch == 0:
-            order = rng.permutation(size)
-        start = step % per_epoch * training.batch_size
-        value, metrics = loss(order[start : start + training.batch_size])
+    for step, batch in enumerate(batches):
+        value, metrics = loss(batch)
         if not torch.isfinite(value):
             raise FloatingPointError(
-                f"the loss is {value.item()} at step {step + 1} of {steps}; lower lr "
+                f"the loss is {value.item()} at step {step + 1} of {len(batches)}; lower lr "
                 f"(now {training.lr}) or look at the rewards"
             )
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, training.max_grad_norm)
         for group in optimizer.param_groups:
-            group["lr"] = training.lr * training.factor(step, steps)
+            group["lr"] = training.lr * training.factor(step, len(batches))
         optimizer.step()
         history.append({"loss": value.detach(), "grad_norm": norm, **metrics})
     logs = {key: float(torch.stack([h[key] for h in history]).mean()) for key in history[0]}
-    return logs | {"gradient_steps": steps}
+    return logs | {"gradient_steps": len(batches)}
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ It drives the real PettingZoo AEC environment, so that the rules exist once.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from pettingzoo import AECEnv
@@ -36,7 +37,7 @@ def play(
     ``rngs`` are the creator's and the solver's generators; the environment has its own.
     ``budget`` is metered in place.
     """
-    face = env.unwrapped
+    face: Any = env.unwrapped
     game = face.game
     budget = Budget() if budget is None else budget
     creator_rng, solver_rng = rngs

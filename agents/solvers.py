@@ -59,8 +59,9 @@ class PolicySolver(Solver):
         self.pairs, self.policy.tokens = list(state["pairs"]), state["tokens"]
         self.optimizer = None
         if state["optimizer"] is not None:
-            self.optimizer = self.method.optimizer(self.policy)
-            self.optimizer.load_state_dict(state["optimizer"])
+            optimizer = self.method.optimizer(self.policy)
+            optimizer.load_state_dict(state["optimizer"])
+            self.optimizer = optimizer
 
     def reference_logprobs(
         self,
@@ -129,8 +130,8 @@ class DPO(Method):
         def loss(index: np.ndarray) -> tuple[Tensor, dict[str, Tensor]]:
             asked = [prompts[i] for i in index]
             answers = [chosen[i] for i in index] + [rejected[i] for i in index]
-            now = solver.policy.logprobs(asked + asked, answers).chunk(2)
-            pairs = Pairs(*now, reference[0][index], reference[1][index])
+            up, down = solver.policy.logprobs(asked + asked, answers).chunk(2)
+            pairs = Pairs(up, down, reference[0][index], reference[1][index])
             return self.loss(pairs).mean(), {"accuracy": (pairs.margin > 0).float().mean()}
 
         trained = optimise(solver.policy, loss, len(prompts), self, rng)
@@ -199,9 +200,9 @@ AnyMethod = DPO | RLOO
 
 
 def best_against_worst(round: Round) -> tuple[list[Any], list[Any], list[Any]]:
-    """Prompts, chosen (highest reward) and rejected (lowest); pairs of equal reward left out."""
+    """Prompts, chosen (best) and rejected (worst) responses; without pairs of equal reward."""
     best, worst = round.rewards.argmax(1), round.rewards.argmin(1)
-    kept = np.flatnonzero(round.rewards.max(1) > round.rewards.min(1))
+    kept = np.flatnonzero(round.rewards.max(1) > round.rewards.min(1)).tolist()
     return (
         [round.prompts[i] for i in kept],
         [round.responses[i][best[i]] for i in kept],
