@@ -1,0 +1,147 @@
+"""Methods of learning: contracts for all of them, fixed points and bookkeeping for each."""
+
+import pickle
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from agents.causal_lm import CausalLM
+from agents.optimise import Training, optimise
+from agents.solvers import DPO, RLOO, AnyMethod, PolicySolver, best_against_worst
+from agents.table import TablePolicy
+from eva_env.types import Proposal, Round
+from eva_env.wordlist import Gold, Wordlist
+
+METHODS = get_args(AnyMethod)
+REWARDS = np.array([[0.0, 1.0, 0.3], [0.9, 0.1, 0.5]])
+
+
+def play_round(solver: PolicySolver, batch: int, n: int, rng: np.random.Generator) -> Round:
+    prompts = rng.integers(2, size=batch)
+    responses = solver.respond(prompts, n, rng)
+    rewards = REWARDS[prompts[:, None], responses]
+    proposal = Proposal(prompts, np.zeros(batch))
+    return Round(0, proposal, prompts, responses, rewards, rewards.max(1), {})
+
+
+def table_solver(method) -> PolicySolver:
+    return PolicySolver(TablePolicy(np.zeros((2, 3))), method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_raises_the_reward_of_a_table(method):
+    solver = table_solver(method(lr=0.05))
+    rng = np.random.default_rng(0)
+    before = (solver.policy.probabilities() * REWARDS).sum(1)
+    for _ in range(20):
+        logs = solver.learn(play_round(solver, 64, 6, rng), rng)
+    after = (solver.policy.probabilities() * REWARDS).sum(1)
+    assert (after > before + 0.2).all()
+    assert logs["gradient_steps"] > 0
+    assert solver.tokens == 20 * 64 * 6
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_raises_the_gold_reward_of_the_language_model(method):
+    task, gold, rng = Wordlist(), Gold(), np.random.default_rng(0)
+    solver = PolicySolver(CausalLM.load("wordlist"), method())
+    prompts = task.seed(256, rng)
+    responses = solver.respond(prompts, 6, rng)
+    rewards = gold(prompts, responses)
+    proposal = Proposal(prompts, np.zeros(256, dtype=np.float32))
+    solver.learn(Round(0, proposal, prompts, responses, rewards, rewards.max(1), {}), rng)
+    after = gold(prompts, solver.respond(prompts, 6, np.random.default_rng(1)))
+    assert after.mean() > rewards.mean() + 0.01
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_continues_from_its_state(method):
+    def run(solver, rng, rounds):
+        for _ in range(rounds):
+            solver.learn(play_round(solver, 32, 4, rng), rng)
+        return solver.policy.probabilities()
+
+    whole = run(table_solver(method(lr=0.05)), np.random.default_rng(3), 4)
+    rng = np.random.default_rng(3)
+    first = table_solver(method(lr=0.05))
+    run(first, rng, 2)
+    saved = pickle.loads(pickle.dumps((first.state_dict(), rng)))
+    second = table_solver(method(lr=0.05))
+    second.load_state_dict(saved[0])
+    assert np.array_equal(run(second, saved[1], 2), whole)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_skips_a_round_without_any_difference(method):
+    solver = table_solver(method(lr=0.05))
+    rng = np.random.default_rng(0)
+    flat = play_round(solver, 8, 4, rng)
+    logs = solver.learn(replace(flat, rewards=np.full((8, 4), 0.5)), rng)
+    assert logs["gradient_steps"] == 0
+    assert np.allclose(solver.policy.probabilities(), 1 / 3)
+
+
+def test_pairs_are_best_against_worst_and_ties_are_dropped():
+    responses = [["a", "b", "c"], ["d", "e", "f"], ["g", "h", "i"]]
+    rewards = np.array([[0.2, 0.9, 0.1], [0.5, 0.5, 0.5], [0.1, 0.0, 0.9]])
+    proposal = Proposal(["x", "y", "z"], np.zeros(3))
+    round = Round(0, proposal, ["x", "y", "z"], responses, rewards, rewards.max(1), {})
+    assert best_against_worst(round) == (["x", "z"], ["b", "i"], ["c", "h"])
+
+
+def test_dpo_reference_is_the_round_start_or_the_run_start():
+    rng = np.random.default_rng(0)
+    for reference, expected in (("round", 0.0), ("initial", None)):
+        solver = table_solver(DPO(lr=0.05, reference=reference))
+        solver.learn(play_round(solver, 64, 6, rng), rng)
+        now = solver.policy.logprobs([0], [1]) - solver.reference_logprobs(reference, [0], [1])
+        assert (now.item() == expected) if expected is not None else now.item() > 0.05
+
+
+def test_restart_trains_the_starting_model_on_all_pairs():
+    rng = np.random.default_rng(0)
+    solver = table_solver(DPO(lr=1e-3, epochs=1, restart=True))
+    steps = [
+        solver.learn(play_round(solver, 64, 6, rng), rng)["gradient_steps"] for _ in range(3)
+    ]
+    assert steps[1] == pytest.approx(2 * steps[0], abs=1)
+    assert steps[2] == pytest.approx(3 * steps[0], abs=1)
+
+
+def test_rloo_settles_where_the_kl_penalty_says():
+    """Fixed point of the penalised objective: pi ~ pi_ref exp(r / beta)."""
+    beta = 0.5
+    solver = table_solver(RLOO(lr=0.02, beta=beta, clip=10.0, max_grad_norm=10.0))
+    rng = np.random.default_rng(0)
+    late = []
+    for i in range(150):
+        solver.learn(play_round(solver, 256, 6, rng), rng)
+        if i >= 75:
+            late.append(solver.policy.probabilities())
+    optimum = np.exp(REWARDS / beta) / np.exp(REWARDS / beta).sum(1, keepdims=True)
+    assert np.abs(np.mean(late, axis=0) - optimum).max() < 0.03
+
+
+def test_schedule_warms_up_and_decays():
+    training = Training(lr=1.0, warmup=0.1, schedule="cosine")
+    factors = [training.factor(step, 100) for step in range(100)]
+    assert factors[0] < factors[5] < factors[9] < 1
+    assert factors[10] == 1
+    assert factors[55] == pytest.approx(0.5)
+    assert factors[99] < 0.01
+    linear = replace(training, schedule="linear", warmup=0.0)
+    assert linear.factor(25, 100) == 0.75
+    assert replace(linear, schedule="constant").factor(99, 100) == 1
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step():
+    policy = TablePolicy(np.zeros((1, 2)))
+    nan = torch.tensor(float("nan"))
+    with pytest.raises(FloatingPointError, match="the loss is nan at step 1 of 2; lower lr"):
+        optimise(
+            policy, lambda i: (nan, {}), 4, Training(batch_size=2), np.random.default_rng(0)
+        )
+    assert np.array_equal(policy.probabilities(), [[0.5, 0.5]])
