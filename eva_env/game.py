@@ -22,6 +22,8 @@ from eva_env.types import (
     Round,
 )
 
+PLAYERS = (CREATOR, SOLVER)
+
 
 class Game:
     """T rounds between a creator of prompt distributions and a solver that answers.
@@ -91,6 +93,7 @@ class Game:
         self.prompts: Sequence[Any] = ()
         self.invalid = 0.0
         self.last: Round | None = None
+        self.totals = {CREATOR: 0.0, SOLVER: 0.0}
 
     @property
     def done(self) -> bool:
@@ -146,6 +149,9 @@ class Game:
         if advance is not None:
             self.reward_model = advance(round)
         self.last, self.proposal = round, None
+        self.totals = {
+            player: self.totals[player] + round.payoffs[player] for player in PLAYERS
+        }
         self.index += 1
         return round
 
@@ -161,6 +167,7 @@ class Game:
             "prompts": self.prompts,
             "invalid": self.invalid,
             "last": self.last,
+            "totals": self.totals,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -169,7 +176,7 @@ class Game:
         self.rng.bit_generator.state = state["rng"]
         moved = state["reward_model"]
         self.reward_model = self._first_reward_model if moved is None else moved
-        for name in ("index", "proposal", "probabilities", "prompts", "invalid", "last"):
+        for name in state.keys() - {"rng", "reward_model"}:
             setattr(self, name, state[name])
 
     def fork(self) -> "Game":
@@ -186,8 +193,8 @@ class Game:
         signal = np.asarray(measure(rewards), dtype=np.float64)
         if signal.shape != (self.batch_size,) or not np.isfinite(signal).all():
             raise ValueError(
-                f"signal {_name(measure)} must return {self.batch_size} finite numbers, one for "
-                f"each prompt, got {signal!r}"
+                f"signal {_name(measure)} must return {self.batch_size} finite numbers, one "
+                f"for each prompt, got {signal!r}"
             )
         return signal
 
@@ -199,7 +206,7 @@ class Game:
         assert self.valid is not None
         used = np.array([not (isinstance(prompt, str) and prompt == "") for prompt in prompts])
         accepted = used.copy()
-        accepted[used] = [bool(self.valid(prompts[i])) for i in np.flatnonzero(used)]
+        accepted[used] = [bool(self.valid(prompts[i])) for i in np.flatnonzero(used).tolist()]
         if not accepted.any():
             return np.zeros(len(logits)), 1.0
         share = softmax(np.where(used, logits, -np.inf))
@@ -220,8 +227,8 @@ class Game:
         else:
             chosen = draw_without_replacement(probabilities, self.batch_size, self.rng)
         if isinstance(prompts, np.ndarray):
-            return prompts[chosen]
-        return tuple(prompts[i] for i in chosen)
+            return prompts.take(chosen)
+        return tuple(prompts[i] for i in chosen.tolist())
 
     def _score(self, responses: Any) -> Floats:
         shape = (self.batch_size, self.samples)

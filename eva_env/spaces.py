@@ -1,7 +1,7 @@
 """Gymnasium spaces for free text: one string, and whole batches of strings."""
 
 import string
-from itertools import chain
+from itertools import chain, pairwise
 from math import prod
 from typing import Any
 
@@ -13,7 +13,7 @@ SAMPLE_LENGTH = 24
 
 
 class FreeText(Text):
-    """Any unicode string of at most ``max_length`` characters, empty ones and newlines included.
+    """Any unicode string of at most ``max_length`` characters, the empty one included.
 
     Gymnasium's ``Text`` checks each character against a set in Python, and takes seconds to
     build over all of unicode; this takes microseconds for both. Samples are printable ASCII.
@@ -82,7 +82,8 @@ class TextBatch(Space[Any]):
         if len(self.shape) == 2:
             if not set(map(type, x)) <= {tuple, list} or set(map(len, x)) != {self.shape[1]}:
                 wrong = next(row for row in x if not self._fits(row))
-                return f"every row must be a tuple or list of {self.shape[1]}, got {_describe(wrong)}"
+                size = self.shape[1]
+                return f"every row must be a tuple or list of {size}, got {_describe(wrong)}"
             strings = list(chain.from_iterable(x))
         if set(map(type, strings)) != {str} and not all(isinstance(s, str) for s in strings):
             wrong = next(s for s in strings if not isinstance(s, str))
@@ -147,4 +148,4 @@ def _strings(count: int, max_length: int, rng: np.random.Generator) -> list[str]
     ends = rng.integers(0, min(SAMPLE_LENGTH, max_length) + 1, count).cumsum()
     letters = rng.integers(32, 127, ends[-1], dtype=np.uint8).tobytes().decode("ascii")
     bounds = [0, *ends.tolist()]
-    return [letters[i:j] for i, j in zip(bounds, bounds[1:], strict=False)]
+    return [letters[i:j] for i, j in pairwise(bounds)]

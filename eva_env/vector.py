@@ -1,8 +1,8 @@
 """The tabular game, G at a time, as arrays: the vector engine behind ``gymnasium.make_vec``.
 
-All games have the same T, so they run in lockstep and end together. With a generator for each
-game, seeded ``seed + i``, the results are those of the scalar game bit for bit;
-``shared_rng=True`` draws for all games from one generator, which is faster.
+All games have the same T, so they run in lockstep and end together. Each has a generator of
+its own, seeded ``seed + i``, and the results are those of the scalar game bit for bit. One
+generator for all would not be faster, since uniforms are drawn ahead.
 """
 
 from collections.abc import Sequence
@@ -20,30 +20,28 @@ from eva_env.types import CREATOR, SOLVER, Floats, Ints, Proposal, Round
 from eva_env.views import Opponent
 
 AHEAD = 64
-"""Calls for which uniforms are drawn ahead: one call of a generator costs what 64 cost."""
+"""Calls of ``Streams.random`` that one call of each generator serves."""
 
 
 class Streams:
     """The generators of G games; ``random(size)`` gives each game its own next uniforms."""
 
-    def __init__(self, generators: Sequence[np.random.Generator], games: int) -> None:
-        self.generators, self.games = generators, games
-        self._ahead, self._next = np.empty((games, 0)), 0
+    def __init__(self, generators: Sequence[np.random.Generator]) -> None:
+        self.generators = generators
+        self._ahead, self._next = np.empty((len(generators), 0)), 0
 
     def random(self, size: int | tuple[int, ...]) -> Floats:
         """Uniforms in [0, 1), (G,) + size."""
         shape = (size,) if isinstance(size, int) else size
-        if len(self.generators) == 1:
-            return self.generators[0].random((self.games, *shape))
         count = int(np.prod(shape))
         if self._next + count > self._ahead.shape[1]:
             self._draw(count * AHEAD)
         self._next += count
-        return self._ahead[:, self._next - count : self._next].reshape(self.games, *shape)
+        return self._ahead[:, self._next - count : self._next].reshape(-1, *shape)
 
     def _draw(self, count: int) -> None:
         left = self._ahead[:, self._next :]
-        fresh = np.empty((self.games, count))
+        fresh = np.empty((len(self.generators), count))
         for generator, row in zip(self.generators, fresh, strict=True):
             generator.random(out=row)
         self._ahead, self._next = np.concatenate([left, fresh], 1), 0
@@ -55,21 +53,20 @@ class TabularGames:
     A signal function of your own must accept rewards (G, B, n) and give (G, B).
     """
 
-    def __init__(self, face: tabular.raw_env, games: int, shared_rng: bool) -> None:
-        self.rules, self.games, self.shared_rng = face.game, games, shared_rng
+    def __init__(self, face: tabular.raw_env, games: int) -> None:
+        self.rules, self.games, self._first_model = face.game, games, face.reward_model
         self.board = replace(face.board, lead=(games,))
         self.reset(None)
 
     def reset(self, seeds: Sequence[int] | None) -> None:
         """Start an episode in each game; without seeds the generators run on."""
         if seeds is not None or not hasattr(self, "streams"):
-            count = 1 if self.shared_rng else self.games
-            sources = [None] * count if seeds is None else seeds[:count]
-            self.streams = Streams([np.random.default_rng(s) for s in sources], self.games)
-        self.model = self.rules._first_reward_model
+            sources = [None] * self.games if seeds is None else seeds
+            self.streams = Streams([np.random.default_rng(seed) for seed in sources])
+        self.model = self._first_model
         self.index = 0
         self.probabilities: Floats | None = None
-        self.prompts: Ints | None = None
+        self.prompts: Any = None
         self.last: Round | None = None
 
     @property
@@ -84,10 +81,10 @@ class TabularGames:
                 f"actions must have shape {(self.games, self.board.size)}, "
                 f"got {np.shape(actions)}"
             )
-        logits = self.board.logits(actions)
-        if not np.isfinite(logits.sum()):
+        self.logits = self.board.logits(actions)
+        if not np.isfinite(self.logits.sum()):
             raise ValueError("actions must be finite")
-        self.probabilities = softmax(logits)
+        self.probabilities = softmax(self.logits)
         self.prompts = self.board.prompts[self._draw(self.probabilities)]
         return self.prompts
 
@@ -106,7 +103,7 @@ class TabularGames:
         creator = np.add.reduce(signal, -1) / rules.batch_size
         totals = np.add.reduce(rewards.reshape(self.games, -1), -1)
         solver = -creator if rules.zero_sum else totals / (rules.batch_size * rules.samples)
-        proposal = Proposal(self.board.prompts, self.probabilities)
+        proposal = Proposal(self.board.prompts, self.logits)
         payoffs: Any = {CREATOR: creator, SOLVER: solver}
         round = Round(self.index, proposal, prompts, responses, rewards, signal, payoffs)
         self.model, self.last = self.model.advance(round), round
@@ -131,14 +128,8 @@ class TabularGames:
         """Slots (G, B); the arithmetic of ``draw_iid`` step for step."""
         size = self.rules.batch_size
         if not self.rules.replacement:
-            rngs = self.streams.generators
-            rngs = rngs * self.games if len(rngs) == 1 else rngs
-            return np.stack(
-                [
-                    draw_without_replacement(p, size, rng)
-                    for p, rng in zip(probabilities, rngs, strict=True)
-                ]
-            )
+            pairs = zip(probabilities, self.streams.generators, strict=True)
+            return np.stack([draw_without_replacement(p, size, rng) for p, rng in pairs])
         cdf = probabilities.cumsum(-1)
         end = cdf[:, -1:]
         values = np.minimum(self.streams.random(size) * end, np.nextafter(end, 0))
@@ -166,7 +157,6 @@ class TabularVector(VectorEnv):
         player: str,
         num_envs: int,
         opponent: Opponent | None,
-        shared_rng: bool,
         arguments: dict[str, Any],
     ) -> None:
         if num_envs < 1:
@@ -177,7 +167,7 @@ class TabularVector(VectorEnv):
         self.single_action_space = face.action_space(player)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.table = TabularGames(face, num_envs, shared_rng)
+        self.table = TabularGames(face, num_envs)
         board = self.table.board
         usual = board.reference_solver if player == CREATOR else board.uniform_creator
         self.opponent = opponent or usual
@@ -219,32 +209,23 @@ class TabularVector(VectorEnv):
         table.propose(self.opponent(table.observe(CREATOR), self._opponent_rng))
 
     def _seed_opponent(self, seeds: Sequence[int | None]) -> None:
-        count = 1 if self.table.shared_rng else self.num_envs
-        generators = [np.random.default_rng(seed).spawn(1)[0] for seed in seeds[:count]]
-        self._opponent_rng = Streams(generators, self.num_envs)
+        generators = [np.random.default_rng(seed).spawn(1)[0] for seed in seeds]
+        self._opponent_rng = Streams(generators)
 
 
 class TabularCreators(TabularVector):
     """The creator's side of G games."""
 
     def __init__(
-        self,
-        num_envs: int = 1,
-        opponent: Opponent | None = None,
-        shared_rng: bool = False,
-        **kwargs: Any,
+        self, num_envs: int = 1, opponent: Opponent | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(CREATOR, num_envs, opponent, shared_rng, kwargs)
+        super().__init__(CREATOR, num_envs, opponent, kwargs)
 
 
 class TabularSolvers(TabularVector):
     """The solver's side of G games."""
 
     def __init__(
-        self,
-        num_envs: int = 1,
-        opponent: Opponent | None = None,
-        shared_rng: bool = False,
-        **kwargs: Any,
+        self, num_envs: int = 1, opponent: Opponent | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(SOLVER, num_envs, opponent, shared_rng, kwargs)
+        super().__init__(SOLVER, num_envs, opponent, kwargs)

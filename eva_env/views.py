@@ -1,8 +1,8 @@
 """Gymnasium views of the AEC envs: play the creator, or the solver, against a fixed opponent.
 
 An opponent is a function ``(observation, rng) -> action`` in the opponent's own spaces. Views
-drive the AEC env, so their trajectories are its. ``reset(seed=s)`` seeds the game with s and the
-opponent with ``np.random.default_rng(s).spawn(1)[0]``.
+drive the AEC env, so their trajectories are its. ``reset(seed=s)`` seeds the game with s and
+the opponent with ``np.random.default_rng(s).spawn(1)[0]``.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,8 @@ Opponent = Callable[[Any, Any], Any]
 
 class View(gymnasium.Env):
     """One player's side of an AEC env."""
+
+    metadata = SequentialFace.metadata
 
     def __init__(self, face: SequentialFace, player: str, opponent: Opponent) -> None:
         self.face, self.player, self.opponent = face, player, opponent

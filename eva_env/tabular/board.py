@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from eva_env.faces import SCALE, box_action
 from eva_env.game import softmax
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Floats, Ints, Proposal, Round
@@ -19,7 +20,7 @@ from eva_env.types import Floats, Ints, Proposal, Round
 class Uniforms(Protocol):
     """A generator, as far as policies over many games need one."""
 
-    def random(self, size: Any = None) -> Any:
+    def random(self, size: tuple[int, ...], /) -> Any:
         """Uniforms in [0, 1) of shape ``lead + size``."""
         ...
 
@@ -33,11 +34,10 @@ class Board:
     """Mean rewards (K, M) of the reward model in play."""
     batch_size: int
     samples: int
-    scale: float
     lead: tuple[int, ...] = field(default=())
 
     @cached_property
-    def prompts(self) -> Ints:
+    def prompts(self) -> Any:
         """Prompt ids by slot, increasing: those that the world lets a creator publish."""
         return self.world.trainable
 
@@ -55,7 +55,7 @@ class Board:
 
     def logits(self, action: Any) -> Floats:
         """Logits in nats of a creator's action."""
-        return self.scale * np.asarray(action, dtype=np.float64)
+        return SCALE * np.asarray(action, dtype=np.float64)
 
     def creator_action(self, proposal: Proposal) -> Floats:
         """The action (slots,) of a proposal; probabilities of repeated prompts add up.
@@ -67,14 +67,14 @@ class Board:
             raise ValueError(f"a proposal must hold 1 ... {self.size} prompts, got {len(ids)}")
         if ids.dtype.kind not in "iu" or not np.isin(ids, self.prompts).all():
             unknown = [prompt for prompt in ids.tolist() if prompt not in self.prompts]
-            raise ValueError(f"prompts must be ids that the world publishes, got {unknown[0]!r}")
+            raise ValueError(
+                f"prompts must be ids that the world publishes, got {unknown[0]!r}"
+            )
         if np.shape(proposal.logits) != ids.shape or not np.isfinite(proposal.logits).all():
             raise ValueError(f"logits must be {len(ids)} finite numbers, one for each prompt")
         probabilities = np.zeros(self.size)
         np.add.at(probabilities, self.slot_of[ids], softmax(np.asarray(proposal.logits)))
-        floor = np.exp(-2 * self.scale)
-        share = np.maximum(probabilities / probabilities.max(), floor)
-        return (1 + np.log(share) / self.scale).clip(-1, 1).astype(np.float32)
+        return box_action(np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)))
 
     def responses(self, action: Any) -> Ints:
         """Responses lead + (B, n) of a solver's action; ValueError unless in 0 ... M-1."""
@@ -98,7 +98,7 @@ class Board:
         """Lead + (1 + 3 slots,) in [0, 1].
 
         The share of rounds left, then by slot the distribution published last, and mean reward
-        and signal of the last batch: 0 for slots that it missed, in units of the matrix's range.
+        and signal of the last batch, in units of the matrix's range; 0 where it drew nothing.
         """
         size = self.size
         observation = np.zeros((*self.lead, 1 + 3 * size), np.float32)
@@ -132,7 +132,7 @@ class Board:
         prompts: Ints | None,
         last: Round | None,
     ) -> Floats:
-        """Lead + (1 + 4 slots,): the creator's observation, and each slot's share of the batch."""
+        """Lead + (1 + 4 slots,): what the creator sees, and each slot's share of the batch."""
         batch = np.zeros((*self.lead, self.size), np.float32)
         if prompts is not None:
             shares = np.full(prompts.shape, 1 / self.batch_size)
@@ -180,7 +180,7 @@ class Board:
         return (self.slot_of[prompts] + self._offsets).ravel()
 
     def _sums(self, slots: Ints, values: Floats) -> Floats:
-        sums = np.bincount(slots, values.ravel(), prod(self.lead) * self.size)
+        sums: Any = np.bincount(slots, values.ravel(), prod(self.lead) * self.size)
         return sums.reshape(*self.lead, self.size)
 
     def _by_slot(self, slots: Ints, values: Floats) -> Floats:

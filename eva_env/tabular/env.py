@@ -14,9 +14,6 @@ from eva_env.tabular.board import Board
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import CREATOR, SOLVER, Floats, Ints, Proposal
 
-SCALE = 8.0
-"""Logits in nats at the ends of the creator's Box; exp(-16) stands in for probability 0."""
-
 DEFAULT_WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=4)
 """Eight prompts to publish and four responses, small enough to be learned in seconds."""
 
@@ -24,9 +21,9 @@ DEFAULT_WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=4)
 class TabularFace(Face):
     """Spaces and moves of the tabular family.
 
-    Creator: ``Box(-1, 1, (slots,), float32)``, a softmax distribution over the prompts that
-    the world lets a creator publish (cast to float32; zeros are uniform). Solver:
-    ``MultiDiscrete([M] * (B * n))``, the responses row by row.
+    Creator: ``Box(-1, 1, (slots,), float32)``, logits in units of ``eva_env.faces.SCALE`` nats
+    over the prompts that the world lets a creator publish (cast to float32; zeros are
+    uniform). Solver: ``MultiDiscrete([M] * (B * n))``, the responses row by row.
 
     Args:
         world: the prompts, responses and rewards; by default one of 8 prompts, 4 responses.
@@ -66,7 +63,8 @@ class TabularFace(Face):
             zero_sum=zero_sum,
             replacement=replacement,
         )
-        self.board = Board(world, model.matrix, batch_size, samples, SCALE)
+        self.reward_model = model
+        self.board = Board(world, model.matrix, batch_size, samples)
         super().__init__(game, world, self.board.size, render_mode)
         self.action_of, self.observation_of = action_spaces(self.board), spaces_seen(self.board)
         self.state_space = Box(0, 1, (1 + 4 * self.board.size,), np.float32)
@@ -104,7 +102,10 @@ class TabularFace(Face):
     def state(self) -> Floats:
         """See ``Board.state``."""
         game = self.game
-        left, prompts = 1 - game.index / game.rounds, game.prompts if len(game.prompts) else None
+        left, prompts = (
+            1 - game.index / game.rounds,
+            game.prompts if len(game.prompts) else None,
+        )
         return self.board.state(left, game.probabilities, prompts, game.last)  # type: ignore[arg-type]
 
     def reference(self, rng: np.random.Generator) -> Proposal:

@@ -7,16 +7,13 @@ import numpy as np
 from gymnasium.spaces import Box, Dict
 from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper
 
-from eva_env.faces import Face, PipelinedFace, SequentialFace
+from eva_env.faces import SCALE, Face, PipelinedFace, SequentialFace, box_action
 from eva_env.game import Game
 from eva_env.render import text_ansi, text_image
 from eva_env.signals import Signal
 from eva_env.spaces import TextBatch
 from eva_env.types import CREATOR, SOLVER, Floats, Proposal, RewardModel, Task
 from eva_env.wordlist import Gold, Wordlist
-
-LIMIT = 10.0
-"""Bound of the logits, in nats; exp(-20) stands in for probability 0."""
 
 MAX_LENGTH = 65_536
 """Most characters of a prompt or response."""
@@ -27,7 +24,8 @@ LARGEST = float(np.finfo(np.float32).max)
 class TextFace(Face):
     """Spaces and moves of the text family.
 
-    Creator: ``{"logits": Box (N,), "prompts": TextBatch (N,)}``, where "" is an unused slot.
+    Creator: ``{"logits": Box(-1, 1, (N,)), "prompts": TextBatch (N,)}``; logits are in units
+    of ``eva_env.faces.SCALE`` nats, and "" is an unused slot.
     Prompts that the task rejects are never drawn and cost the creator their probability; if
     none is valid, the round is played on ``task.seed``. Solver: ``TextBatch (B, n)``.
     Both see ``observation``: the share of rounds left, and the probability that the last
@@ -95,7 +93,7 @@ class TextFace(Face):
         }
         self.action_of = {
             CREATOR: Dict(
-                logits=Box(-LIMIT, LIMIT, (self.proposals,), np.float32),
+                logits=Box(-1, 1, (self.proposals,), np.float32),
                 prompts=TextBatch((self.proposals,), MAX_LENGTH),
             ),
             SOLVER: TextBatch((batch_size, samples), MAX_LENGTH),
@@ -106,14 +104,15 @@ class TextFace(Face):
 
     def proposal(self, action: Any) -> Proposal:
         """The action's prompts and logits."""
-        return Proposal(tuple(action["prompts"]), np.asarray(action["logits"], np.float64))
+        logits = SCALE * np.asarray(action["logits"], np.float64)
+        return Proposal(tuple(action["prompts"]), logits)
 
     def responses(self, action: Any) -> Sequence[Sequence[str]]:
         """The action itself."""
         return action
 
     def creator_action(self, proposal: Proposal) -> dict[str, Any]:
-        """The proposal padded to N slots; its logits shifted to end at +10, cut off at -10.
+        """The proposal padded to N slots, its logits shifted and cut off to fit the Box.
 
         ValueError for more than N prompts, and for text that the space does not hold.
         """
@@ -125,11 +124,10 @@ class TextFace(Face):
             )
         if logits.shape != (count,) or not np.isfinite(logits).all():
             raise ValueError(f"logits must be {count} finite numbers, one for each prompt")
-        action = np.full(self.proposals, -LIMIT, np.float32)
-        used = [i for i, prompt in enumerate(proposal.prompts) if prompt != ""]
-        if used:
-            shifted = logits - logits[used].max() + LIMIT
-            action[:count] = shifted.clip(-LIMIT, LIMIT)
+        used = np.array([prompt != "" for prompt in proposal.prompts])
+        action = np.full(self.proposals, -1, np.float32)
+        if used.any():
+            action[:count][used] = box_action(logits[used])
         prompts = (*proposal.prompts, *[""] * (self.proposals - count))
         space: Any = self.action_of[CREATOR]
         _refuse("prompts", space["prompts"].violation(prompts))
