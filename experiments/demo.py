@@ -29,7 +29,7 @@ ARMS: dict[str, AnyCreator] = {
     "eva": Eva(old_from="history", resample=False),
     "oracle": Oracle(),
 }
-"""Oracle trains on the hard suite's own distribution: a ceiling, not a competitor. Eva reads the
+"""Oracle trains on the hard suite's own distribution: a ceiling, no competitor. Eva reads the
 rewards of the round as played, since answering anew would cost twice the responses."""
 
 DEMO = Settings(solver=DPO(), rounds=8, prompts=512, samples=6, checkpoint_every=4)
@@ -55,7 +55,7 @@ class Job:
     @property
     def finished(self) -> bool:
         """Whether its last round has been judged and saved."""
-        return self.settings.rounds in Run(self.folder).checkpoints
+        return self.started and self.settings.rounds in Run(self.folder).checkpoints
 
 
 @dataclass(frozen=True)
@@ -132,21 +132,21 @@ def open_folder(command: Command) -> Path:
 
 def plan(seeds: int, shared: Settings, folder: Path) -> list[Job]:
     """All runs, seed by seed, so that arms advance together."""
-    return [
-        Job(
-            arm, seed, replace(shared, creator=creator, seed=seed), folder / f"{arm}-seed{seed}"
-        )
-        for seed in range(seeds)
-        for arm, creator in ARMS.items()
-    ]
+    jobs = []
+    for seed in range(seeds):
+        for arm, creator in ARMS.items():
+            settings = replace(shared, creator=creator, seed=seed)
+            jobs.append(Job(arm, seed, settings, folder / f"{arm}-seed{seed}"))
+    for job in jobs:
+        if job.started and Run.open(job.folder).settings(Settings) != job.settings:
+            raise UserError(f"{job.folder} has other settings; start a demo of its own")
+    return jobs
 
 
 def play_job(job: Job) -> Iterator[dict[str, Any]]:
     """Start or continue a job's run; its rows."""
-    if (job.folder / "config.json").exists():
+    if job.started:
         run = Run.open(job.folder)
-        if run.settings(Settings) != job.settings:
-            raise UserError(f"{job.folder} was played with other settings; give another --out")
     else:
         run = Run.create(job.folder, describe(job.settings, ["demo"]))
     yield from train(run, job.settings)

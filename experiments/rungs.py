@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pettingzoo
 from safetensors import SafetensorError
+from transformers.utils import logging
 
 import eva_env  # noqa: F401 - registers the environments
 from agents.base import Policy
@@ -60,6 +61,7 @@ def load_policy(task: AnyTask, checkpoint: str | Path | None = None) -> Policy:
 
     Raises UserError for a folder that holds none.
     """
+    logging.disable_progress_bar()  # they would break the live table
     try:
         if not isinstance(task, TabularWorld):
             return CausalLM.load(checkpoint or "wordlist")

@@ -39,11 +39,9 @@ def run_jobs(
                 process, job = busy[connection]
                 try:
                     event = Event(job, *connection.recv())  # type: ignore[union-attr]
-                except EOFError:
+                except (EOFError, ConnectionError):
                     process.join()
-                    event = Event(
-                        job, None, f"its process died, exit status {process.exitcode}"
-                    )
+                    event = Event(job, None, f"process died, exit status {process.exitcode}")
                     del busy[connection]
                 else:
                     if event.row is None:

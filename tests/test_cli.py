@@ -1,0 +1,72 @@
+"""The `eva` command itself: help, unknown commands, one-line errors."""
+
+import subprocess
+import sys
+
+import pytest
+
+from experiments import cli, evaluate, train
+
+
+@pytest.mark.parametrize("args", [[], ["--help"], ["-h"]])
+def test_help_lists_the_commands(args, capsys):
+    assert cli.main(args) == 0
+    printed = capsys.readouterr().out
+    assert all(f"  {command} " in printed for command in cli.COMMANDS)
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_explains_its_options(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([command, "--help"])
+    assert caught.value.code == 0
+    assert f"usage: eva {command}" in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_named(capsys):
+    assert cli.main(["trian"]) == 2
+    assert "unknown command 'trian'; commands: train, evaluate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["train", "--resume", "nowhere"], "no run at nowhere"),
+        (["train", "--policy", "nowhere"], "no checkpoint at nowhere"),
+        (["evaluate", "nowhere"], "no checkpoint at nowhere"),
+        (["evaluate", "wordlist", "--suite", "harder"], "unknown suite 'harder'; suites"),
+        (["demo", "--resume", "nowhere"], "no demo at nowhere"),
+    ],
+)
+def test_mistakes_of_a_user_end_in_one_line(args, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(args) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"eva {args[0]}: {message}")
+    assert printed.count("\n") == 1
+    assert "Traceback" not in printed
+
+
+def test_mistakes_of_a_programmer_keep_their_traceback(monkeypatch):
+    def broken(args):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(train, "main", broken)
+    with pytest.raises(KeyError, match="a bug"):
+        cli.main(["train"])
+
+
+def test_ctrl_c_while_loading_is_quiet(monkeypatch, capsys):
+    def interrupted(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "main", interrupted)
+    assert cli.main(["evaluate"]) == 130
+    assert capsys.readouterr().err == "eva evaluate: stopped\n"
+
+
+def test_the_module_runs_as_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments", "--help"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, cli.USAGE + "\n")

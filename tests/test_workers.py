@@ -1,0 +1,34 @@
+"""Jobs on worker processes: results, failures and deaths."""
+
+import os
+
+from experiments.workers import Event, run_jobs
+
+
+def count(job):
+    for i in range(job):
+        yield i, job * i
+
+
+def stumble(job):
+    yield "started"
+    if job == "raise":
+        raise ValueError("no luck")
+    if job == "die":
+        os._exit(3)
+
+
+def test_every_job_yields_its_rows_in_order_and_then_ends():
+    events = list(run_jobs(count, [3, 0, 2], workers=2))
+    for job in (3, 0, 2):
+        own = [event for event in events if event.job == job]
+        assert own == [Event(job, row) for row in count(job)] + [Event(job)]
+
+
+def test_a_job_that_fails_or_dies_leaves_the_others_alone():
+    events = list(run_jobs(stumble, ["die", "raise", "fine"], workers=1))
+    ends = {event.job: event.failure for event in events if event.row is None}
+    assert ends["fine"] is None
+    assert ends["raise"].endswith("ValueError: no luck\n")
+    assert ends["die"] == "process died, exit status 3"
+    assert [event.job for event in events if event.row] == ["die", "raise", "fine"]
