@@ -1,0 +1,28 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test bench
+
+demo: .venv/installed
+	$(BIN)/eva demo
+
+test: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest
+
+bench: .venv/installed
+	$(BIN)/python -m experiments.benchmark_env
+
+# Editable, so that only a change of the dependencies installs again.
+.venv/installed: pyproject.toml | .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/installed-test: pyproject.toml | .venv
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@ .venv/installed
+
+.venv:
+	$(PYTHON) -m venv $@
