@@ -227,7 +227,8 @@ class Game:
         else:
             chosen = draw_without_replacement(probabilities, self.batch_size, self.rng)
         if isinstance(prompts, np.ndarray):
-            return prompts.take(chosen)
+            drawn: Any = prompts.take(chosen)
+            return drawn
         return tuple(prompts[i] for i in chosen.tolist())
 
     def _score(self, responses: Any) -> Floats:

@@ -170,11 +170,11 @@ class Board:
         """Where in the flattened solver observations each prompt's one-hot vector begins."""
         starts = np.arange(self.batch_size) * self.size + 1
         games = np.arange(prod(self.lead)).reshape(*self.lead, 1)
-        return games * (1 + self.batch_size * self.size) + starts if self.lead else starts
+        return games * (1 + self.batch_size * self.size) + starts
 
     @cached_property
     def _offsets(self) -> Any:
-        return np.arange(prod(self.lead)).reshape(*self.lead, 1) * self.size if self.lead else 0
+        return np.arange(prod(self.lead)).reshape(*self.lead, 1) * self.size
 
     def _flat(self, prompts: Any) -> Ints:
         return (self.slot_of[prompts] + self._offsets).ravel()
