@@ -60,7 +60,7 @@ def _check_suites(task: Task, drawn: Sequence[Any]) -> None:
             _require(other == name, f"{prompt!r} stands in the suites {other!r} and {name!r}")
             _require(
                 not task.valid(prompt),
-                f"valid must reject {prompt!r} of the suite {name!r}, or creators may train on it",
+                f"valid must reject {prompt!r} of the suite {name!r}, which no creator may see",
             )
     leaked = [prompt for prompt in drawn if prompt in seen]
     _require(not leaked, f"seed gave {leaked[:1]}, which stands in a suite")
@@ -99,7 +99,7 @@ def check_reward_model(
     rewards = _rewards(reward_model, prompts, responses, shape)
     _require(
         np.array_equal(rewards, _rewards(reward_model, prompts, responses, shape)),
-        "the same call must give the same rewards: drift belongs into advance, noise under a seed",
+        "the same call must give the same rewards: put drift into advance, noise under a seed",
     )
     if isinstance(prompts[0], str):
         _rewards(reward_model, prompts, [[""] * shape[1]] * shape[0], shape)

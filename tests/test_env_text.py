@@ -137,5 +137,5 @@ def test_settings_that_do_not_fit_are_named():
         text_v0.raw_env(task=Sums())
     with pytest.raises(ValueError, match="proposals must be at least 1, got 0"):
         text_v0.raw_env(proposals=0)
-    with pytest.raises(ValueError, match="render_mode must be one of .*, got 'video'"):
+    with pytest.raises(ValueError, match=r"render_mode must be one of .*, got 'video'"):
         text_v0.raw_env(render_mode="video")

@@ -1,4 +1,4 @@
-"""All faces tell the same story: copies, views, the pipelined env, play, golden playthroughs."""
+"""All faces tell the same story: copies, views, pipelined env, play, golden playthroughs."""
 
 import copy
 import json
@@ -171,7 +171,7 @@ def test_a_solver_that_answers_what_it_sees_is_optimal_in_both_orders():
     rng, regrets, rewards, optimum = np.random.default_rng(0), [], [], []
     sequential.reset(seed=0)
     for agent in sequential.agent_iter():
-        observation, payoff, over, *_ = sequential.last()
+        observation, _, over, *_ = sequential.last()
         publish = np.float32(rng.uniform(-1, 1, 8))
         move = publish if agent == CREATOR else greedy(sequential, observation)
         sequential.step(None if over else move)
@@ -259,7 +259,7 @@ def test_play_drives_every_family(make, kwargs, answer):
 
 @family
 def test_golden_playthrough(module):
-    """Recorded once; rewrite with ``python tests/test_views.py`` when rules change on purpose."""
+    """Recorded once; when rules change on purpose, rewrite by running this file."""
     name = module.__name__.rsplit(".", 1)[-1]
     recorded = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
     played = golden(module)
