@@ -16,6 +16,7 @@ COLOURS = ("#4c4c4c", "#0072b2", "#009e73", "#d55e00", "#b0b0b0", "#cc79a7", "#e
 def draw(arms: Mapping[str, Mapping[str, Any]], folder: Path, suite: str = SUITE) -> None:
     """Write curves.png and curves.svg."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
@@ -29,6 +30,7 @@ def draw(arms: Mapping[str, Mapping[str, Any]], folder: Path, suite: str = SUITE
         )
     axes.axhline(50, color="black", linewidth=0.8, linestyle=":")
     axes.set_xlabel("round")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(f"win rate on the {suite} suite, %")
     seeds = max(len(own["seeds"]) for own in arms.values())
     axes.set_title(f"Against the starting model: mean over {seeds} seeds, 95 % interval")
