@@ -62,8 +62,7 @@ class CausalLM:
     ) -> list[list[str]]:
         """Draw n responses to each of B prompts, (B, n) strings."""
         seeds = rng.integers(2**63, size=len(prompts), dtype=np.uint64)
-        encoded = [self._encode(prompt) for prompt in prompts]
-        drawn = decode(self.model, encoded, n, seeds, self.sampling)
+        drawn = decode(self.model, self.encode(prompts), n, seeds, self.sampling)
         self.tokens += sum(map(len, drawn))
         texts = self.tokenizer.batch_decode(drawn, skip_special_tokens=True)
         return [texts[i : i + n] for i in range(0, len(texts), n)]
@@ -71,7 +70,7 @@ class CausalLM:
     def logprobs(self, prompts: Sequence[str], responses: Sequence[str]) -> torch.Tensor:
         """Sum of the response's token log-probabilities, (P,) nats, differentiable."""
         answers = self._answers(responses)
-        heads = [self._encode(prompt) for prompt in prompts]
+        heads = self.encode(prompts)
         rows = [head + answer for head, answer in zip(heads, answers, strict=True)]
         width = max(map(len, rows))
         # Right padding needs no attention mask: no token of a row looks ahead into it.
@@ -110,8 +109,9 @@ class CausalLM:
         """Take over the parameters of ``state_dict()``."""
         return self.model.load_state_dict(state)
 
-    def _encode(self, prompt: str) -> list[int]:
-        return chat_ids(self.tokenizer, prompt, self._encoded)
+    def encode(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Token ids of prompts in their chat template."""
+        return [chat_ids(self.tokenizer, prompt, self._encoded) for prompt in prompts]
 
     def _answers(self, responses: Sequence[str]) -> list[list[int]]:
         encoded = self.tokenizer(list(responses), add_special_tokens=False)["input_ids"]

@@ -57,17 +57,19 @@ def choose(logits: torch.Tensor, uniform: torch.Tensor, sampling: Sampling) -> t
     """Draw a token for each row of logits (R, V) by inverse CDF of one uniform each (R,)."""
     if sampling.temperature == 0:
         return logits.argmax(-1)
-    probabilities = torch.softmax(logits.double() / sampling.temperature, -1)
+    probabilities = torch.softmax(logits.float() / sampling.temperature, -1)
     if sampling.top_p == 1:
-        return _inverse_cdf(probabilities.cumsum(-1), uniform)
+        return _inverse_cdf(probabilities, uniform)
     ordered, tokens = probabilities.sort(stable=True, dim=-1, descending=True)
-    cdf = ordered.cumsum(-1)
-    nucleus = torch.where(cdf - ordered < sampling.top_p, ordered, 0.0)
-    return tokens.gather(-1, _inverse_cdf(nucleus.cumsum(-1), uniform)[:, None])[:, 0]
+    before = ordered.cumsum(-1) - ordered
+    nucleus = torch.where(before < sampling.top_p, ordered, 0.0)
+    return tokens.gather(-1, _inverse_cdf(nucleus, uniform)[:, None])[:, 0]
 
 
-def _inverse_cdf(cdf: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    return torch.searchsorted(cdf, (uniform * cdf[:, -1])[:, None], right=True)[:, 0]
+def _inverse_cdf(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    cdf = weights.cumsum(-1, dtype=torch.float64)
+    place = torch.searchsorted(cdf, (uniform * cdf[:, -1])[:, None], right=True)[:, 0]
+    return place.clamp(max=cdf.shape[-1] - 1)
 
 
 @torch.inference_mode()
@@ -77,7 +79,7 @@ def decode(
     samples: int,
     seeds: np.ndarray,
     sampling: Sampling,
-    rows: int = 512,
+    rows: int = 384,
 ) -> list[list[int]]:
     """Sample token ids: P prompts -> P * samples responses, those of a prompt in a row.
 
@@ -122,13 +124,15 @@ def _decode_chunk(
         left = int(going.sum())
         if left == 0 or t + 1 == sampling.max_tokens:
             break
-        if left < 0.8 * len(row):  # dropping rows copies the cache, so not for a few
+        if left < 0.5 * len(row):  # dropping copies the cache, so not for a few
             kept = going.nonzero()[:, 0]
             state.past_key_values.batch_select_indices(kept)
             row, mask, token, going = row[kept], mask[kept], token[kept], going[kept]
         position = mask.sum(-1, keepdim=True)
         mask = torch.nn.functional.pad(mask, (0, 1), value=1)
-        state = _forward(model, token[:, None], mask, position, state.past_key_values)
+        # In four dimensions the model takes the mask as it is, instead of building it anew.
+        seen = torch.log(mask[:, None, None].to(logits.dtype))
+        state = _forward(model, token[:, None], seen, position, state.past_key_values)
         logits = state.logits[:, -1]
     return [[token for token in ids if token >= 0] for ids in tokens.tolist()]
 
@@ -158,9 +162,8 @@ class RoomyLayer(DynamicLayer):
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep only these rows."""
         past = self.get_seq_length()
-        steps = self.room_keys.shape[-2] - past
-        self.room_keys = _with_room(self.keys[indices], 1, steps)
-        self.room_values = _with_room(self.values[indices], 1, steps)
+        self.room_keys = self.room_keys.index_select(0, indices)
+        self.room_values = self.room_values.index_select(0, indices)
         self._show(past)
 
     def _show(self, length: int) -> None:
