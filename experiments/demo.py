@@ -197,18 +197,6 @@ def tell(
         if result["seeds"]:
             console.print(verdict.verdict(OURS, other, result), highlight=False)
     for run in list(runs[OURS].values())[:1]:
-        for row in transcripts(run):
+        for row in verdict.transcripts(run):
             console.print(row, highlight=False, markup=False)
     curves.draw(summary["arms"], folder)
-
-
-def transcripts(run: Run) -> list[str]:
-    """Three evolved prompts of the last round, the first answer before and after training."""
-    rows = [row for row in run.rows("transcripts") if row["operator"] is not None]
-    return [
-        f"\nprompt  {row['prompt']}\n"
-        f"  from  {row['parent']}  ({row['operator']})\n"
-        f"before  {row['before'][0]}  (gold reward {row['before_rewards'][0]:.2f})\n"
-        f" after  {row['after'][0]}  (gold reward {row['after_rewards'][0]:.2f})"
-        for row in rows[-3:]
-    ]

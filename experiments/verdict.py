@@ -86,6 +86,18 @@ def table(arms: Mapping[str, Mapping[str, Any]]) -> Table:
     return shown
 
 
+def transcripts(run: Run) -> list[str]:
+    """Three evolved prompts of the last round, the first answer before and after training."""
+    rows = [row for row in run.rows("transcripts") if row["operator"] is not None]
+    return [
+        f"\nprompt  {row['prompt']}\n"
+        f"  from  {row['parent']}  ({row['operator']})\n"
+        f"before  {row['before'][0]}  (gold reward {row['before_rewards'][0]:.2f})\n"
+        f" after  {row['after'][0]}  (gold reward {row['after_rewards'][0]:.2f})"
+        for row in rows[-3:]
+    ]
+
+
 def _plus_minus(half: float | None, scale: float, digits: int) -> str:
     return "" if half is None else f" ± {scale * half:.{digits}f}"
 

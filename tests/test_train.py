@@ -11,6 +11,7 @@ from agents.creators import Eva, EvaOnline, Fresh, UniformEvolve
 from agents.solvers import DPO, RLOO
 from agents.table import TablePolicy
 from eva_env.tabular.world import TabularWorld
+from eva_env.wordlist import Wordlist
 from experiments import train as command
 from experiments.config import describe
 from experiments.errors import UserError
@@ -121,6 +122,23 @@ def test_resumed_equals_uninterrupted(tmp_path, creator, solver, stop):
     for round in whole.checkpoints:
         ours, theirs = (TablePolicy.load(run.checkpoint(round)) for run in (torn, whole))
         assert (ours.theta == theirs.theta).all()
+
+
+def test_resumed_equals_uninterrupted_with_a_language_model(tmp_path):
+    task = Wordlist(suite_size=4)
+    chosen = settings(
+        task=task, solver=DPO(epochs=1), rounds=2, prompts=12, evaluation_samples=2
+    )
+    whole, torn = start(tmp_path / "whole", chosen), start(tmp_path / "torn", chosen)
+    list(train(whole, chosen))
+    rounds = train(torn, chosen)
+    assert [next(rounds)["round"], next(rounds)["round"]] == [0, 1]
+    rounds.close()
+    assert len(list(train(torn, chosen))) == 1
+    for name in FILES:
+        assert rows(torn, name) == rows(whole, name), name
+    assert 1 < whole.rows("rounds")[0]["response_length"] < 12
+    assert {row["suite"] for row in whole.rows("evaluations")} == {"easy", "hard", "unseen"}
 
 
 def test_resuming_a_finished_run_adds_nothing(finished):
