@@ -112,7 +112,7 @@ class Game:
                 f"logits must have shape ({len(proposal.prompts)},), one for each prompt, "
                 f"got {logits.shape}"
             )
-        if not (len(logits) and math.isfinite(logits.max() - logits.min())):
+        if not (len(logits) and math.isfinite(logits.sum())):
             raise ValueError(
                 "logits must be finite, and one at least; leave a prompt out instead of -inf"
             )
@@ -128,13 +128,16 @@ class Game:
         if self.proposal is None:
             raise RuntimeError("the creator is to move: call propose()")
         rewards = self._score(responses)
+        total = float(rewards.sum())
+        if not math.isfinite(total):
+            self._reject(rewards)
         signal = self._signal(rewards)
         creator = float(signal.sum()) / self.batch_size
         if self.invalid:
             creator = (creator if self.invalid < 1.0 else 0.0) - (
                 self.invalid_penalty * self.invalid
             )
-        solver = -creator if self.zero_sum else float(rewards.sum()) / rewards.size
+        solver = -creator if self.zero_sum else total / rewards.size
         round = Round(
             self.index,
             self.proposal,
@@ -250,8 +253,6 @@ class Game:
                 f"{_name(self.reward_model)} must return rewards of shape {shape}, "
                 f"got {rewards.shape}"
             )
-        if not math.isfinite(rewards.sum()):
-            self._reject(rewards)
         return rewards
 
     def _reject(self, rewards: Floats) -> None:

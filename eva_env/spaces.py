@@ -1,15 +1,47 @@
-"""Gymnasium spaces for free text: one string, and whole batches of strings."""
+"""Gymnasium spaces of the game: free text, and arrays that are cheap to check."""
 
 import string
-from itertools import chain, pairwise
+from collections import deque
+from collections.abc import Iterable
+from itertools import chain, filterfalse, pairwise
 from math import prod
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Space, Text
+from gymnasium.spaces import Box, MultiDiscrete, Space, Text
 
 SAMPLE_LENGTH = 24
 """Longest string that ``sample`` draws; members may be as long as the space allows."""
+
+
+class UnitBox(Box):
+    """``Box(-1, 1, shape, float32)`` with a fast path for members, as every step checks one."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(-1, 1, shape, np.float32)
+
+    def contains(self, x: Any) -> bool:
+        """As ``Box`` does."""
+        usual = isinstance(x, np.ndarray) and x.dtype == np.float32 and x.shape == self.shape
+        if usual and np.maximum.reduce(np.abs(x), None) <= 1:
+            return True
+        return super().contains(x)
+
+
+class Choices(MultiDiscrete):
+    """``MultiDiscrete([options] * count)`` with a fast path for members."""
+
+    def __init__(self, options: int, count: int) -> None:
+        super().__init__(np.full(count, options))
+        self.options = options
+
+    def contains(self, x: Any) -> bool:
+        """As ``MultiDiscrete`` does."""
+        usual = isinstance(x, np.ndarray) and x.dtype == np.int64 and x.shape == self.shape
+        # Read without sign, negative numbers are large.
+        if usual and np.maximum.reduce(x.view(np.uint64)) < self.options:
+            return True
+        return super().contains(x)
 
 
 class FreeText(Text):
@@ -24,7 +56,7 @@ class FreeText(Text):
 
     def contains(self, x: Any) -> bool:
         """Whether x is a string that fits, and that UTF-8 can encode."""
-        return isinstance(x, str) and len(x) <= self.max_length and _encodable(x)
+        return isinstance(x, str) and len(x) <= self.max_length and _encodable((x,))
 
     def sample(self, mask: Any = None, probability: Any = None) -> str:
         """Draw a short string of printable ASCII; with a mask, as ``Text`` does."""
@@ -91,7 +123,7 @@ class TextBatch(Space[Any]):
         longest = max(map(len, strings))
         if longest > self.max_length:
             return f"strings must have at most {self.max_length} characters, one has {longest}"
-        if not all(map(str.isascii, strings)) and not _encodable("".join(strings)):
+        if not _encodable(strings):
             return "strings must be encodable in UTF-8, one holds a lone surrogate"
         return ""
 
@@ -129,11 +161,9 @@ class TextBatch(Space[Any]):
         )
 
 
-def _encodable(text: str) -> bool:
-    if text.isascii():
-        return True
+def _encodable(strings: Iterable[str]) -> bool:
     try:
-        text.encode()
+        deque(map(str.encode, filterfalse(str.isascii, strings)), maxlen=0)
     except UnicodeEncodeError:
         return False
     return True

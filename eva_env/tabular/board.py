@@ -41,7 +41,7 @@ class Board:
         """Prompt ids by slot, increasing: those that the world lets a creator publish."""
         return self.world.trainable
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Slots, the length of the creator's action."""
         return len(self.prompts)
@@ -85,7 +85,7 @@ class Board:
                 f"{responses.shape}"
             )
         limit = self.matrix.shape[1]
-        low, high = responses.min(), responses.max()
+        low, high = np.minimum.reduce(responses, None), np.maximum.reduce(responses, None)
         if low < 0 or high >= limit:
             raise ValueError(
                 f"responses must be in 0 ... {limit - 1}, got {low if low < 0 else high}"
@@ -106,13 +106,14 @@ class Board:
         if probabilities is not None:
             observation[..., 1 : 1 + size] = probabilities
         if last is not None:
-            means = np.add.reduce(last.rewards, -1) / self.samples
             low, span = self._range
+            means = np.add.reduce(last.rewards, -1) / self.samples - low
             slots = self._flat(last.prompts)
+            scale = span * np.maximum(self._sums(slots), 1)
             seen = observation[..., 1 + size :]
-            seen[..., :size] = self._by_slot(slots, (means - low) / span)
-            seen[..., size:] = self._by_slot(slots, last.signal / span)
-            np.clip(seen, 0, 1, out=seen)
+            seen[..., :size] = self._sums(slots, means) / scale
+            seen[..., size:] = self._sums(slots, last.signal) / scale
+            np.minimum(np.maximum(seen, 0, out=seen), 1, out=seen)  # a fast np.clip
         return observation
 
     def solver_observation(self, left: float, prompts: Ints | None) -> Floats:
@@ -177,13 +178,11 @@ class Board:
         return np.arange(prod(self.lead)).reshape(*self.lead, 1) * self.size
 
     def _flat(self, prompts: Any) -> Ints:
-        return (self.slot_of[prompts] + self._offsets).ravel()
+        slots = self.slot_of[prompts]
+        return (slots + self._offsets).ravel() if self.lead else slots
 
-    def _sums(self, slots: Ints, values: Floats) -> Floats:
-        sums: Any = np.bincount(slots, values.ravel(), prod(self.lead) * self.size)
+    def _sums(self, slots: Ints, values: Floats | None = None) -> Floats:
+        """Values, or their number, summed by slot."""
+        weights = None if values is None else values.ravel()
+        sums: Any = np.bincount(slots, weights, prod(self.lead) * self.size)
         return sums.reshape(*self.lead, self.size)
-
-    def _by_slot(self, slots: Ints, values: Floats) -> Floats:
-        counts = np.bincount(slots, minlength=prod(self.lead) * self.size)
-        counts = counts.reshape(*self.lead, self.size)
-        return self._sums(slots, values) / np.maximum(counts, 1)

@@ -3,13 +3,14 @@
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Box, MultiDiscrete
+from gymnasium.spaces import Box
 from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper
 
 from eva_env.faces import Face, PipelinedFace, SequentialFace
 from eva_env.game import Game
 from eva_env.render import tabular_ansi, tabular_image
 from eva_env.signals import Signal
+from eva_env.spaces import Choices, UnitBox
 from eva_env.tabular.board import Board
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import CREATOR, SOLVER, Floats, Ints, Proposal
@@ -123,11 +124,8 @@ class TabularFace(Face):
 
 def action_spaces(board: Board) -> dict[str, Any]:
     """Each player's action space in one game."""
-    responses = np.full(board.batch_size * board.samples, board.matrix.shape[1])
-    return {
-        CREATOR: Box(-1, 1, (board.size,), np.float32),
-        SOLVER: MultiDiscrete(responses),
-    }
+    count = board.batch_size * board.samples
+    return {CREATOR: UnitBox((board.size,)), SOLVER: Choices(board.matrix.shape[1], count)}
 
 
 def spaces_seen(board: Board) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from eva_env.faces import SCALE, Face, PipelinedFace, SequentialFace, box_action
 from eva_env.game import Game
 from eva_env.render import text_ansi, text_image
 from eva_env.signals import Signal
-from eva_env.spaces import TextBatch
+from eva_env.spaces import TextBatch, UnitBox
 from eva_env.types import CREATOR, SOLVER, Floats, Proposal, RewardModel, Task
 from eva_env.wordlist import Gold, Wordlist
 
@@ -93,7 +93,7 @@ class TextFace(Face):
         }
         self.action_of = {
             CREATOR: Dict(
-                logits=Box(-1, 1, (self.proposals,), np.float32),
+                logits=UnitBox((self.proposals,)),
                 prompts=TextBatch((self.proposals,), MAX_LENGTH),
             ),
             SOLVER: TextBatch((batch_size, samples), MAX_LENGTH),
