@@ -79,7 +79,7 @@ def decode(
     samples: int,
     seeds: np.ndarray,
     sampling: Sampling,
-    rows: int = 384,
+    rows: int = 768,
 ) -> list[list[int]]:
     """Sample token ids: P prompts -> P * samples responses, those of a prompt in a row.
 
