@@ -18,7 +18,7 @@ from experiments.config import describe, to_json
 from experiments.display import Board
 from experiments.errors import UserError
 from experiments.match import Settings
-from experiments.records import Run
+from experiments.records import Run, on_disk
 from experiments.train import train
 from experiments.workers import run_jobs
 
@@ -32,7 +32,9 @@ ARMS: dict[str, AnyCreator] = {
 """Oracle trains on the hard suite's own distribution: a ceiling, no competitor. Eva reads the
 rewards of the round as played, since answering anew would cost twice the responses."""
 
-DEMO = Settings(solver=DPO(), rounds=8, prompts=512, samples=6, checkpoint_every=4)
+DEMO = Settings(
+    solver=DPO(), rounds=8, prompts=512, samples=6, evaluate_every=2, checkpoint_every=4
+)
 """What all arms share."""
 
 OURS = "eva"
@@ -105,7 +107,8 @@ def demo(command: Command, shared: Settings, console: Console | None = None) -> 
         "failures": failures,
         "seconds": time.perf_counter() - began,
     }
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    with on_disk(folder):
+        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     if arms:
         tell(summary, runs, folder, console)
     console.print(f"the runs lie in {folder}", highlight=False, soft_wrap=True)
@@ -123,10 +126,8 @@ def open_folder(command: Command) -> Path:
     folder = command.out or Path("runs", f"demo-{time.strftime('%Y%m%d-%H%M%S')}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is not empty: continue it with --resume {folder}")
-    try:
+    with on_disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make {folder}: {error}") from error
     return folder
 
 

@@ -35,10 +35,13 @@ class Judge:
     def judge(
         self, policy: Policy, round: int
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Rows of evaluations.jsonl, one per suite, and of transcripts.jsonl."""
+        """Rows of evaluations.jsonl, one per suite, and of transcripts.jsonl.
+
+        Round 0 is the start itself, whose answers are known.
+        """
         evaluations, transcripts = [], []
         for name, suite in self.suites.items():
-            after = self.ask(policy, suite)
+            after = self.ask(policy, suite) if round else self.before[name]
             baseline = self.before[name][1]
             evaluations.append(
                 {"round": round, "suite": name, **scores(after[1], baseline), "n": self.n}

@@ -40,7 +40,7 @@ class Run:
     @classmethod
     def create(cls, folder: Path, config: Mapping[str, Any]) -> Self:
         """Start a record; the folder must be new or empty."""
-        with _disk(folder):
+        with on_disk(folder):
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise UserError(
                     f"{folder} exists and is not empty: continue it with --resume {folder}, "
@@ -77,13 +77,13 @@ class Run:
         """Add rows to ``name``.jsonl in one flushed write."""
         path = self.folder / f"{name}.jsonl"
         text = "".join(json.dumps(row) + "\n" for row in rows)
-        with _disk(path), path.open("a") as file:
+        with on_disk(path), path.open("a") as file:
             file.write(text)
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """All rows of ``name``.jsonl; a last line torn by a crash is left out."""
         path = self.folder / f"{name}.jsonl"
-        with _disk(path):
+        with on_disk(path):
             lines = path.read_text().split("\n") if path.exists() else [""]
         rows = []
         for number, line in enumerate(lines[:-1], start=1):
@@ -99,11 +99,11 @@ class Run:
             kept = [row for row in self.rows(name) if row["round"] <= round]
             text = "".join(json.dumps(row) + "\n" for row in kept)
             path = self.folder / f"{name}.jsonl"
-            with _disk(path):
+            with on_disk(path):
                 _replace(path, text)
         for later in self.checkpoints:
             if later > round:
-                with _disk(self.checkpoint(later)):
+                with on_disk(self.checkpoint(later)):
                     shutil.rmtree(self.checkpoint(later))
 
     def checkpoint(self, round: int) -> Path:
@@ -120,7 +120,7 @@ class Run:
         """Write a checkpoint; a kill leaves a whole one or none."""
         folder = self.checkpoint(round)
         draft = folder.with_name(f".{folder.name}")
-        with _disk(folder):
+        with on_disk(folder):
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
             policy.save(draft)
@@ -143,7 +143,8 @@ class Run:
 
 
 @contextmanager
-def _disk(path: Path) -> Iterator[None]:
+def on_disk(path: Path) -> Iterator[None]:
+    """What goes wrong inside, a full disk say, becomes a UserError that names the path."""
     try:
         yield
     except (OSError, SafetensorError) as error:

@@ -22,6 +22,7 @@ SMALL = replace(
     solver=RLOO(lr=0.1),
     task=TabularWorld(topics=2, levels=4, variants=2, responses=6),
     rounds=2,
+    evaluate_every=1,
     prompts=8,
     samples=3,
 )
