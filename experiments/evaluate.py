@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from agents.decoding import Sampling
 from agents.evaluate import bootstrap, evaluate, wins
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
@@ -34,6 +35,8 @@ class Command:
     """Judge on the prompts of this file instead, one a line."""
     samples: int = 8
     """Responses to each prompt."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """How a language model's responses are drawn."""
     seed: int = SEED
     """Seed of the responses and of the bootstrap."""
     json: bool = False
@@ -69,7 +72,7 @@ def main(args: list[str]) -> int:
 def report(command: Command) -> dict[str, Any]:
     """Gold reward, pass rate, and win rate with its interval, as one row."""
     folder, task = locate(command.checkpoint, command.task)
-    policy, start = load_policy(task, folder), load_policy(task)
+    policy, start = (load_policy(task, chosen, command.sampling) for chosen in (folder, None))
     prompts = read_prompts(command.prompts, task) if command.prompts else suite(command, task)
     rewards, baseline = (
         evaluate(player, prompts, gold_reward(task), command.samples, command.seed)

@@ -9,6 +9,7 @@ import numpy as np
 
 from agents.base import Creator
 from agents.creators import AnyCreator, Eva
+from agents.decoding import Sampling
 from agents.play import Budget, play
 from agents.solvers import DPO, AnyMethod, PolicySolver
 from eva_env.types import Round
@@ -40,6 +41,8 @@ class Settings:
     """Responses to each prompt."""
     policy: str | None = None
     """Folder of the checkpoint to start from. None: the one that ships with the task."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """How a language model's responses are drawn, in play and in evaluations."""
     seed: int = 0
     """Seed of creator, solver and environment."""
     evaluate_every: int = 1
@@ -72,7 +75,7 @@ class Match:
     def open(cls, settings: Settings) -> "Match":
         """Set up a match at its start; settings that a constructor rejects are a UserError."""
         world, creator, solver = np.random.SeedSequence(settings.seed).spawn(3)
-        policy = load_policy(settings.task, settings.policy)
+        policy = load_policy(settings.task, settings.policy, settings.sampling)
         try:
             env = make_env(
                 settings.task,

@@ -56,10 +56,9 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         "and without the letter each with only short long words no repeats in alphabetical "
         "reverse order from to starting ending including a lucky mood"
     )
-    vocabulary = dict.fromkeys(
-        ["<pad>", "<bos>", "<eos>", "<unk>", "->", ",", ".", *function_words.split(), *VERBS]
-        + [*NUMBERS.values(), *TOPIC_NAMES, *LETTERS, *WORDS]
-    )
+    special = ("<pad>", "<bos>", "<eos>", "<unk>", "->", ",", ".")
+    content = (*NUMBERS.values(), *TOPIC_NAMES, *LETTERS, *WORDS)
+    vocabulary = dict.fromkeys((*special, *function_words.split(), *VERBS, *content))
     ids = {token: i for i, token in enumerate(vocabulary)}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Lowercase()

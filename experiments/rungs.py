@@ -11,6 +11,7 @@ from transformers.utils import logging
 import eva_env  # noqa: F401 - registers the environments
 from agents.base import Policy
 from agents.causal_lm import CausalLM
+from agents.decoding import Sampling
 from agents.table import TablePolicy
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import RewardModel
@@ -56,7 +57,9 @@ def make_env(task: AnyTask, reward: Reward, signal: str | None, **sizes: int) ->
     return pettingzoo.make("aec", "eva/Text-v0", replacement=False, **common)
 
 
-def load_policy(task: AnyTask, checkpoint: str | Path | None = None) -> Policy:
+def load_policy(
+    task: AnyTask, checkpoint: str | Path | None = None, sampling: Sampling | None = None
+) -> Policy:
     """A policy of the task's kind: the one that ships with it, or that of a folder.
 
     Raises UserError for a folder that holds none.
@@ -64,7 +67,7 @@ def load_policy(task: AnyTask, checkpoint: str | Path | None = None) -> Policy:
     logging.disable_progress_bar()  # they would break the live table
     try:
         if not isinstance(task, TabularWorld):
-            return CausalLM.load(checkpoint or "wordlist")
+            return CausalLM.load(checkpoint or "wordlist", sampling)
         if checkpoint is None:
             return TablePolicy(task.reference_logits, task.features)
         policy = TablePolicy.load(checkpoint)
