@@ -22,8 +22,6 @@ from eva_env.types import (
     Round,
 )
 
-PLAYERS = (CREATOR, SOLVER)
-
 
 class Game:
     """T rounds between a creator of prompt distributions and a solver that answers.
@@ -153,7 +151,8 @@ class Game:
             self.reward_model = advance(round)
         self.last, self.proposal = round, None
         self.totals = {
-            player: self.totals[player] + round.payoffs[player] for player in PLAYERS
+            CREATOR: self.totals[CREATOR] + creator,
+            SOLVER: self.totals[SOLVER] + solver,
         }
         self.index += 1
         return round
@@ -237,15 +236,13 @@ class Game:
     def _score(self, responses: Any) -> Floats:
         shape = (self.batch_size, self.samples)
         if isinstance(responses, np.ndarray):
-            got, fits = str(responses.shape), responses.shape == shape
+            fits = responses.shape == shape
         else:
-            rows = [len(row) for row in responses]
-            got = f"rows of lengths {rows[:8]}"
-            fits = rows == [self.samples] * self.batch_size
+            fits = [len(row) for row in responses] == [self.samples] * self.batch_size
         if not fits:
             raise ValueError(
                 f"responses must be {shape[0]} rows of {shape[1]}, one row for each drawn "
-                f"prompt, got {got}"
+                f"prompt, got rows of lengths {[np.size(row) for row in responses][:8]}"
             )
         rewards = np.asarray(self.reward_model(self.prompts, responses), dtype=np.float64)
         if rewards.shape != shape:
@@ -277,7 +274,8 @@ def draw_iid(probabilities: Floats, uniforms: Floats) -> Ints:
     """Indices by inverse CDF: (K,) probabilities and (B,) uniforms in [0, 1) -> (B,)."""
     cdf = probabilities.cumsum()
     # Rounding may lift a uniform to the very end, past which nothing has probability.
-    return cdf.searchsorted(np.minimum(uniforms * cdf[-1], np.nextafter(cdf[-1], 0)), "right")
+    end = float(cdf[-1])
+    return cdf.searchsorted(np.minimum(uniforms * end, math.nextafter(end, 0.0)), "right")
 
 
 def draw_without_replacement(

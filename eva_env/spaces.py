@@ -22,7 +22,7 @@ class UnitBox(Box):
 
     def contains(self, x: Any) -> bool:
         """As ``Box`` does."""
-        usual = isinstance(x, np.ndarray) and x.dtype == np.float32 and x.shape == self.shape
+        usual = isinstance(x, np.ndarray) and x.dtype == self.dtype and x.shape == self.shape
         if usual and np.maximum.reduce(np.abs(x), None) <= 1:
             return True
         return super().contains(x)
@@ -37,7 +37,7 @@ class Choices(MultiDiscrete):
 
     def contains(self, x: Any) -> bool:
         """As ``MultiDiscrete`` does."""
-        usual = isinstance(x, np.ndarray) and x.dtype == np.int64 and x.shape == self.shape
+        usual = isinstance(x, np.ndarray) and x.dtype == self.dtype and x.shape == self.shape
         # Read without sign, negative numbers are large.
         if usual and np.maximum.reduce(x.view(np.uint64)) < self.options:
             return True

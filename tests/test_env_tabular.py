@@ -33,12 +33,11 @@ def test_observations_of_a_round_by_hand():
     raw.step(np.array([0, 1, 2, 3, 0, 0]))
     rewards = WORLD.proxy[5]
     mean = (2 * rewards[0] + rewards.sum()) / 6
-    low, span = WORLD.proxy.min(), np.ptp(WORLD.proxy)
     seen = raw.observe(CREATOR)
     assert seen[0] == 0.75
     assert seen[1:9] == pytest.approx(softmax(SCALE * action))
     expected_mean, expected_regret = np.zeros(8), np.zeros(8)
-    expected_mean[2], expected_regret[2] = (mean - low) / span, (rewards.max() - mean) / span
+    expected_mean[2], expected_regret[2] = mean, rewards.max() - mean
     assert seen[9:17] == pytest.approx(expected_mean)
     assert seen[17:] == pytest.approx(expected_regret, abs=1e-6)
     assert raw.state()[:25] == pytest.approx(seen)
@@ -50,12 +49,12 @@ def test_mean_and_signal_by_slot_average_over_the_drawn_copies():
     raw = env(batch_size=40, samples=3)
     raw.step(np.zeros(8, np.float32))
     raw.step(np.arange(120) % 4)
-    last, low, span = raw.game.last, WORLD.proxy.min(), np.ptp(WORLD.proxy)
+    last = raw.game.last
     for slot, prompt in enumerate(raw.board.prompts):
         drawn = np.asarray(last.prompts) == prompt
         seen = raw.observe(CREATOR)
-        assert seen[9 + slot] == pytest.approx((last.rewards[drawn].mean() - low) / span)
-        assert seen[17 + slot] == pytest.approx(last.signal[drawn].mean() / span)
+        assert seen[9 + slot] == pytest.approx(last.rewards[drawn].mean())
+        assert seen[17 + slot] == pytest.approx(last.signal[drawn].mean())
         assert raw.state()[25 + slot] == pytest.approx(drawn.mean())
 
 
@@ -123,6 +122,17 @@ def test_wrapped_env_asserts_legal_actions():
     with pytest.raises(AssertionError, match="not in action space"):
         wrapped.step(np.zeros(8))  # float64: cast to float32
     wrapped.step(np.zeros(8, np.float32))
+
+
+def test_noise_and_unbounded_signals_are_cut_off_at_the_observation_space():
+    world = TabularWorld(topics=2, levels=4, variants=2, responses=4, noise=5.0)
+    raw = tabular_v0.raw_env(world=world, signal=lambda rewards: 9 * rewards[:, 0])
+    raw.reset(seed=0)
+    raw.step(np.zeros(8, np.float32))
+    raw.step(np.zeros(8, int))
+    assert np.abs(raw.game.last.rewards).max() > 1
+    assert raw.observation_space(CREATOR).contains(raw.observe(CREATOR))
+    assert raw.state_space.contains(raw.state())
 
 
 @pytest.mark.parametrize("reward", ["proxy", "gold"])

@@ -166,7 +166,7 @@ def test_nothing_is_lost_when_the_reward_model_fails():
     [
         ([["1", "1"]], "2 rows of 2, .* got rows of lengths .2."),
         ([["1"], ["1", "1"]], r"got rows of lengths \[1, 2\]"),
-        (np.zeros((2, 3)), r"got \(2, 3\)"),
+        (np.zeros((2, 3)), r"got rows of lengths \[3, 3\]"),
     ],
 )
 def test_wrong_shapes_of_responses(responses, message):

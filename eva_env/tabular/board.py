@@ -78,7 +78,7 @@ class Board:
 
     def responses(self, action: Any) -> Ints:
         """Responses lead + (B, n) of a solver's action; ValueError unless in 0 ... M-1."""
-        responses, shape = np.asarray(action), (*self.lead, self.batch_size, self.samples)
+        responses, shape = np.asarray(action), self._answered
         if responses.size != prod(shape) or responses.dtype.kind not in "iu":
             raise ValueError(
                 f"responses must be {prod(shape)} integers, got {responses.dtype} of shape "
@@ -98,7 +98,8 @@ class Board:
         """Lead + (1 + 3 slots,) in [0, 1].
 
         The share of rounds left, then by slot the distribution published last, and mean reward
-        and signal of the last batch, in units of the matrix's range; 0 where it drew nothing.
+        and signal of the last batch; 0 where it drew nothing. A world's mean rewards lie in
+        [0, 1]; what noise or another signal than regret adds is cut off.
         """
         size = self.size
         observation = np.zeros((*self.lead, 1 + 3 * size), np.float32)
@@ -106,13 +107,12 @@ class Board:
         if probabilities is not None:
             observation[..., 1 : 1 + size] = probabilities
         if last is not None:
-            low, span = self._range
-            means = np.add.reduce(last.rewards, -1) / self.samples - low
+            means = np.add.reduce(last.rewards, -1) / self.samples
             slots = self._flat(last.prompts)
-            scale = span * np.maximum(self._sums(slots), 1)
+            counts = np.maximum(self._sums(slots), 1)
             seen = observation[..., 1 + size :]
-            seen[..., :size] = self._sums(slots, means) / scale
-            seen[..., size:] = self._sums(slots, last.signal) / scale
+            seen[..., :size] = self._sums(slots, means) / counts
+            seen[..., size:] = self._sums(slots, last.signal) / counts
             np.minimum(np.maximum(seen, 0, out=seen), 1, out=seen)  # a fast np.clip
         return observation
 
@@ -162,9 +162,16 @@ class Board:
         return cdf
 
     @cached_property
-    def _range(self) -> tuple[float, float]:
-        low, high = float(self.matrix.min()), float(self.matrix.max())
-        return low, (high - low) or 1.0
+    def _answered(self) -> tuple[int, ...]:
+        return (*self.lead, self.batch_size, self.samples)
+
+    @cached_property
+    def _by_slot(self) -> tuple[int, ...]:
+        return (*self.lead, self.size)
+
+    @cached_property
+    def _cells(self) -> int:
+        return prod(self._by_slot)
 
     @cached_property
     def _places(self) -> Ints:
@@ -184,5 +191,5 @@ class Board:
     def _sums(self, slots: Ints, values: Floats | None = None) -> Floats:
         """Values, or their number, summed by slot."""
         weights = None if values is None else values.ravel()
-        sums: Any = np.bincount(slots, weights, prod(self.lead) * self.size)
-        return sums.reshape(*self.lead, self.size)
+        sums: Any = np.bincount(slots, weights, self._cells)
+        return sums.reshape(self._by_slot)
