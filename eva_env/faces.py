@@ -16,9 +16,6 @@ from pettingzoo import AECEnv, ParallelEnv
 from eva_env.game import Game
 from eva_env.types import CREATOR, SOLVER, Floats, Proposal
 
-SCALE = 10.0
-"""Logits in nats at the ends of the creator's Box; exp(-20) stands in for probability 0."""
-
 
 class Face(ABC):
     """A game with spaces: what a family must say, and what all faces can do."""
@@ -128,11 +125,6 @@ class Face(ABC):
         for name in self.changing:
             setattr(twin, name, copy(getattr(self, name)))
         return twin
-
-
-def box_action(logits: Floats) -> Floats:
-    """Logits as a float32 array in [-1, 1], in units of SCALE: their maximum at 1."""
-    return (1 + (logits - logits.max()) / SCALE).clip(-1, 1).astype(np.float32)
 
 
 class SequentialFace(Face, AECEnv):

@@ -10,6 +10,11 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box, MultiDiscrete, Space, Text
 
+from eva_env.types import Floats
+
+SCALE = 10.0
+"""Logits in nats at the ends of the creator's Box; exp(-20) stands in for probability 0."""
+
 SAMPLE_LENGTH = 24
 """Longest string that ``sample`` draws; members may be as long as the space allows."""
 
@@ -26,6 +31,11 @@ class UnitBox(Box):
         if usual and np.maximum.reduce(np.abs(x), None) <= 1:
             return True
         return super().contains(x)
+
+
+def box_action(logits: Floats) -> Floats:
+    """Logits as a float32 array in [-1, 1], in units of SCALE: their maximum at 1."""
+    return (1 + (logits - logits.max()) / SCALE).clip(-1, 1).astype(np.float32)
 
 
 class Choices(MultiDiscrete):

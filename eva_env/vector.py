@@ -150,7 +150,7 @@ class TabularVector(VectorEnv):
     serves one game. Autoreset is NEXT_STEP, for all games at once.
     """
 
-    metadata = tabular.raw_env.metadata | {"autoreset_mode": AutoresetMode.NEXT_STEP}
+    metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
 
     def __init__(
         self,

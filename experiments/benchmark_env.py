@@ -25,7 +25,7 @@ Turn = Callable[[float], float]
 """Run for that many seconds; returns the rate or cost that was reached."""
 
 
-def main(turns: int = 5, seconds: float = 0.5) -> None:
+def main(turns: int = 12, seconds: float = 0.2) -> None:
     """Measure and print the tables.
 
     Args:

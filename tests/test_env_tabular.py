@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from eva_env import tabular_v0
-from eva_env.faces import SCALE
 from eva_env.game import softmax
+from eva_env.spaces import SCALE
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import CREATOR, SOLVER, Proposal
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import Logger
 
 import eva_env  # noqa: F401 - registers the ids
 from eva_env.game import softmax
@@ -32,7 +33,7 @@ def episode_return(id, model, episodes=20):
 
 def ppo(id):
     # A move is paid in its own round, hence no discounting.
-    return PPO(
+    model = PPO(
         "MlpPolicy",
         make_vec_env(id, n_envs=8, seed=0),
         n_steps=64,
@@ -43,6 +44,8 @@ def ppo(id):
         seed=0,
         device="cpu",
     )
+    model.set_logger(Logger(None, []))  # the usual one leaves a folder behind
+    return model
 
 
 @pytest.mark.parametrize("player", ["Creator", "Solver"])

@@ -6,7 +6,7 @@ import pytest
 from gymnasium.vector import SyncVectorEnv
 
 import eva_env  # noqa: F401 - registers the ids
-from eva_env.faces import SCALE
+from eva_env.spaces import SCALE
 from eva_env.tabular.world import TabularWorld
 from eva_env.vector import Streams
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from eva_env.faces import SCALE, box_action
 from eva_env.game import softmax
+from eva_env.spaces import SCALE, box_action
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Floats, Ints, Proposal, Round
 

@@ -22,7 +22,7 @@ DEFAULT_WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=4)
 class TabularFace(Face):
     """Spaces and moves of the tabular family.
 
-    Creator: ``Box(-1, 1, (slots,), float32)``, logits in units of ``eva_env.faces.SCALE`` nats
+    Creator: ``Box(-1, 1, (slots,), float32)``, logits in units of ``eva_env.spaces.SCALE`` nats
     over the prompts that the world lets a creator publish (cast to float32; zeros are
     uniform). Solver: ``MultiDiscrete([M] * (B * n))``, the responses row by row.
 

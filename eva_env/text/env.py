@@ -7,11 +7,11 @@ import numpy as np
 from gymnasium.spaces import Box, Dict
 from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper
 
-from eva_env.faces import SCALE, Face, PipelinedFace, SequentialFace, box_action
+from eva_env.faces import Face, PipelinedFace, SequentialFace
 from eva_env.game import Game
 from eva_env.render import text_ansi, text_image
 from eva_env.signals import Signal
-from eva_env.spaces import TextBatch, UnitBox
+from eva_env.spaces import SCALE, TextBatch, UnitBox, box_action
 from eva_env.types import CREATOR, SOLVER, Floats, Proposal, RewardModel, Task
 from eva_env.wordlist import Gold, Wordlist
 
@@ -25,7 +25,7 @@ class TextFace(Face):
     """Spaces and moves of the text family.
 
     Creator: ``{"logits": Box(-1, 1, (N,)), "prompts": TextBatch (N,)}``; logits are in units
-    of ``eva_env.faces.SCALE`` nats, and "" is an unused slot.
+    of ``eva_env.spaces.SCALE`` nats, and "" is an unused slot.
     Prompts that the task rejects are never drawn and cost the creator their probability; if
     none is valid, the round is played on ``task.seed``. Solver: ``TextBatch (B, n)``.
     Both see ``observation``: the share of rounds left, and the probability that the last
