@@ -24,18 +24,18 @@ def creator_move(prompts, logits):
 def test_a_round_by_hand():
     raw = sums()
     assert raw.observe(CREATOR)["prompts"] == ("", "")
-    raw.step(creator_move(["3+4", "", "", "nonsense"], [1, 1, 1, 1]))
-    assert raw.infos[CREATOR] == {"invalid": pytest.approx(0.5)}
+    raw.step(creator_move(["3+4", "", "3+4", "nonsense"], [1, 1, 1, 1]))
+    assert raw.infos[CREATOR] == {"invalid": pytest.approx(1 / 3)}
     assert raw.observe(SOLVER)["prompts"] == ("3+4", "3+4")
-    assert raw.observe(SOLVER)["observation"].tolist() == [1.0, 0.5]
+    assert raw.observe(SOLVER)["observation"] == pytest.approx([1, 1 / 3])
     raw.step((("7", "8"), ("", "5")))
-    # Rewards 1, 1/2 and 0, 1/3; regret 13/24, less the invalid half.
-    assert raw.rewards == pytest.approx({CREATOR: 13 / 24 - 1 / 2, SOLVER: 11 / 24})
+    # Rewards 1, 1/2 and 0, 1/3; regret 13/24, less the invalid third.
+    assert raw.rewards == pytest.approx({CREATOR: 13 / 24 - 1 / 3, SOLVER: 11 / 24})
     seen = raw.observe(CREATOR)
-    assert seen["observation"] == pytest.approx([2 / 3, 0.5])
+    assert seen["observation"] == pytest.approx([2 / 3, 1 / 3])
     assert seen["rewards"] == pytest.approx(np.array([[1, 1 / 2], [0, 1 / 3]]))
     assert seen["prompts"] == ("3+4", "3+4")
-    assert raw.state() == pytest.approx([2 / 3, 0.5, 3 / 4, 1 / 6, 1 / 4, 5 / 6])
+    assert raw.state() == pytest.approx([2 / 3, 1 / 3, 3 / 4, 1 / 6, 1 / 4, 5 / 6])
     assert raw.observation_space(CREATOR).contains(seen)
 
 
@@ -130,6 +130,18 @@ def test_echo_and_seed_opponents():
     }
     assert {len(answer.split()) for answer in answers[0]} == {1, 2, 3, 4}
     assert set(answers[1]) == {""}
+
+
+def test_picture_shows_the_best_answer_above_the_worst_and_the_payoffs_so_far():
+    raw = sums(render_mode="ansi")
+    for answers in (("7", "seven"), ("8", "7")):
+        raw.step(creator_move(["3+4", "", "", ""], [0, 0, 0, 0]))
+        raw.step((answers, answers[::-1]))
+    # Regrets 1/2 and 1/4, mean rewards 1/2 and 3/4.
+    assert raw.render().splitlines() == [
+        "Round 2 of 3   creator_0 +0.250 (so far +0.75)   solver_0 +0.750 (so far +1.25)",
+        *["3+4   [regret 0.25]", "    1.00  7", "    0.50  8"] * 2,
+    ]
 
 
 def test_settings_that_do_not_fit_are_named():
