@@ -28,8 +28,9 @@ class Settings:
     """By which method the solver learns."""
     task: AnyTask = field(default_factory=Wordlist)
     """Where prompts come from."""
-    reward: Literal["proxy", "gold"] = "gold"
-    """What the solver is trained on; gold always judges."""
+    reward: Literal["proxy", "gold"] = "proxy"
+    """What players are paid and trained on: the learned reward model (on the tabular rung the
+    world's proxy), or the gold verifier; gold always judges."""
     signal: str | None = None
     """The creator's payoff: regret, or a name in eva_env.signals. None: true regret where the
     reward model knows the best response, else a_star_avg."""
