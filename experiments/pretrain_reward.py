@@ -7,7 +7,6 @@ sigmoid(sharpness * difference); the model is fitted to such choices by the Brad
 likelihood, from the body of the starting model on. What it is good for stands in training.json.
 """
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +27,16 @@ from eva_env.wordlist.answers import satisfy
 from eva_env.wordlist.demonstrations import demonstrate
 from eva_env.wordlist.instruction import parse
 from eva_env.wordlist.task import draw_instruction
-from experiments.pretrain_solver import optimizers, step, trapezoid
+from experiments.pretrain_solver import optimizers, step, trapezoid, write_card
+
+
+ABOUT = """# Learned reward model of the wordlist world: the proxy
+
+Starting from the body of the starting model, fitted by `python -m experiments.pretrain_reward`
+on one CPU core to noisy comparisons of responses by the Bradley-Terry likelihood. Only
+differences of scores within a prompt mean anything. `pair_accuracy` is the share of pairs of
+the starting model's own samples, of unequal gold reward, that it orders as gold does, by suite.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class RewardTraining:
     """Folder of the checkpoint."""
     solver: str = "wordlist"
     """Starting model: its body is where training starts, and its samples are compared."""
-    prompts: int = 60_000
+    prompts: int = 96_000
     """Prompts; each has six responses, hence fifteen comparisons."""
     epochs: int = 1
     """Passes over the prompts."""
@@ -111,10 +119,10 @@ def train_reward(settings: RewardTraining) -> LearnedReward:
         step(rules, bradley_terry(scores, prefers), trapezoid(i / steps))
     model.eval()
     reward.save(settings.out)
-    card = {"settings": asdict(settings) | {"out": None}, "seconds": round(time.time() - began)}
-    card |= {"parameters": sum(p.numel() for p in model.parameters())}
-    card["pair_accuracy"] = measure(reward, solver)
-    (settings.out / "training.json").write_text(json.dumps(card, indent=2) + "\n")
+    facts = {"seconds": round(time.time() - began)}
+    facts |= {"parameters": sum(p.numel() for p in model.parameters())}
+    facts["pair_accuracy"] = measure(reward, solver)
+    write_card(settings.out, ABOUT, {"settings": asdict(settings) | {"out": None}} | facts)
     return reward
 
 

@@ -10,9 +10,10 @@ small batches and a small learning rate: at 0.02 and 64 it does not either.
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,14 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from eva_env.wordlist.demonstrations import demonstrations
 from eva_env.wordlist.instruction import VERBS
 from eva_env.wordlist.lexicon import LETTERS, NUMBERS, TOPIC_NAMES, WORDS
+
+
+ABOUT = """# Starting model of the wordlist world
+
+A word-level Llama, trained from scratch on imperfect demonstrations by
+`python -m experiments.pretrain_solver` on one CPU core: each constraint of a prompt was heeded
+or forgotten by chance, so that there is something left to learn. It knows nothing else.
+"""
 
 
 @dataclass(frozen=True)
@@ -169,11 +178,19 @@ def pretrain(settings: Pretraining) -> LlamaForCausalLM:
         losses.append(loss.item())
     model.save_pretrained(settings.out)
     tokenizer.save_pretrained(settings.out)
-    card = {"settings": asdict(settings) | {"out": None}, "seconds": round(time.time() - began)}
-    card |= {"parameters": sum(p.numel() for p in model.parameters())}
-    card |= {"final_loss": float(np.mean(losses[-200:]))}
-    (settings.out / "training.json").write_text(json.dumps(card, indent=2) + "\n")
+    facts = {"seconds": round(time.time() - began), "final_loss": float(np.mean(losses[-200:]))}
+    facts |= {"parameters": sum(p.numel() for p in model.parameters())}
+    write_card(settings.out, ABOUT, {"settings": asdict(settings) | {"out": None}} | facts)
     return model
+
+
+def write_card(folder: Path, about: str, facts: Mapping[str, Any]) -> None:
+    """Write training.json, and README.md as the hub's model cards have it."""
+    text = json.dumps(facts, indent=2)
+    (folder / "training.json").write_text(text + "\n")
+    (folder / "README.md").write_text(
+        f"---\nlibrary_name: transformers\n---\n{about}\n```json\n{text}\n```\n"
+    )
 
 
 if __name__ == "__main__":
