@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,6 @@ from eva_env.wordlist.demonstrations import demonstrate
 from eva_env.wordlist.instruction import parse
 from eva_env.wordlist.task import draw_instruction
 from experiments.pretrain_solver import optimizers, step, trapezoid, write_card
-
 
 ABOUT = """# Learned reward model of the wordlist world: the proxy
 
@@ -119,7 +119,7 @@ def train_reward(settings: RewardTraining) -> LearnedReward:
         step(rules, bradley_terry(scores, prefers), trapezoid(i / steps))
     model.eval()
     reward.save(settings.out)
-    facts = {"seconds": round(time.time() - began)}
+    facts: dict[str, Any] = {"seconds": round(time.time() - began)}
     facts |= {"parameters": sum(p.numel() for p in model.parameters())}
     facts["pair_accuracy"] = measure(reward, solver)
     write_card(settings.out, ABOUT, {"settings": asdict(settings) | {"out": None}} | facts)

@@ -26,7 +26,6 @@ from eva_env.wordlist.demonstrations import demonstrations
 from eva_env.wordlist.instruction import VERBS
 from eva_env.wordlist.lexicon import LETTERS, NUMBERS, TOPIC_NAMES, WORDS
 
-
 ABOUT = """# Starting model of the wordlist world
 
 A word-level Llama, trained from scratch on imperfect demonstrations by
