@@ -27,7 +27,7 @@ from eva_env.wordlist import Gold, Wordlist
 from eva_env.wordlist.answers import satisfy
 from eva_env.wordlist.demonstrations import demonstrate
 from eva_env.wordlist.instruction import parse
-from eva_env.wordlist.task import draw_instruction
+from eva_env.wordlist.prompts import draw_instruction
 from experiments.pretrain_solver import optimizers, step, trapezoid, write_card
 
 ABOUT = """# Learned reward model of the wordlist world: the proxy

@@ -13,7 +13,8 @@ from eva_env.wordlist.answers import feasible, satisfy
 from eva_env.wordlist.demonstrations import HONOURED, demonstrations
 from eva_env.wordlist.instruction import FAMILIES, Instruction, parse
 from eva_env.wordlist.lexicon import TOPICS, WORDS
-from eva_env.wordlist.task import HELD_OUT, OPERATORS, constrain, draw_instruction, held_out
+from eva_env.wordlist.operators import OPERATORS
+from eva_env.wordlist.prompts import HELD_OUT, constrain, draw_instruction, held_out
 from eva_env.wordlist.verify import JUDGED, satisfaction
 
 TASK = Wordlist()

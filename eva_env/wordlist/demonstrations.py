@@ -7,7 +7,7 @@ import numpy as np
 from eva_env.wordlist.answers import feasible, satisfy
 from eva_env.wordlist.instruction import Instruction
 from eva_env.wordlist.lexicon import WORDS
-from eva_env.wordlist.task import draw_instruction
+from eva_env.wordlist.prompts import draw_instruction
 
 HONOURED = {
     "mix": 0.5,
