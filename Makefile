@@ -13,7 +13,9 @@ test: .venv/installed-test
 	$(BIN)/python -m pytest
 
 bench: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	$(BIN)/python -m experiments.benchmark_env
+	$(BIN)/python -m experiments.benchmark_decoding
 
 # Editable, so that only a change of the dependencies installs again.
 .venv/installed: pyproject.toml | .venv

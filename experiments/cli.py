@@ -1,6 +1,7 @@
 """The ``eva`` command."""
 
 import importlib
+import os
 import sys
 
 COMMANDS = {
@@ -43,3 +44,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"eva {command}: stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader of a pipe has gone, as with ``eva train --help | head``
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
