@@ -44,6 +44,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"eva {command}: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of a pipe has gone, as with ``eva train --help | head``
+    except BrokenPipeError:  # the reader of the pipe has gone, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
