@@ -53,13 +53,18 @@ def win_rate(rewards: Floats, baseline: Floats, *, coupled: bool = False) -> flo
     return float(wins(rewards, baseline, coupled=coupled).mean())
 
 
-def interval(values: Sequence[float] | Floats) -> tuple[float, float]:
-    """Mean and half-width of its 95 % Student-t interval; NaN below two values."""
+def interval(values: Sequence[float] | Floats, comparisons: int = 1) -> tuple[float, float]:
+    """Mean and half-width of its 95 % Student-t interval; NaN below two values.
+
+    With several comparisons all their intervals cover at once with 95 % (Bonferroni).
+    """
     values = np.asarray(values, dtype=np.float64)
     if len(values) < 2:
         return float(values.mean()), float("nan")
     error = values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(error * stats.t.ppf(0.975, len(values) - 1))
+    return float(values.mean()), float(
+        error * stats.t.ppf(1 - 0.025 / comparisons, len(values) - 1)
+    )
 
 
 def bootstrap(values: Floats, seed: int, draws: int = 2000) -> tuple[float, float]:

@@ -176,11 +176,11 @@ def last_row(job: Job) -> dict[str, Any]:
 
 
 def differences(arms: Mapping[str, Any]) -> dict[str, Any]:
-    """Eva minus each other arm, paired by seed."""
+    """Eva minus each other arm, paired by seed, all intervals holding at once."""
     if OURS not in arms:
         return {}
-    others = (arm for arm in arms if arm != OURS)
-    return {arm: verdict.difference(arms[OURS], arms[arm]) for arm in others}
+    others = [arm for arm in arms if arm != OURS]
+    return {arm: verdict.difference(arms[OURS], arms[arm], len(others)) for arm in others}
 
 
 def tell(

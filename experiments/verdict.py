@@ -43,15 +43,21 @@ def summarise(seeds: Sequence[Sequence[Mapping[str, Any]]], score: str) -> dict[
     }
 
 
-def difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """Last win rate on the hard suite, ours minus theirs, paired by seed."""
+def difference(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], comparisons: int = 1
+) -> dict[str, Any]:
+    """Last win rate on the hard suite, ours minus theirs, paired by seed.
+
+    The interval is corrected for the number of comparisons that are made at once.
+    """
     seeds = [seed for seed in ours["seeds"] if seed in theirs["seeds"]]
     own, other = (
         dict(zip(arm["seeds"], arm["suites"][SUITE]["win_rate"]["last"], strict=True))
         for arm in (ours, theirs)
     )
-    mean, half = interval([own[seed] - other[seed] for seed in seeds]) if seeds else (0.0, None)
-    return {"seeds": seeds, "mean": mean, "half": _known(half)}
+    differences = [own[seed] - other[seed] for seed in seeds]
+    mean, half = interval(differences, comparisons) if seeds else (0.0, None)
+    return {"seeds": seeds, "mean": mean, "half": _known(half), "comparisons": comparisons}
 
 
 def verdict(arm: str, other: str, result: Mapping[str, Any]) -> str:
@@ -61,6 +67,8 @@ def verdict(arm: str, other: str, result: Mapping[str, Any]) -> str:
         return f"{arm} - {other}: {mean:+.1f} points on {seeds} seed; one seed shows nothing."
     low, high = mean - 100 * half, mean + 100 * half
     says = f"{arm} - {other}: {mean:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}"
+    if result["comparisons"] > 1:
+        says += f" (corrected for {result['comparisons']} comparisons)"
     if low > 0:
         return f"{says}, {seeds} seeds: {arm} is ahead of {other}."
     if high < 0:

@@ -117,6 +117,10 @@ def test_differences_are_paired_by_seed():
     result = difference(arm(0.6, 0.8, 0.7), arm(0.5, 0.6, 0.4))
     assert result["mean"] == pytest.approx(0.2)
     assert result["half"] == pytest.approx(0.248414, abs=1e-6)
+    four = difference(arm(0.6, 0.8, 0.7), arm(0.5, 0.6, 0.4), comparisons=4)
+    # Bonferroni: the quantile 1 - 0.025 / 4 of Student's t with 2 degrees of freedom is 8.860.
+    assert four["half"] / result["half"] == pytest.approx(8.860 / 4.303, abs=1e-3)
+    assert four["mean"] == result["mean"]
     shorter = difference(arm(0.6, 0.8, 0.7), arm(0.5, 0.6))
     assert shorter["seeds"] == [0, 1]
     assert shorter["mean"] == pytest.approx(0.15)
@@ -131,7 +135,7 @@ def test_differences_are_paired_by_seed():
     ],
 )
 def test_a_verdict_claims_no_more_than_the_interval(mean, half, says):
-    result = {"mean": mean, "half": half, "seeds": [0, 1, 2]}
+    result = {"mean": mean, "half": half, "seeds": [0, 1, 2], "comparisons": 1}
     assert verdict("eva", "x", result).startswith(f"eva - x: {says}")
 
 
