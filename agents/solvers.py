@@ -150,7 +150,7 @@ class RLOO(Method):
     """Weight of the KL penalty to the reference in the reward, in reward units per nat."""
     clip: float = 0.2
     """Bound of the sequence-level probability ratio, 1 - clip to 1 + clip."""
-    lr: float = 2e-3
+    lr: float = 1e-3
     """Learning rate of AdamW."""
     epochs: int = 1
     """Passes over a round's responses."""
