@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from eva_env.types import Floats, Ints
@@ -42,13 +43,18 @@ class TablePolicy:
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read what ``save`` wrote; FileNotFoundError if there is no such file."""
+        """Read what ``save`` wrote; FileNotFoundError or ValueError if that is not there."""
         path = Path(folder) / FILE
         if not path.is_file():
             raise FileNotFoundError(
                 f"no softmax table at {path}; give a folder saved by save()"
             )
-        tensors = load_file(path)
+        try:
+            tensors = load_file(path)
+        except SafetensorError as error:
+            raise ValueError(
+                f"cannot read the softmax table {path} ({error}); take another checkpoint"
+            ) from error
         policy = cls(tensors["reference_logits"].numpy(), _numpy(tensors.get("features")))
         policy.load_state_dict({"theta": tensors["theta"]})
         return policy

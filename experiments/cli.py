@@ -3,6 +3,9 @@
 import importlib
 import os
 import sys
+from typing import TypeVar
+
+Options = TypeVar("Options")
 
 COMMANDS = {
     "train": "train one solver against one creator, and record everything",
@@ -22,6 +25,19 @@ USAGE = "\n".join(
         "eva COMMAND --help lists the options of a command.",
     ]
 )
+
+
+def parse(options: type[Options], args: list[str], command: str) -> Options:
+    """A command's options as an object; values that its class rejects are a UserError."""
+    import tyro
+
+    from experiments.errors import UserError
+
+    config = (tyro.conf.CascadeSubcommandArgs,)
+    try:
+        return tyro.cli(options, args=args, prog=f"eva {command}", config=config)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def main(argv: list[str] | None = None) -> int:

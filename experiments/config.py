@@ -59,7 +59,7 @@ def _restore(data: Mapping[str, Any], kinds: list[Any]) -> Any:
         raise UserError(f"{data['type']} has no setting {sorted(unknown)[0]!r} in this version")
     try:
         return kind(**{name: from_json(value, hints[name]) for name, value in own.items()})
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise UserError(f"{data['type']}: {error}") from error
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 
 from agents.creators import AnyCreator, Eva, Fresh, Oracle, Static, UniformEvolve
 from experiments import curves, verdict
+from experiments.cli import parse
 from experiments.config import describe, to_json
 from experiments.display import Board
 from experiments.errors import UserError
@@ -78,7 +78,7 @@ class Command:
 
 def main(args: list[str]) -> int:
     """The command; returns the exit status."""
-    return demo(tyro.cli(Command, args=args, prog="eva demo"), DEMO)
+    return demo(parse(Command, args, "demo"), DEMO)
 
 
 def demo(command: Command, shared: Settings, console: Console | None = None) -> int:
@@ -119,6 +119,11 @@ def open_folder(command: Command) -> Path:
             raise UserError("--resume continues in its own folder; leave out --out")
         if not command.resume.is_dir():
             raise UserError(f"no demo at {command.resume}")
+        if any(command.resume.iterdir()) and not any(command.resume.glob("*-seed*")):
+            raise UserError(
+                f"no demo at {command.resume}: it holds something else than folders like "
+                f"{OURS}-seed0; a single run goes on with eva train --resume"
+            )
         return command.resume
     folder = command.out or Path("runs", f"demo-{time.strftime('%Y%m%d-%H%M%S')}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -15,6 +15,7 @@ from agents.decoding import Sampling
 from agents.evaluate import bootstrap, evaluate, wins
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
+from experiments.cli import parse
 from experiments.errors import UserError
 from experiments.judge import SEED, scores
 from experiments.match import Settings
@@ -26,7 +27,7 @@ from experiments.rungs import AnyTask, gold_reward, load_policy
 class Command:
     """Judge a checkpoint by gold reward, and against the model that ships with the task."""
 
-    checkpoint: Annotated[str, tyro.conf.Positional]
+    checkpoint: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CHECKPOINT")]
     """A run folder (its last checkpoint), one of its checkpoints, any Hugging Face folder of a
     causal LM, or "wordlist", the shipped model."""
     suite: str = "hard"
@@ -44,12 +45,15 @@ class Command:
     task: AnyTask | None = None
     """The world that the prompts belong to. None: that of the run, or else wordlist."""
 
+    def __post_init__(self) -> None:
+        for name, least in (("samples", 2), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+
 
 def main(args: list[str]) -> int:
     """The command; returns the exit status."""
-    command = tyro.cli(
-        Command, args=args, prog="eva evaluate", config=(tyro.conf.CascadeSubcommandArgs,)
-    )
+    command = parse(Command, args, "evaluate")
     result = report(command)
     if command.json:
         print(json.dumps(result))
@@ -114,7 +118,7 @@ def suite(command: Command, task: AnyTask) -> Sequence[Any]:
 def read_prompts(path: Path, task: AnyTask) -> list[Any]:
     """One prompt a line, empty lines left out; all must be prompts that can be judged."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read prompts from {path}: {error}") from error
     prompts = [

@@ -54,12 +54,11 @@ class Settings:
     """Rounds between checkpoints; the last round always has one."""
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "prompts", "evaluate_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("samples", "evaluation_samples"):
-            if getattr(self, name) < 2:
-                raise ValueError(f"{name} must be at least 2, got {getattr(self, name)}")
+        least = dict.fromkeys(("rounds", "prompts", "evaluate_every", "checkpoint_every"), 1)
+        least |= {"samples": 2, "evaluation_samples": 2, "seed": 0}
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
 
 
 @dataclass
@@ -97,8 +96,11 @@ class Match:
         )
 
     def rounds(self) -> Iterator[Round]:
-        """Play to the end."""
-        return play(self.env, self.creator, self.solver, self.rngs, self.budget)
+        """Play to the end; what the game or a player refuses, NaN say, is a UserError."""
+        try:
+            yield from play(self.env, self.creator, self.solver, self.rngs, self.budget)
+        except (ValueError, FloatingPointError) as error:
+            raise UserError(" ".join(str(error).split())) from error
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that changes while playing, picklable."""

@@ -114,7 +114,8 @@ class Run:
     def checkpoints(self) -> list[int]:
         """Rounds of which there is a checkpoint, increasing."""
         folders = (self.folder / "checkpoints").glob("round-*")
-        return sorted(int(folder.name.removeprefix("round-")) for folder in folders)
+        rounds = (folder.name.removeprefix("round-") for folder in folders)
+        return sorted(int(round) for round in rounds if round.isdecimal())
 
     def save(self, round: int, policy: Policy, state: Mapping[str, Any]) -> None:
         """Write a checkpoint; a kill leaves a whole one or none."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from experiments.cli import parse
 from experiments.config import describe
 from experiments.display import Board
 from experiments.errors import UserError
@@ -85,9 +86,7 @@ class Command:
 
 def main(args: list[str]) -> int:
     """The command; returns the exit status."""
-    command = tyro.cli(
-        Command, args=args, prog="eva train", config=(tyro.conf.CascadeSubcommandArgs,)
-    )
+    command = parse(Command, args, "train")
     run, settings = open_run(command, ["train", *args])
     log = wandb_log(command.wandb, run, settings) if command.wandb != "off" else None
     name = type(settings.creator).__name__
@@ -112,6 +111,7 @@ def open_run(command: Command, argv: list[str]) -> tuple[Run, Settings]:
             raise UserError("a resumed run keeps its settings and folder; leave out the others")
         run = Run.open(command.resume)
         return run, run.settings(Settings)
+    Match.open(settings)  # settings that are refused should leave no folder behind
     players = f"{type(settings.creator).__name__}-{type(settings.solver).__name__}".lower()
     folder = command.out or Path("runs", f"{players}-{time.strftime('%Y%m%d-%H%M%S')}")
     return Run.create(folder, describe(settings, argv)), settings

@@ -36,6 +36,9 @@ def test_an_unknown_command_is_named(capsys):
         (["evaluate", "nowhere"], "no checkpoint at nowhere"),
         (["evaluate", "wordlist", "--suite", "harder"], "unknown suite 'harder'; suites"),
         (["demo", "--resume", "nowhere"], "no demo at nowhere"),
+        (["train", "--rounds", "0"], "rounds must be at least 1, got 0"),
+        (["train", "--seed", "-1"], "seed must be at least 0, got -1"),
+        (["train", "--signal", "luck"], "unknown signal 'luck'; known signals: regret"),
     ],
 )
 def test_mistakes_of_a_user_end_in_one_line(args, message, capsys, tmp_path, monkeypatch):
@@ -45,6 +48,26 @@ def test_mistakes_of_a_user_end_in_one_line(args, message, capsys, tmp_path, mon
     assert printed.startswith(f"eva {args[0]}: {message}")
     assert printed.count("\n") == 1
     assert "Traceback" not in printed
+    assert not any(tmp_path.rglob("*.json*")), "a start that was refused left a record"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["evaluate", "wordlist", "--samples", "1"], "samples must be at least 2, got 1"),
+        (["evaluate", "wordlist", "--seed", "-1"], "seed must be at least 0, got -1"),
+        (["evaluate"], "CHECKPOINT"),
+        (["demo", "--workers", "0"], "workers must be at least 1, got 0"),
+        (["train", "solver:dpo", "--solver.epochs", "0"], "epochs must be positive, got 0"),
+        (["train", "creator:nobody"], "creator:nobody"),
+        (["train", "--nothing", "1"], "--nothing"),
+    ],
+)
+def test_options_that_are_refused_are_named(args, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(args)
+    assert caught.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 def test_mistakes_of_a_programmer_keep_their_traceback(monkeypatch):

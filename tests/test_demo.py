@@ -102,6 +102,8 @@ def test_folders_are_checked_first(tmp_path):
         open_folder(Command(out=tmp_path))
     with pytest.raises(UserError, match="no demo at"):
         open_folder(Command(resume=tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="folders like eva-seed0"):
+        open_folder(Command(resume=tmp_path))
     with pytest.raises(UserError, match="leave out --out"):
         open_folder(Command(resume=tmp_path, out=tmp_path))
     with pytest.raises(ValueError, match="seeds must be at least 1"):

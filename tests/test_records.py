@@ -123,6 +123,12 @@ def test_a_damaged_checkpoint_is_one_line_with_a_remedy(run, damage):
     assert "\n" not in str(caught.value)
 
 
+def test_folders_that_are_no_checkpoint_are_left_alone(run):
+    run.save(1, TablePolicy(np.zeros((2, 2))), {})
+    (run.folder / "checkpoints" / "round-final").mkdir()
+    assert run.checkpoints == [1]
+
+
 def test_a_full_disk_is_one_line(run):
     (run.folder / "rounds.jsonl").symlink_to("/dev/full")
     with pytest.raises(UserError, match="No space left"):

@@ -178,6 +178,27 @@ def test_unknown_signal_and_missing_checkpoint_are_user_errors(tmp_path):
         Match.open(settings(policy=str(tmp_path)))
 
 
+def test_what_a_player_refuses_in_play_is_a_user_error_and_loses_nothing(tmp_path):
+    chosen = settings(creator=Eva(signal="mean", operators={"sideways": 1.0}))
+    run = start(tmp_path / "run", chosen)
+    with pytest.raises(UserError, match=r"operators must give weights .* got .'sideways'"):
+        list(train(run, chosen))
+    assert [row["round"] for row in run.rows("rounds")] == run.checkpoints == [1]
+
+
+def test_a_diverging_loss_is_a_user_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(DPO, "loss", lambda self, pairs: pairs.margin * float("nan"))
+    chosen = settings(solver=DPO())
+    with pytest.raises(UserError, match=r"the loss is nan at step 1 of \d+; lower lr"):
+        list(train(start(tmp_path / "run", chosen), chosen))
+
+
+def test_a_damaged_table_is_named(tmp_path):
+    (tmp_path / "table.safetensors").write_bytes(b"torn")
+    with pytest.raises(UserError, match=r"cannot read the softmax table .*table.safetensors"):
+        Match.open(settings(policy=str(tmp_path)))
+
+
 def test_a_table_of_another_world_is_refused(tmp_path):
     TablePolicy(np.zeros((2, 2))).save(tmp_path)
     with pytest.raises(UserError, match="another tabular world"):
