@@ -31,6 +31,15 @@ class Training:
     weight_decay: float = 0.0
     """AdamW's decay."""
 
+    def __post_init__(self) -> None:
+        for name in ("lr", "epochs", "batch_size", "max_grad_norm"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if not 0 <= self.warmup <= 1:
+            raise ValueError(f"warmup must lie in [0, 1], got {self.warmup}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
+
     def optimizer(self, policy: Policy) -> torch.optim.Optimizer:
         """A fresh AdamW over the policy's parameters."""
         return torch.optim.AdamW(

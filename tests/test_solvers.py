@@ -137,6 +137,24 @@ def test_schedule_warms_up_and_decays():
     assert replace(linear, schedule="constant").factor(99, 100) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lr": -1.0}, "lr must be positive, got -1"),
+        ({"lr": float("nan")}, "lr must be positive, got nan"),
+        ({"epochs": 0}, "epochs must be positive, got 0"),
+        ({"batch_size": 0}, "batch_size must be positive, got 0"),
+        ({"max_grad_norm": 0.0}, "max_grad_norm must be positive"),
+        ({"warmup": 1.5}, r"warmup must lie in \[0, 1\], got 1.5"),
+        ({"weight_decay": -0.1}, "weight_decay must not be negative"),
+    ],
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_settings_out_of_range_are_named(method, changes, message):
+    with pytest.raises(ValueError, match=message):
+        method(**changes)
+
+
 def test_a_loss_that_is_not_finite_stops_before_the_step():
     policy = TablePolicy(np.zeros((1, 2)))
     nan = torch.tensor(float("nan"))
