@@ -46,7 +46,10 @@ def weigh(
     elif weighting == "rank":
         if not alpha >= 0:
             raise ValueError(f"alpha must not be negative, got {alpha}")
-        logits = alpha * np.log(_ranks(values) / len(values))
+        ranks = _ranks(values)
+        logits = np.zeros(len(values))  # of the highest, also where alpha is infinite
+        lower = ranks < ranks.max()
+        logits[lower] = alpha * np.log(ranks[lower] / ranks.max())
     elif weighting in ("proportional", "minmax"):
         weights = values - values.min() if weighting == "minmax" else _not_negative(values)
         with np.errstate(divide="ignore"):

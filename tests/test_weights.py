@@ -160,6 +160,11 @@ def test_greedy_is_top_k_and_the_limit_of_a_steep_rank(values):
     np.testing.assert_array_equal(weighted(weigh(values, "rank", alpha=1e6), 3, rng), top)
 
 
+def test_an_infinitely_steep_rank_is_uniform_over_the_best():
+    weights = np.exp(weigh(np.array([1.0, 3.0, 2.0, 3.0]), "rank", alpha=np.inf))
+    np.testing.assert_allclose(weights, [0, 0.5, 0, 0.5])
+
+
 def test_temperature_limits():
     values = np.array([0.3, 0.1, 0.9, 0.5])
     cold = weigh(values, "softmax", tau=1e-6)
