@@ -144,7 +144,14 @@ def test_gymnasium_imports_the_package_by_itself():
     assert gymnasium.make("eva_env:eva/TabularSolver-v0").unwrapped.player == eva_env.SOLVER
 
 
-@pytest.mark.parametrize("make", [lambda: gymnasium.make("eva/Nope-v0")])
-def test_unknown_ids_are_named(make):
+def test_no_registered_id_is_left_out():
+    assert {id for id in gymnasium.registry if id.startswith("eva/")} == set(VIEWS)
+    for registry in (pettingzoo.aec_registry, pettingzoo.parallel_registry):
+        assert {id for id in registry if id.startswith("eva/")} == set(GAMES)
+
+
+def test_unknown_ids_are_named():
     with pytest.raises(gymnasium.error.NameNotFound, match="Nope"):
-        make()
+        gymnasium.make("eva/Nope-v0")
+    with pytest.raises(Exception, match="Nope"):
+        pettingzoo.make("aec", "eva/Nope-v0")
