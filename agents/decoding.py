@@ -7,13 +7,16 @@ depend on which other requests are decoded beside it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
-from transformers.cache_utils import DynamicLayer
 
 from eva_env.types import Floats
+
+ABREAST = 8
+"""Samples of a prompt that share a row of the batch; what each must look past grows with it."""
 
 GOLDEN, MIX_1, MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
@@ -79,126 +82,90 @@ def decode(
     samples: int,
     seeds: np.ndarray,
     sampling: Sampling,
-    rows: int = 768,
+    rows: int = 128,
 ) -> list[list[int]]:
     """Sample token ids: P prompts -> P * samples responses, those of a prompt in a row.
 
     ``seeds`` (P,) unsigned integers start the requests' random streams; ``rows`` bounds the
-    sequences that are decoded at a time. A response that ended holds its end-of-text token.
+    prompts, of at most ``ABREAST`` samples each, that are decoded at a time. A response that
+    ended holds its end-of-text token.
     """
-    random = uniforms(seeds, samples, sampling.max_tokens)
-    order = np.argsort([len(prompt) for prompt in prompts], kind="stable")
-    responses: list[list[int]] = [[]] * (len(prompts) * samples)
-    size = max(1, rows // samples)
-    for start in range(0, len(order), size):
-        chunk = order[start : start + size]
-        draws = torch.from_numpy(random[chunk].reshape(-1, sampling.max_tokens))
-        drawn = _decode_chunk(model, [prompts[i] for i in chunk], samples, draws, sampling)
-        for k, i in enumerate(chunk):
-            responses[i * samples : (i + 1) * samples] = drawn[k * samples : (k + 1) * samples]
-    return responses
+    parts = -(-samples // ABREAST)
+    width = -(-samples // parts)
+    random = uniforms(seeds, parts * width, sampling.max_tokens)
+    random = random.reshape(-1, width, sampling.max_tokens)
+    order = np.argsort(np.repeat([len(prompt) for prompt in prompts], parts), kind="stable")
+    drawn: list[list[list[int]]] = [[]] * len(order)
+    for start in range(0, len(order), rows):
+        chunk = order[start : start + rows]
+        asked = [prompts[i // parts] for i in chunk]
+        tokens = _decode_chunk(model, asked, torch.from_numpy(random[chunk]), sampling)
+        for i, responses in zip(chunk, tokens.tolist(), strict=True):
+            drawn[i] = [[token for token in ids if token >= 0] for ids in responses]
+    return [
+        response
+        for i in range(0, len(drawn), parts)
+        for response in list(chain(*drawn[i : i + parts]))[:samples]
+    ]
 
 
 def _decode_chunk(
     model: Any,
     prompts: Sequence[Sequence[int]],
-    samples: int,
     uniform: torch.Tensor,
     sampling: Sampling,
-) -> list[list[int]]:
+) -> torch.Tensor:
+    """Tokens (P, n, max_tokens), -1 behind the end, from uniforms of that shape.
+
+    The n samples of a prompt ride abreast in one row of the batch: n tokens a step at the same
+    position, each of which sees the prompt and its own past. So the prompt's states are held
+    once, and an ordinary cache and a mask are all that it takes.
+    """
     device, eos = model.device, model.generation_config.eos_token_id
     ends = torch.tensor([eos] if isinstance(eos, int) else eos, device=device)
     uniform = uniform.to(device)
+    n = uniform.shape[1]
     ids, mask = left_pad(prompts, device)
-    state = _forward(model, ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), None)
-    make_room(state.past_key_values, samples, sampling.max_tokens)
-    logits = state.logits[:, -1].repeat_interleave(samples, 0)
-    mask = mask.repeat_interleave(samples, 0)
-    tokens = torch.full((len(mask), sampling.max_tokens), -1, device=device)
+    state = _forward(model, ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), None, 1)
+    logits = state.logits.expand(-1, n, -1)
+    position = mask.sum(-1, keepdim=True).expand(-1, n)
+    seen = torch.log(mask[:, None, None].to(logits.dtype)).expand(-1, 1, n, -1)
+    own = torch.log(torch.eye(n, dtype=logits.dtype, device=device))
+    tokens = torch.full(uniform.shape, -1, device=device)
     row = torch.arange(len(mask), device=device)
-    going = torch.ones_like(row, dtype=torch.bool)
+    going = torch.ones(uniform.shape[:2], dtype=torch.bool, device=device)
     for t in range(sampling.max_tokens):
-        token = choose(logits, uniform[row, t], sampling)
-        tokens[row, t] = token.where(going, -1)
+        token = choose(logits.flatten(0, 1), uniform[row, :, t].flatten(), sampling).view(-1, n)
+        tokens[row, :, t] = token.where(going, -1)
         going &= torch.isin(token, ends, invert=True)
-        left = int(going.sum())
-        if left == 0 or t + 1 == sampling.max_tokens:
+        kept = going.any(1).nonzero()[:, 0]
+        if len(kept) == 0 or t + 1 == sampling.max_tokens:
             break
-        if left < 0.5 * len(row):  # dropping copies the cache, so not for a few
-            kept = going.nonzero()[:, 0]
+        if len(kept) < 0.8 * len(row):  # dropping copies the cache, so not for a few
             state.past_key_values.batch_select_indices(kept)
-            row, mask, token, going = row[kept], mask[kept], token[kept], going[kept]
-        position = mask.sum(-1, keepdim=True)
-        mask = torch.nn.functional.pad(mask, (0, 1), value=1)
-        # In four dimensions the model takes the mask as it is, instead of building it anew.
-        seen = torch.log(mask[:, None, None].to(logits.dtype))
-        state = _forward(model, token[:, None], seen, position, state.past_key_values)
-        logits = state.logits[:, -1]
-    return [[token for token in ids if token >= 0] for ids in tokens.tolist()]
-
-
-class RoomyLayer(DynamicLayer):
-    """A cache layer with room for the whole response, so that no step copies the past."""
-
-    def __init__(self, layer: DynamicLayer, samples: int, steps: int) -> None:
-        super().__init__()
-        self.is_initialized = True
-        self.dtype, self.device = layer.dtype, layer.device
-        past = layer.get_seq_length()
-        self.room_keys = _with_room(layer.keys, samples, steps)
-        self.room_values = _with_room(layer.values, samples, steps)
-        self._show(past)
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write the new states behind the past ones."""
-        past = self.get_seq_length()
-        self._show(past + key_states.shape[-2])
-        self.keys[:, :, past:] = key_states
-        self.values[:, :, past:] = value_states
-        return self.keys, self.values
-
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep only these rows."""
-        past = self.get_seq_length()
-        self.room_keys = self.room_keys.index_select(0, indices)
-        self.room_values = self.room_values.index_select(0, indices)
-        self._show(past)
-
-    def _show(self, length: int) -> None:
-        self.keys: torch.Tensor
-        self.values: torch.Tensor
-        self.keys, self.values = self.room_keys[:, :, :length], self.room_values[:, :, :length]
-
-
-def _with_room(states: Any, samples: int, steps: int) -> torch.Tensor:
-    """Repeat (P, heads, past, width) to P * samples rows, and past to past + steps places."""
-    rows, heads, past, width = states.shape
-    room = states.new_empty((rows, samples, heads, past + steps, width))
-    room[:, :, :, :past] = states[:, None]
-    return room.flatten(0, 1)
-
-
-def make_room(cache: Any, samples: int, steps: int) -> None:
-    """Repeat a prompt cache for its samples, with room for the responses where that can be."""
-    for i, layer in enumerate(cache.layers):
-        if type(layer) is DynamicLayer:
-            cache.layers[i] = RoomyLayer(layer, samples, steps)
-        else:
-            layer.batch_repeat_interleave(samples)
+            row, token, going = row[kept], token[kept], going[kept]
+            position, seen = position[kept], seen[kept]
+        seen = torch.cat([seen, own.expand(len(row), 1, n, n)], -1)
+        state = _forward(model, token, seen, position, state.past_key_values, n)
+        logits, position = state.logits, position + 1
+    return tokens
 
 
 def _forward(
-    model: Any, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: Any
+    model: Any,
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    places: torch.Tensor,
+    cache: Any,
+    last: int,
 ) -> Any:
     return model(
         input_ids=ids,
         attention_mask=mask,
-        position_ids=positions,
+        position_ids=places,
         past_key_values=cache,
         use_cache=True,
-        logits_to_keep=1,
+        logits_to_keep=last,
     )
 
 

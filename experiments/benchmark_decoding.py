@@ -59,7 +59,7 @@ def main() -> None:
         for _ in range(TURNS):
             ours = seconds(
                 lambda rows=rows: decode(
-                    policy.model, prompts, SAMPLES, seeds, policy.sampling, rows
+                    policy.model, prompts, SAMPLES, seeds, policy.sampling, rows // SAMPLES
                 )
             )
             turns.append((ours, seconds(lambda rows=rows: generate(policy, prompts, rows))))

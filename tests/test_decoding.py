@@ -66,7 +66,7 @@ def chi_square(samples, table):
 def test_samples_follow_the_exact_distribution(model, temperature, top_p):
     prompts = [[1, 4, 5], [1, 3], [1, 6, 6, 3, 4]]
     sampling = Sampling(temperature, top_p, max_tokens=3)
-    drawn = decode(model, prompts, 4000, np.arange(3), sampling, rows=9000)
+    drawn = decode(model, prompts, 4000, np.arange(3), sampling)
     for i, prompt in enumerate(prompts):
         table = exact(model, prompt, 3, temperature, top_p)
         assert sum(table.values()) == pytest.approx(1)
@@ -143,3 +143,13 @@ def test_uniforms_are_splitmix64():
 def test_sampling_names_what_is_wrong(settings, message):
     with pytest.raises(ValueError, match=message):
         Sampling(**settings)
+
+
+def test_more_samples_than_ride_abreast(model):
+    """Twenty samples are decoded in three rows of seven; the first ones are the same."""
+    prompts, seeds = [[1, 4, 5], [1, 3]], np.array([7, 8])
+    many = decode(model, prompts, 20, seeds, Sampling(max_tokens=8))
+    few = decode(model, prompts, 5, seeds, Sampling(max_tokens=8))
+    assert len(many) == 40
+    assert many[:5] == few[:5]
+    assert many[20:25] == few[5:]
