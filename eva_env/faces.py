@@ -187,7 +187,8 @@ class PipelinedFace(Face, ParallelEnv):
 
     In step t the solver answers batch t while the creator publishes the distribution of batch
     t + 1; batch 0 comes from ``reference``. So the creator's reward at step t is for its action
-    at t - 1, and its last action is only kept, as ``final_proposal``. Exactly T steps.
+    at t - 1, and its last action is only kept, as ``final_proposal``. Exactly T steps. Moves
+    that raise leave the env as it was.
     """
 
     changing = ("agents", "final_proposal")
@@ -207,12 +208,17 @@ class PipelinedFace(Face, ParallelEnv):
         if not self.agents:
             return {}, {}, {}, {}, {}
         game, proposal = self.game, self.proposal(actions[CREATOR])
+        before = vars(game).copy()
         rewards = dict(game.respond(self.responses(actions[SOLVER])).payoffs)
         done = game.done
         if done:
             self.final_proposal = proposal
         else:
-            game.propose(proposal)
+            try:
+                game.propose(proposal)
+            except Exception:
+                vars(game).update(before)
+                raise
         observations, infos = self._observations()
         if done:
             self.agents = []

@@ -246,7 +246,14 @@ class Game:
                 f"responses must be {shape[0]} rows of {shape[1]}, one row for each drawn "
                 f"prompt, got rows of lengths {[np.size(row) for row in responses][:8]}"
             )
-        rewards = np.asarray(self.reward_model(self.prompts, responses), dtype=np.float64)
+        rewards = self.reward_model(self.prompts, responses)
+        try:
+            rewards = np.asarray(rewards, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{_name(self.reward_model)} must return rewards of shape {shape}, "
+                f"got no array of numbers: {error}"
+            ) from error
         if rewards.shape != shape:
             raise ValueError(
                 f"{_name(self.reward_model)} must return rewards of shape {shape}, "

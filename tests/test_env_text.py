@@ -62,7 +62,7 @@ def test_creator_action_pads_and_keeps_the_distribution():
     ("prompts", "logits", "message"),
     [
         (["1+1"] * 5, [0] * 5, r"1 \.\.\. 4 prompts, got 5; make the env with proposals=5"),
-        ([], [], r"1 \.\.\. 4 prompts, got 0"),
+        ([], [], r"1 \.\.\. 4 prompts, got 0$"),
         (["1+1"], [np.inf], "logits must be 1 finite numbers"),
         (["1+1", 3], [0, 0], "prompts must hold strings, got int"),
         (["1+1" * MAX_LENGTH], [0], "prompts strings must have at most"),

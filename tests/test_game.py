@@ -209,6 +209,17 @@ def test_empty_proposals_and_misshapen_rewards_and_signals():
         game.respond([["1", "1"]] * 2)
 
 
+@pytest.mark.parametrize("rewards", [[[1.0, 2.0], [3.0]], [["good", "bad"]] * 2])
+def test_rewards_that_are_no_numbers_name_the_reward_model(rewards):
+    def judge(prompts, responses):
+        return rewards
+
+    game = Game(judge, batch_size=2, samples=2, rounds=1, signal="a_star_avg")
+    game.propose(one("1+1"))
+    with pytest.raises(ValueError, match=r"judge must return rewards of shape \(2, 2\)"):
+        game.respond([["1", "1"]] * 2)
+
+
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [

@@ -209,6 +209,22 @@ def test_pipelined_creator_is_paid_one_round_later():
     assert env.step({}) == ({}, {}, {}, {}, {})
 
 
+@family
+def test_parallel_moves_that_raise_leave_the_env_as_it_was(module):
+    env, twin = module.parallel_env(), module.parallel_env()
+    actions = sampled_actions(env)
+    moves = {agent: actions(agent) for agent in (CREATOR, SOLVER)}
+    nan = copy.deepcopy(moves)
+    (nan[CREATOR] if module is tabular_v0 else nan[CREATOR]["logits"])[:] = np.nan
+    env.reset(seed=1)
+    twin.reset(seed=1)
+    with pytest.raises(ValueError, match="logits must be finite"):
+        env.step(nan)
+    for _ in range(2):
+        assert plain(env.step(moves)) == plain(twin.step(moves))
+    assert env.game.totals == twin.game.totals
+
+
 class FewPrompts(Creator):
     """Publishes a few prompts of the seed distribution, the first ones more often."""
 

@@ -118,9 +118,9 @@ class TextFace(Face):
         """
         count, logits = len(proposal.prompts), np.asarray(proposal.logits, dtype=np.float64)
         if not 0 < count <= self.proposals:
+            remedy = f"; make the env with proposals={count}" if count else ""
             raise ValueError(
-                f"a proposal must hold 1 ... {self.proposals} prompts, got {count}; "
-                f"make the env with proposals={count} or more"
+                f"a proposal must hold 1 ... {self.proposals} prompts, got {count}{remedy}"
             )
         if logits.shape != (count,) or not np.isfinite(logits).all():
             raise ValueError(f"logits must be {count} finite numbers, one for each prompt")
