@@ -68,7 +68,8 @@ def optimise(
     """Minimise ``loss(indices) -> (scalar, metrics)`` over ``size`` items.
 
     Returns the mean loss, metrics and gradient norm over the steps, and their number. Raises
-    FloatingPointError, with the policy as it was before the step, if the loss is not finite.
+    FloatingPointError, with the policy as it was before the step, if loss or gradient is not
+    finite.
     """
     optimizer = optimizer or training.optimizer(policy)
     parameters = [p for p in policy.parameters() if p.requires_grad]
@@ -80,14 +81,14 @@ def optimise(
     history: list[dict[str, Tensor]] = []
     for step, batch in enumerate(batches):
         value, metrics = loss(batch)
-        if not torch.isfinite(value):
-            raise FloatingPointError(
-                f"the loss is {value.item()} at step {step + 1} of {len(batches)}; lower lr "
-                f"(now {training.lr}) or look at the rewards"
-            )
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, training.max_grad_norm)
+        if not torch.isfinite(value + norm):
+            raise FloatingPointError(
+                f"the loss is {value.item()} and its gradient {norm.item()} at step {step + 1} "
+                f"of {len(batches)}; lower lr (now {training.lr}) or look at the rewards"
+            )
         for group in optimizer.param_groups:
             group["lr"] = training.lr * training.factor(step, len(batches))
         optimizer.step()

@@ -5,6 +5,7 @@ A method is a frozen dataclass of settings that bears its paper's name. Adding o
 the command line and the contract tests. Unregistered methods play all the same.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -106,6 +107,11 @@ class DPO(Method):
     """Train the starting model anew on all pairs so far (the paper's "scratch"), instead of
     the current one on this round's ("incremental")."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.beta < math.inf:
+            raise ValueError(f"beta must be positive and finite, got {self.beta}")
+
     def loss(self, pairs: Pairs) -> Tensor:
         """Loss of each pair."""
         return dpo(pairs, self.beta)
@@ -162,6 +168,13 @@ class RLOO(Method):
     """Share of a round's steps in which the learning rate rises."""
     reference: Literal["round", "initial"] = "initial"
     """Reference model of the KL penalty: the policy as it started, or at the round's start."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.beta < math.inf:
+            raise ValueError(f"beta must be finite and not negative, got {self.beta}")
+        if not self.clip > 0:
+            raise ValueError(f"clip must be positive, got {self.clip}")
 
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
         """Ascend the advantage; responses of prompts without any difference are skipped."""

@@ -27,7 +27,7 @@ from eva_env.wordlist import Gold, Wordlist
 from eva_env.wordlist.answers import satisfy
 from eva_env.wordlist.demonstrations import demonstrate
 from eva_env.wordlist.instruction import parse
-from eva_env.wordlist.prompts import draw_instruction
+from eva_env.wordlist.prompts import draw_training_instruction
 from experiments.pretrain_solver import optimizers, step, trapezoid, write_card
 
 ABOUT = """# Learned reward model of the wordlist world: the proxy
@@ -143,7 +143,7 @@ def comparisons(
 def draw_prompts(n: int, rng: np.random.Generator) -> list[str]:
     """Training prompts: a third human, a third hard, a third like the demonstrations'."""
     names = ("human", "hard", "demonstrations")
-    return [str(draw_instruction(names[i % 3], rng)) for i in range(n)]
+    return [str(draw_training_instruction(names[i % 3], rng)) for i in range(n)]
 
 
 def measure(reward: LearnedReward, solver: CausalLM) -> dict[str, float]:

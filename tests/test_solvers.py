@@ -6,7 +6,6 @@ from typing import get_args
 
 import numpy as np
 import pytest
-import torch
 
 from agents.causal_lm import CausalLM
 from agents.optimise import Training, optimise
@@ -155,11 +154,29 @@ def test_settings_out_of_range_are_named(method, changes, message):
         method(**changes)
 
 
-def test_a_loss_that_is_not_finite_stops_before_the_step():
+@pytest.mark.parametrize("wrong", ["loss", "gradient"])
+def test_a_step_that_is_not_finite_is_not_made(wrong):
     policy = TablePolicy(np.zeros((1, 2)))
-    nan = torch.tensor(float("nan"))
-    with pytest.raises(FloatingPointError, match="the loss is nan at step 1 of 2; lower lr"):
-        optimise(
-            policy, lambda i: (nan, {}), 4, Training(batch_size=2), np.random.default_rng(0)
-        )
+
+    def loss(index):
+        value = policy.logprobs([0], [1]).sum()
+        # The square root's slope at zero is infinite, its value is not.
+        return value * float("nan") if wrong == "loss" else (value - value).sqrt() + value, {}
+
+    with pytest.raises(FloatingPointError, match=r"at step 1 of 2; lower lr"):
+        optimise(policy, loss, 4, Training(batch_size=2), np.random.default_rng(0))
     assert np.array_equal(policy.probabilities(), [[0.5, 0.5]])
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "message"),
+    [
+        (DPO, {"beta": -1.0}, "beta must be positive and finite, got -1.0"),
+        (DPO, {"beta": float("nan")}, "beta must be positive and finite, got nan"),
+        (RLOO, {"beta": -0.1}, "beta must be finite and not negative, got -0.1"),
+        (RLOO, {"clip": 0.0}, "clip must be positive, got 0.0"),
+    ],
+)
+def test_methods_name_the_setting_that_is_out_of_range(method, settings, message):
+    with pytest.raises(ValueError, match=message):
+        method(**settings)

@@ -20,7 +20,8 @@ class TabularReward:
     """Looks rewards up in a matrix (K, M), and adds Gaussian noise where asked to.
 
     The noise is a pure function of ``seed``, the round ``index`` and the position in the
-    batch, so that forks and resumed runs see the same. Ids are not checked here: the faces of
+    batch, so that forks and resumed runs see the same, and so does a batch that is answered a
+    second time (``Eva.resample``). Ids are not checked here: the faces of
     the environment do that.
     """
 

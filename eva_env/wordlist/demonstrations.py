@@ -7,7 +7,7 @@ import numpy as np
 from eva_env.wordlist.answers import feasible, satisfy
 from eva_env.wordlist.instruction import Instruction
 from eva_env.wordlist.lexicon import WORDS
-from eva_env.wordlist.prompts import draw_instruction
+from eva_env.wordlist.prompts import draw_training_instruction
 
 HONOURED = {
     "mix": 0.5,
@@ -39,6 +39,6 @@ def demonstrate(ask: Instruction, rng: np.random.Generator) -> list[str]:
 
 
 def demonstrations(n: int, rng: np.random.Generator) -> list[tuple[str, str]]:
-    """Write n (prompt, response) pairs; no prompt combines the held-out families."""
-    asks = [draw_instruction("demonstrations", rng) for _ in range(n)]
+    """Write n (prompt, response) pairs; no prompt is a suite's or has a held-out pair."""
+    asks = [draw_training_instruction("demonstrations", rng) for _ in range(n)]
     return [(str(ask), " ".join(demonstrate(ask, rng))) for ask in asks]

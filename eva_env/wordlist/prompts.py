@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from eva_env.wordlist.answers import feasible
-from eva_env.wordlist.instruction import FAMILIES, ORDERS, SIZES, VERBS, Instruction
+from eva_env.wordlist.instruction import FAMILIES, ORDERS, SIZES, VERBS, Instruction, parse
 from eva_env.wordlist.lexicon import LETTERS, TOPIC_NAMES, TOPICS
 
 MAX_CONSTRAINTS = 5
@@ -50,6 +50,10 @@ DISTRIBUTIONS: dict[str, tuple[float, ...]] = {
 """Probabilities of 0, 1, 2, ... constraints by distribution."""
 
 
+SUITE_SEED, SUITE_SIZE = 0, 400
+"""Of the suites that the shipped models were not trained on."""
+
+
 @lru_cache(maxsize=8)
 def draw_suites(seed: int, size: int) -> Mapping[str, tuple[str, ...]]:
     """The evaluation suites of a seed, each of the given size."""
@@ -65,6 +69,20 @@ def draw_suites(seed: int, size: int) -> Mapping[str, tuple[str, ...]]:
         taken |= set(fresh)
         suites[name] = tuple(fresh)
     return MappingProxyType(suites)
+
+
+@lru_cache(maxsize=8)
+def reserved(seed: int = SUITE_SEED, size: int = SUITE_SIZE) -> frozenset[Instruction]:
+    """The instructions of the suites, which neither play nor pretraining may use."""
+    suites = draw_suites(seed, size).values()
+    return frozenset(ask for suite in suites for ask in map(parse, suite) if ask)
+
+
+def draw_training_instruction(distribution: str, rng: np.random.Generator) -> Instruction:
+    """One feasible instruction of a distribution that stands in no suite."""
+    while (ask := draw_instruction(distribution, rng)) in reserved():
+        pass
+    return ask
 
 
 def within_bounds(ask: Instruction) -> bool:

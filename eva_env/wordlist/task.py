@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -11,11 +10,17 @@ from eva_env.wordlist.instruction import Instruction, parse
 from eva_env.wordlist.operators import OPERATORS
 from eva_env.wordlist.prompts import (
     DISTRIBUTIONS,
+    SUITE_SEED,
+    SUITE_SIZE,
     draw_instruction,
     draw_suites,
     held_out,
+    reserved,
     within_bounds,
 )
+
+MISSES = 1000
+"""A distribution that shows nothing new in so many draws is taken to be exhausted."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,10 @@ class Wordlist:
     ``suite_seed``; ``valid`` rejects their prompts, so that no creator can publish them.
     """
 
-    suite_seed: int = 0
+    suite_seed: int = SUITE_SEED
     """Seed of the evaluation suites."""
 
-    suite_size: int = 400
+    suite_size: int = SUITE_SIZE
     """Prompts in each suite."""
 
     lucky: float = 0.0
@@ -47,10 +52,6 @@ class Wordlist:
         """``easy``, ``hard`` and ``unseen``, disjoint."""
         return draw_suites(self.suite_seed, self.suite_size)
 
-    @cached_property
-    def _reserved(self) -> frozenset[Instruction | None]:
-        return frozenset(parse(prompt) for suite in self.suites.values() for prompt in suite)
-
     def seed(self, n: int, rng: np.random.Generator, distribution: str = "human") -> list[str]:
         """Draw n distinct prompts of a distribution, none of them in a suite.
 
@@ -60,14 +61,17 @@ class Wordlist:
             known = ", ".join(DISTRIBUTIONS)
             raise ValueError(f"unknown distribution {distribution!r}; known: {known}")
         prompts: dict[str, None] = {}
-        for _ in range(100 * n + 100):
-            if len(prompts) >= n:
-                return list(prompts)
+        misses = 0
+        while len(prompts) < n and misses < MISSES:
             ask = draw_instruction(distribution, rng)
             if self.lucky and rng.random() < self.lucky:
                 ask = replace(ask, lucky=True)
-            if ask not in self._reserved:
+            fresh = ask not in reserved(self.suite_seed, self.suite_size)
+            misses = 0 if fresh and str(ask) not in prompts else misses + 1
+            if fresh:
                 prompts[str(ask)] = None
+        if len(prompts) == n:
+            return list(prompts)
         raise ValueError(
             f"found only {len(prompts)} distinct prompts of the distribution {distribution!r}, "
             f"{n} were asked for"
@@ -102,6 +106,6 @@ class Wordlist:
         return (
             within_bounds(ask)
             and not held_out(ask)
-            and ask not in self._reserved
+            and ask not in reserved(self.suite_seed, self.suite_size)
             and feasible(ask)
         )
