@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -111,6 +111,8 @@ def open_run(command: Command, argv: list[str]) -> tuple[Run, Settings]:
             raise UserError("a resumed run keeps its settings and folder; leave out the others")
         run = Run.open(command.resume)
         return run, run.settings(Settings)
+    if settings.policy and Path(settings.policy).is_dir():  # a name is not one
+        settings = replace(settings, policy=str(Path(settings.policy).resolve()))
     Match.open(settings)  # settings that are refused should leave no folder behind
     players = f"{type(settings.creator).__name__}-{type(settings.solver).__name__}".lower()
     folder = command.out or Path("runs", f"{players}-{time.strftime('%Y%m%d-%H%M%S')}")
