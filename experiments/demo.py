@@ -199,6 +199,11 @@ def tell(
     for other, result in summary["differences"].items():
         if result["seeds"]:
             console.print(verdict.verdict(OURS, other, result), highlight=False)
+    console.print(
+        f"More seeds narrow the intervals: eva demo --resume {folder} --seeds 10",
+        highlight=False,
+        soft_wrap=True,
+    )
     for run in list(runs[OURS].values())[:1]:
         for row in verdict.transcripts(run):
             console.print(row, highlight=False, markup=False)

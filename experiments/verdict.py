@@ -77,16 +77,13 @@ def verdict(arm: str, other: str, result: Mapping[str, Any]) -> str:
 
 
 def table(arms: Mapping[str, Mapping[str, Any]]) -> Table:
-    """The arms side by side: hard suite, and what they have spent."""
-    header = (
-        "arm",
-        "seeds",
-        f"win rate, {SUITE} suite (95 %)",
-        "mean over rounds",
-        "gold reward",
+    """The arms side by side: hard suite, and what they have spent; 80 columns wide."""
+    header = ("arm", "seeds", f"win % {SUITE}", "rounds", "gold reward")
+    title = f"Win rate on the {SUITE} suite against the starting model, 95 % intervals"
+    caption = (
+        "win %: after the last round; rounds: mean over the rounds judged. Intervals\n"
+        "are over training seeds; the suite and the judge's draws are fixed."
     )
-    caption = "Intervals are over training seeds; the suite and the judge's draws are fixed."
-    title = "Against the starting model"
     shown = Table(*header, "prompts", "responses", title=title, caption=caption)
     for arm, own in arms.items():
         wins, gold = own["suites"][SUITE]["win_rate"], own["suites"][SUITE]["gold"]
@@ -94,8 +91,8 @@ def table(arms: Mapping[str, Mapping[str, Any]]) -> Table:
         shown.add_row(
             arm,
             str(len(own["seeds"])),
-            f"{100 * wins['mean']:.1f} %" + _plus_minus(wins["half"], 100, 1),
-            f"{100 * _mean(wins['area']):.1f} %",
+            f"{100 * wins['mean']:.1f}" + _plus_minus(wins["half"], 100, 1),
+            f"{100 * _mean(wins['area']):.1f}",
             f"{gold['mean']:.3f}" + _plus_minus(gold["half"], 1, 3),
             f"{spent['prompts']:,.0f}",
             f"{spent['responses']:,.0f}",
