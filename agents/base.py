@@ -2,14 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import torch
 
-from eva_env.types import Proposal, Round, Task
+from eva_env.types import Floats, Proposal, Round, Task
+
+if TYPE_CHECKING:
+    from agents.play import Replay
 
 Logs = Mapping[str, float]
 
@@ -22,16 +25,23 @@ class Creator(ABC):
     ``__post_init__`` sets, so that no record or command line takes it for a setting.
     """
 
-    resample: bool = False
-    """Whether ``learn`` gets the round's prompts answered anew by the solver that has just
-    learned (eva, Alg. 1), which costs B * n more responses, or the round as it was played."""
-
     @abstractmethod
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """At most n prompts of the task with logits, for the coming round."""
 
+    def teaches(self, round: Round) -> bool:
+        """Whether the solver may learn from a round that this creator has proposed."""
+        return True
+
+    def watch(self, round: Round, replay: "Replay", rng: np.random.Generator) -> Round:
+        """What ``learn`` is to read: the round as it was played, or played once more.
+
+        Called when the solver has learned; ``replay`` lets the same prompts be answered anew.
+        """
+        return round
+
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
-        """Read a finished round; returns numbers worth logging."""
+        """Read a finished round, as ``watch`` gave it; returns numbers worth logging."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -65,6 +75,22 @@ class Solver(ABC):
         """Tokens sampled since the solver was made; 0 where responses have none."""
         return 0
 
+    @property
+    def reward_calls(self) -> int:
+        """Responses that the solver has had scored for itself, as best-of-n does."""
+        return 0
+
+    def twin(self) -> Self:
+        """An independent copy, which learns on its own."""
+        return deepcopy(self)
+
+    def logprobs(self, round: Round) -> Floats:
+        """Mean log-probability per token of a round's responses now, (B, n) nats.
+
+        Raises ValueError for a solver that has no policy to ask.
+        """
+        raise ValueError(f"{type(self).__name__} gives no log-probabilities of its responses")
+
     def state_dict(self) -> dict[str, Any]:
         """What changes while playing, picklable."""
         return {}
@@ -87,8 +113,24 @@ class Policy(Protocol):
         """Sum of the response's token log-probabilities, (P,) nats, differentiable."""
         ...
 
+    def token_logprobs(self, prompts: Sequence[Any], responses: Sequence[Any]) -> torch.Tensor:
+        """Log-probability of each response token, (P, longest) nats, 0 behind the end."""
+        ...
+
     def lengths(self, responses: Sequence[Any]) -> torch.Tensor:
         """Tokens that ``logprobs`` sums over, (P,)."""
+        ...
+
+    def prompt_lengths(self, prompts: Sequence[Any]) -> torch.Tensor:
+        """Tokens of the prompts as the model reads them, (P,)."""
+        ...
+
+    def features(self, prompts: Sequence[Any]) -> torch.Tensor:
+        """A fixed-size representation of each prompt, (P, d), without gradients."""
+        ...
+
+    def mixture(self, other: Self, weight: float) -> Self:
+        """A policy to sample from, proportional to own^(1 - weight) * other^weight by token."""
         ...
 
     def parameters(self) -> Iterable[torch.nn.Parameter]:

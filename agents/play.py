@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from pettingzoo import AECEnv
 
-from agents.base import Creator, Solver
-from eva_env.types import Round
+from agents.base import Creator, Logs, Solver
+from eva_env.game import Game
+from eva_env.types import Floats, Proposal, Round
 
 
 @dataclass
@@ -23,6 +24,46 @@ class Budget:
     tokens: int = 0
     reward_calls: int = 0
     gradient_steps: int = 0
+
+    def add(self, **spent: int) -> None:
+        """Meter what was spent, by name."""
+        for name, amount in spent.items():
+            setattr(self, name, getattr(self, name) + amount)
+
+
+@dataclass
+class Replay:
+    """A round's prompts once more, on a fork of the game, for a creator that wants to look.
+
+    What it spends is metered; the game and its generator are left as they are.
+    """
+
+    drawn: Game
+    proposal: Proposal
+    solver: Solver
+    rng: np.random.Generator
+    budget: Budget
+
+    def __call__(self, solver: Solver | None = None) -> Round:
+        """The round as the solver, or another one, answers its prompts now."""
+        solver = self.solver if solver is None else solver
+        game = self.drawn.fork()
+        tokens, calls = solver.tokens, solver.reward_calls
+        responses = solver.respond(game.prompts, game.samples, self.rng)
+        round = replace(game.respond(responses), proposal=self.proposal)
+        self.budget.add(responses=round.rewards.size, reward_calls=round.rewards.size)
+        self.budget.add(tokens=solver.tokens - tokens, reward_calls=solver.reward_calls - calls)
+        return round
+
+    def train(self, solver: Solver, round: Round) -> Logs:
+        """Let another solver learn from a round; returns what it reports."""
+        logs = solver.learn(round, self.rng)
+        self.budget.add(gradient_steps=int(logs.get("gradient_steps", 0)))
+        return logs
+
+    def logprobs(self, round: Round) -> Floats:
+        """Mean log-probability per token of the round's responses now, (B, n) nats."""
+        return self.solver.logprobs(round)
 
 
 def play(
@@ -44,20 +85,14 @@ def play(
     while not game.done:
         proposal = creator.propose(face.task, face.proposals, creator_rng)
         env.step(face.creator_action(proposal))
-        drawn = game.fork()
-        tokens = solver.tokens
-        responses = solver.respond(game.prompts, game.samples, solver_rng)
-        env.step(face.solver_action(responses))
+        replay = Replay(game.fork(), proposal, solver, solver_rng, budget)
+        tokens, calls = solver.tokens, solver.reward_calls
+        env.step(face.solver_action(solver.respond(game.prompts, game.samples, solver_rng)))
         round = replace(game.last, proposal=proposal)
-        logs = dict(solver.learn(round, solver_rng))
-        seen, answered = round, 1
-        if creator.resample:
-            again = solver.respond(game.prompts, game.samples, solver_rng)
-            seen, answered = replace(drawn.respond(again), proposal=proposal), 2
-        logs |= creator.learn(seen, creator_rng)
-        budget.prompts += game.batch_size
-        budget.responses += answered * game.batch_size * game.samples
-        budget.reward_calls += answered * game.batch_size * game.samples
-        budget.tokens += solver.tokens - tokens
-        budget.gradient_steps += int(logs.get("gradient_steps", 0))
+        budget.add(prompts=game.batch_size, responses=round.rewards.size)
+        budget.add(tokens=solver.tokens - tokens)
+        budget.add(reward_calls=round.rewards.size + solver.reward_calls - calls)
+        logs = dict(solver.learn(round, solver_rng)) if creator.teaches(round) else {}
+        budget.add(gradient_steps=int(logs.get("gradient_steps", 0)))
+        logs |= creator.learn(creator.watch(round, replay, creator_rng), creator_rng)
         yield replace(round, logs=logs)

@@ -344,8 +344,14 @@ def test_dead_ends_are_filled_up_with_human_prompts():
 
 
 def test_only_eva_asks_for_new_answers():
-    assert [cls.__name__ for cls in CREATORS if make(cls).resample] == ["Eva"]
-    assert not Eva(resample=False).resample
+    rng = np.random.default_rng(0)
+    (round,) = play(Fresh(), Tiny(), 4, 1)
+    again = replace(round, index=7)
+    watched = [
+        cls.__name__ for cls in CREATORS if make(cls).watch(round, lambda: again, rng) is again
+    ]
+    assert watched == ["Eva"]
+    assert Eva(resample=False).watch(round, lambda: again, rng) is round
 
 
 def test_a_finite_world_is_evolved_with_repeats():

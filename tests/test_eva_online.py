@@ -36,7 +36,6 @@ def test_paper_defaults():
     assert (creator.evolve_fraction, creator.ratio_evol) == (0.5, 0.5)
     assert (creator.n_new, creator.n_new_bootstrap) == (4, 2)
     assert creator.signal == "a_star_avg"
-    assert not creator.resample
 
 
 def test_three_phases_step_by_step():

@@ -228,11 +228,12 @@ def test_parallel_moves_that_raise_leave_the_env_as_it_was(module):
 class FewPrompts(Creator):
     """Publishes a few prompts of the seed distribution, the first ones more often."""
 
-    resample = True
-
     def propose(self, task, n, rng):
         prompts = task.seed(min(n, 3), rng)
         return Proposal(prompts, -np.arange(len(prompts)), parents=[None] * len(prompts))
+
+    def watch(self, round, replay, rng):
+        return replay()
 
     def learn(self, round, rng):
         return {"resampled": float(round.rewards.mean())}

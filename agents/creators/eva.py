@@ -10,6 +10,7 @@ from agents.base import Creator, Logs
 from agents.creators.estimate import average, check_signal, measure
 from agents.creators.human import human_prompts
 from agents.evolve import Lineage, evolve, publish
+from agents.play import Replay
 from agents.weights import (
     Draw,
     Weighting,
@@ -171,6 +172,10 @@ class Eva(Evolving):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_signal(self.signal)
+
+    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
+        """The round as played, or its prompts answered anew (``resample``)."""
+        return replay() if self.resample else round
 
     def measure(self, round: Round) -> Floats:
         """The signal of each prompt of a round, (B,)."""

@@ -21,7 +21,7 @@ class TabularReward:
 
     The noise is a pure function of ``seed``, the round ``index`` and the position in the
     batch, so that forks and resumed runs see the same, and so does a batch that is answered a
-    second time (``Eva.resample``). Ids are not checked here: the faces of
+    second time (``Replay``). Ids are not checked here: the faces of
     the environment do that.
     """
 
