@@ -13,6 +13,7 @@ import torch
 
 from agents.checkpoints import resolve
 from agents.decoding import Sampling, decode
+from agents.packing import pack, packed_logprobs
 
 MEMORY = 1 << 17
 """Prompts whose token ids are remembered."""
@@ -69,25 +70,23 @@ class CausalLM:
 
     def logprobs(self, prompts: Sequence[str], responses: Sequence[str]) -> torch.Tensor:
         """Sum of the response's token log-probabilities, (P,) nats, differentiable."""
-        answers = self._answers(responses)
-        heads = self.encode(prompts)
-        rows = [head + answer for head, answer in zip(heads, answers, strict=True)]
-        width = max(map(len, rows))
-        # Right padding needs no attention mask: no token of a row looks ahead into it.
-        ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
-        start = torch.tensor([len(head) for head in heads])[:, None]
-        end = torch.tensor([len(row) for row in rows])[:, None]
-        place = torch.arange(1, width)
-        answered = ((place >= start) & (place < end)).to(self.model.device)
-        ids = ids.to(self.model.device)
-        logits = self.model(input_ids=ids, use_cache=False).logits[:, :-1][answered]
-        token = logits.float().log_softmax(-1).gather(-1, ids[:, 1:][answered][:, None])[:, 0]
-        row = answered.nonzero()[:, 0]
-        return torch.zeros(len(rows), device=token.device).index_add(0, row, token)
+        return self.token_logprobs(prompts, responses).sum(-1)
+
+    def token_logprobs(self, prompts: Sequence[str], responses: Sequence[str]) -> torch.Tensor:
+        """Log-probability of each response token, (P, longest) nats, 0 behind the end.
+
+        Responses to one prompt share its row, so that it is read once for them.
+        """
+        packed = pack(prompts, self.encode(prompts), self._answers(responses))
+        return packed_logprobs(self.model, packed)
 
     def lengths(self, responses: Sequence[str]) -> torch.Tensor:
         """Tokens that ``logprobs`` sums over, (P,); the end-of-text token counts."""
         return torch.tensor([len(answer) for answer in self._answers(responses)])
+
+    def prompt_lengths(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Tokens of the prompts in their chat template, (P,)."""
+        return torch.tensor([len(ids) for ids in self.encode(prompts)])
 
     def parameters(self) -> Iterable[torch.nn.Parameter]:
         """Yield the model's parameters."""

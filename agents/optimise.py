@@ -1,15 +1,20 @@
-"""The one policy-update loop: batches, schedule, clipping, steps."""
+"""The one policy-update loop: batches, token budget, schedule, clipping, steps."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from agents.base import Policy
+from agents.batches import cut
+from eva_env.types import Floats, Ints
+
+Loss = Callable[[Ints], tuple[Tensor, dict[str, Tensor]]]
+"""Indices of items -> the loss of each item (I,), and numbers of each (I,) to be averaged."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,7 @@ class Training:
     """Settings that every gradient method shares."""
 
     lr: float = 5e-7
-    """Peak learning rate of AdamW."""
+    """Peak learning rate."""
     epochs: int = 1
     """Passes over a round's data."""
     batch_size: int = 32
@@ -29,10 +34,14 @@ class Training:
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
     weight_decay: float = 0.0
-    """AdamW's decay."""
+    """The optimiser's decay."""
+    algorithm: Literal["adamw", "rmsprop"] = "adamw"
+    """The optimiser."""
+    micro_batch_tokens: int = 16_384
+    """Gradients are accumulated over parts of an update that hold at most so many tokens."""
 
     def __post_init__(self) -> None:
-        for name in ("lr", "epochs", "batch_size", "max_grad_norm"):
+        for name in ("lr", "epochs", "batch_size", "max_grad_norm", "micro_batch_tokens"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 <= self.warmup <= 1:
@@ -41,8 +50,9 @@ class Training:
             raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
 
     def optimizer(self, policy: Policy) -> torch.optim.Optimizer:
-        """A fresh AdamW over the policy's parameters."""
-        return torch.optim.AdamW(
+        """A fresh optimiser of the policy's parameters."""
+        kind = torch.optim.AdamW if self.algorithm == "adamw" else torch.optim.RMSprop
+        return kind(
             policy.parameters(), lr=self.lr, weight_decay=self.weight_decay, foreach=True
         )
 
@@ -59,52 +69,72 @@ class Training:
 
 def optimise(
     policy: Policy,
-    loss: Callable[[np.ndarray], tuple[Tensor, dict[str, Tensor]]],
-    size: int,
+    loss: Loss,
+    lengths: Ints,
     training: Training,
     rng: np.random.Generator,
     optimizer: torch.optim.Optimizer | None = None,
+    weights: Floats | None = None,
+    items: int | None = None,
 ) -> dict[str, float]:
-    """Minimise ``loss(indices) -> (scalar, metrics)`` over ``size`` items.
+    """Minimise the mean of ``loss`` over items, in updates of some of them each.
 
-    Returns the mean loss, metrics and gradient norm over the steps, and their number. Raises
-    FloatingPointError, with the policy as it was before the step, if loss or gradient is not
-    finite.
+    Args:
+        policy: what is changed.
+        loss: see ``Loss``.
+        lengths: tokens of each item, (I,): an update is cut by length into parts that fit
+            ``training.micro_batch_tokens``, whose gradients are accumulated.
+        training: the settings.
+        rng: shuffles the items before each pass.
+        optimizer: one that lives on; None: a fresh one.
+        weights: what each item counts for in the mean, (I,): an update's loss is the sum of
+            its items' losses over the sum of their weights. None: one each.
+        items: items of an update; None: ``training.batch_size``.
+
+    Returns the mean loss, numbers and gradient norm over the updates, and their number.
+    Raises FloatingPointError, with the policy as it was before the update, if loss or gradient
+    is not finite.
     """
+    size = len(lengths)
+    weights = np.ones(size) if weights is None else weights
+    items = training.batch_size if items is None else items
     optimizer = optimizer or training.optimizer(policy)
     parameters = [p for p in policy.parameters() if p.requires_grad]
     batches = [
-        order[start : start + training.batch_size]
+        order[start : start + items]
         for order in (rng.permutation(size) for _ in range(training.epochs))
-        for start in range(0, size, training.batch_size)
+        for start in range(0, size, items)
     ]
     history: list[dict[str, Tensor]] = []
     for step, batch in enumerate(batches):
-        value, metrics = loss(batch)
         optimizer.zero_grad(set_to_none=True)
-        value.backward()
+        parts = [batch[part] for part in cut(lengths[batch], training.micro_batch_tokens)]
+        row = _accumulate(loss, parts, float(weights[batch].sum()), len(batch))
         norm = torch.nn.utils.clip_grad_norm_(parameters, training.max_grad_norm)
-        if not torch.isfinite(value + norm):
+        if not torch.isfinite(row["loss"] + norm):
             raise FloatingPointError(
-                f"the loss is {value.item()} and its gradient {norm.item()} at step {step + 1} "
-                f"of {len(batches)}; lower lr (now {training.lr}) or look at the rewards"
+                f"the loss is {row['loss'].item()} and its gradient {norm.item()} at step "
+                f"{step + 1} of {len(batches)}; lower lr (now {training.lr}) or look at the "
+                f"rewards"
             )
         for group in optimizer.param_groups:
             group["lr"] = training.lr * training.factor(step, len(batches))
         optimizer.step()
-        history.append({"loss": value.detach(), "grad_norm": norm, **metrics})
+        history.append({**row, "grad_norm": norm})
     logs = {key: float(torch.stack([h[key] for h in history]).mean()) for key in history[0]}
     return logs | {"gradient_steps": len(batches)}
 
 
-@torch.no_grad()
-def logprobs_in_chunks(
-    policy: Policy, prompts: Sequence[Any], responses: Sequence[Any], size: int = 512
-) -> Tensor:
-    """Log-probabilities (P,) without gradients, a bounded number of sequences at a time."""
-    return torch.cat(
-        [
-            policy.logprobs(prompts[i : i + size], responses[i : i + size])
-            for i in range(0, len(prompts), size)
-        ]
-    )
+def _accumulate(
+    loss: Loss, parts: Sequence[Ints], weight: float, size: int
+) -> dict[str, Tensor]:
+    """Gradients of an update's parts added up; its loss, and means of the numbers."""
+    total: dict[str, Tensor] = {}
+    for part in parts:
+        values, numbers = loss(part)
+        value = values.sum() / weight
+        value.backward()
+        row = {key: number.detach().sum() / size for key, number in numbers.items()}
+        row["loss"] = value.detach()
+        total = {key: total[key] + row[key] if total else row[key] for key in row}
+    return total

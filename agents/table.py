@@ -88,9 +88,19 @@ class TablePolicy:
         rows, row = ids.unique(return_inverse=True)
         return self._log_softmax(rows)[row, chosen]
 
+    def token_logprobs(
+        self, prompts: Sequence[int] | Ints, responses: Sequence[int] | Ints
+    ) -> torch.Tensor:
+        """``logprobs`` as the one token that a response is, (P, 1) nats."""
+        return self.logprobs(prompts, responses)[:, None]
+
     def lengths(self, responses: Sequence[int] | Ints) -> torch.Tensor:
         """Tokens that ``logprobs`` sums over, (P,): all ones."""
         return torch.ones(len(responses), dtype=torch.int64)
+
+    def prompt_lengths(self, prompts: Sequence[int] | Ints) -> torch.Tensor:
+        """Tokens of the prompts, (P,): all ones."""
+        return torch.ones(len(prompts), dtype=torch.int64)
 
     def probabilities(self) -> Floats:
         """The whole table pi(y | x), (K, M)."""

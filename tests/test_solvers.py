@@ -9,7 +9,8 @@ import pytest
 
 from agents.causal_lm import CausalLM
 from agents.optimise import Training, optimise
-from agents.solvers import DPO, RLOO, AnyMethod, PolicySolver, best_against_worst
+from agents.solvers import DPO, RLOO, AnyMethod, PolicySolver
+from agents.solvers.pairs import build
 from agents.table import TablePolicy
 from eva_env.types import Proposal, Round
 from eva_env.wordlist import Gold, Wordlist
@@ -88,7 +89,8 @@ def test_pairs_are_best_against_worst_and_ties_are_dropped():
     rewards = np.array([[0.2, 0.9, 0.1], [0.5, 0.5, 0.5], [0.1, 0.0, 0.9]])
     proposal = Proposal(["x", "y", "z"], np.zeros(3))
     round = Round(0, proposal, ["x", "y", "z"], responses, rewards, rewards.max(1), {})
-    assert best_against_worst(round) == (["x", "z"], ["b", "i"], ["c", "h"])
+    pairs = build(round)
+    assert (pairs.prompts, pairs.chosen, pairs.rejected) == (["x", "z"], ["b", "i"], ["c", "h"])
 
 
 def test_dpo_reference_is_the_round_start_or_the_run_start():
@@ -96,7 +98,7 @@ def test_dpo_reference_is_the_round_start_or_the_run_start():
     for reference, expected in (("round", 0.0), ("initial", None)):
         solver = table_solver(DPO(lr=0.05, reference=reference))
         solver.learn(play_round(solver, 64, 6, rng), rng)
-        now = solver.policy.logprobs([0], [1]) - solver.reference_logprobs(reference, [0], [1])
+        now = solver.policy.logprobs([0], [1]) - solver.reference(reference).logprobs([0], [1])
         assert (now.item() == expected) if expected is not None else now.item() > 0.05
 
 
@@ -159,12 +161,14 @@ def test_a_step_that_is_not_finite_is_not_made(wrong):
     policy = TablePolicy(np.zeros((1, 2)))
 
     def loss(index):
-        value = policy.logprobs([0], [1]).sum()
+        value = policy.logprobs([0] * len(index), [1] * len(index))
         # The square root's slope at zero is infinite, its value is not.
         return value * float("nan") if wrong == "loss" else (value - value).sqrt() + value, {}
 
     with pytest.raises(FloatingPointError, match=r"at step 1 of 2; lower lr"):
-        optimise(policy, loss, 4, Training(batch_size=2), np.random.default_rng(0))
+        optimise(
+            policy, loss, np.ones(4, int), Training(batch_size=2), np.random.default_rng(0)
+        )
     assert np.array_equal(policy.probabilities(), [[0.5, 0.5]])
 
 

@@ -1,0 +1,135 @@
+"""A policy, and the method by which it learns from rounds."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.base import Logs, Policy, Solver
+from agents.batches import token_logprobs
+from agents.optimise import Training
+from eva_env.types import Floats, RewardModel, Round
+
+Improve = Callable[[Sequence[Any], Sequence[Any], np.random.Generator], Sequence[Any]]
+"""Rewrites responses: prompts (P,) and responses (P,) -> better responses (P,)."""
+
+
+class PolicySolver(Solver):
+    """Answers by a policy, which a method trains after each round.
+
+    Args:
+        policy: the model.
+        method: how it answers and learns.
+        reward_model: what methods that choose among answers score them by (best-of-n).
+        improve: rewrites responses, for methods that train on improved ones.
+
+    Raises ValueError if the method needs one of these and it is not given.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        method: "Method",
+        reward_model: RewardModel | None = None,
+        improve: Improve | None = None,
+    ) -> None:
+        self.policy, self.method = policy, method
+        self.reward_model, self.improve = reward_model, improve
+        self.initial = policy.frozen()
+        self.optimizer: torch.optim.Optimizer | None = None
+        self.memory: dict[str, Any] = {}
+        self.scored = 0
+        method.check(self)
+
+    def respond(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
+        """The n responses to each prompt that the method wants to learn from."""
+        return self.method.respond(self, prompts, n, rng)
+
+    def answer(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
+        """The n responses to each prompt that the solver is judged by."""
+        return self.method.answer(self, prompts, n, rng)
+
+    def learn(self, round: Round, rng: np.random.Generator) -> Logs:
+        """Let the method update the policy."""
+        return self.method.update(self, round, rng)
+
+    def logprobs(self, round: Round) -> Floats:
+        """Mean log-probability per token of a round's responses now, (B, n) nats."""
+        flat = [response for row in round.responses for response in row]
+        total = token_logprobs(self.policy, round.prompts, round.responses).sum(-1)
+        mean = total.cpu() / self.policy.lengths(flat).cpu()
+        return mean.double().numpy().reshape(np.shape(round.rewards))
+
+    @property
+    def tokens(self) -> int:
+        """Tokens sampled so far."""
+        return self.policy.tokens
+
+    @property
+    def reward_calls(self) -> int:
+        """Responses that the method has had scored for itself."""
+        return self.scored
+
+    def state_dict(self) -> dict[str, Any]:
+        """Policy, optimiser, starting model, and what the method has kept."""
+        return {
+            "policy": self.policy.state_dict(),
+            "initial": self.initial.state_dict(),
+            "optimizer": self.optimizer.state_dict() if self.optimizer else None,
+            "memory": dict(self.memory),
+            "tokens": self.policy.tokens,
+            "scored": self.scored,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from ``state_dict()``."""
+        self.policy.load_state_dict(state["policy"])
+        self.initial.load_state_dict(state["initial"])
+        self.memory, self.scored = dict(state["memory"]), state["scored"]
+        self.policy.tokens = state["tokens"]
+        self.optimizer = None
+        if state["optimizer"] is not None:
+            optimizer = self.method.optimizer(self.policy)
+            optimizer.load_state_dict(state["optimizer"])
+            self.optimizer = optimizer
+
+    def reference(self, which: Literal["round", "initial"]) -> Policy:
+        """The policy as it stands, at the start of a round, or as the run started."""
+        return self.policy if which == "round" else self.initial
+
+    def token_logprobs(
+        self,
+        which: Literal["round", "initial"],
+        prompts: Sequence[Any],
+        answers: Sequence[Sequence[Any]],
+    ) -> Tensor:
+        """Log-probabilities by token of k answers to each of I prompts, (I * k, longest)."""
+        return token_logprobs(self.reference(which), prompts, answers)
+
+
+@dataclass(frozen=True)
+class Method(Training, ABC):
+    """A way of answering, and of learning from a round."""
+
+    @abstractmethod
+    def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
+        """Change the solver's policy by what the round shows."""
+
+    def check(self, solver: PolicySolver) -> None:
+        """Raise ValueError if the solver lacks what the method needs."""
+
+    def respond(
+        self, solver: PolicySolver, prompts: Sequence[Any], n: int, rng: np.random.Generator
+    ) -> Any:
+        """Responses (B, n) to learn from: samples of the policy."""
+        return solver.policy.sample(prompts, n, rng)
+
+    def answer(
+        self, solver: PolicySolver, prompts: Sequence[Any], n: int, rng: np.random.Generator
+    ) -> Any:
+        """Responses (B, n) to be judged by: samples of the policy."""
+        return solver.policy.sample(prompts, n, rng)
