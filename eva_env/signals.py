@@ -7,16 +7,23 @@ Learning for LLMs" (ICML 2025; arXiv 2411.00062).
 
 Three notions that are easily confused: ``a_star_avg`` and ``a_star_dts`` estimate *regret*
 (the first consistently, from below); ``a_star_min`` and ``variance`` measure
-*learnability*: they do not vanish at the optimum.
+*learnability*: they do not vanish at the optimum. So do the signals of the pass rate, in
+``eva_env.verifiable``.
+
+A signal in ``SIGNALS`` reads the rewards alone, one in ``ROUND_SIGNALS`` the whole round.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from eva_env.types import Floats
+from eva_env.types import Floats, Round
+from eva_env.verifiable import PASS as PASS
+from eva_env.verifiable import PASS_RATE_SIGNALS
+from eva_env.verifiable import pass_rate as pass_rate
 
 Signal = Callable[[Floats], Floats]
+RoundSignal = Callable[[Round], Floats]
 
 
 def a_star_min(rewards: Floats) -> Floats:
@@ -45,6 +52,15 @@ def mean(rewards: Floats) -> Floats:
     return rewards.mean(-1)
 
 
+def one_minus_mean(rewards: Floats) -> Floats:
+    """1 - mean reward, for rewards in [0, 1].
+
+    Up to the constant it is the payoff of the minimax adversary (Dennis et al. 2020, arXiv
+    2012.02096), which is paid minus what the solver gets.
+    """
+    return 1 - rewards.mean(-1)
+
+
 def inverse_mean(rewards: Floats) -> Floats:
     """1 - minmax(mean reward) over the batch, in [0, 1]; the authors' "1/avg" (Table 4)."""
     return _inverse(mean(rewards))
@@ -70,10 +86,54 @@ def leave_one_out(rewards: Floats) -> Floats:
     return np.abs(deviation).mean(-1) * n / (n - 1)
 
 
+def payoff(round: Round) -> Floats:
+    """What the game itself pays for each prompt, (B,): true regret where it knows it."""
+    return round.signal
+
+
+def alignment_potential(round: Round, weight: float = 1.0) -> Floats:
+    """z(explicit margin) - weight * z(|implicit margin|), (B,), z standardising the batch.
+
+    M_AP of Huang et al. 2025, "Larger or Smaller Reward Margins to Select Preferences for LLM
+    Alignment?" (ICML 2025; arXiv 2503.01864), as the authors' code has it: the explicit margin
+    is best minus worst reward, the implicit one the difference of their mean log-probabilities
+    per token. High where the rewards tell apart what the solver does not yet. A margin that
+    is the same for all prompts counts as 0. Raises ValueError without log-probabilities.
+    """
+    if round.logprobs is None:
+        raise ValueError(
+            "alignment_potential needs round.logprobs, and this round has none; give them in "
+            "Creator.watch by replay.logprobs(round), as Eva(signal='alignment_potential') does"
+        )
+    pair = np.stack([round.rewards.argmax(-1), round.rewards.argmin(-1)], -1)
+    chosen, rejected = np.moveaxis(np.take_along_axis(round.logprobs, pair, -1), -1, 0)
+    explicit = a_star_min(round.rewards)
+    return _standardised(explicit) - weight * _standardised(np.abs(chosen - rejected))
+
+
+def counterfactual_regret(played: Round, other: Round) -> Floats:
+    """Mean reward of the other answers minus that of the played ones, by prompt, (B,).
+
+    Both rounds come from forks of one game, so that they share prompts, and noise where a
+    ``TabularReward`` has it. With the answers of a second solver it is what PAIRED pays
+    (Dennis et al. 2020, arXiv 2012.02096); with the best response it is the true regret.
+    Raises ValueError if the prompts differ.
+    """
+    if not np.array_equal(np.asarray(played.prompts), np.asarray(other.prompts)):
+        raise ValueError("both rounds must answer the same prompts; play them on forks")
+    return other.rewards.mean(-1) - played.rewards.mean(-1)
+
+
 def _inverse(values: Floats) -> Floats:
     highest = values.max(-1, keepdims=True)
     spread = highest - values.min(-1, keepdims=True)
     return np.where(spread > 0, (highest - values) / np.where(spread > 0, spread, 1), 1.0)
+
+
+def _standardised(values: Floats) -> Floats:
+    constant = values.max(-1, keepdims=True) == values.min(-1, keepdims=True)
+    deviation = np.where(constant, 0.0, values - values.mean(-1, keepdims=True))
+    return deviation / np.where(constant, 1.0, values.std(-1, keepdims=True))
 
 
 SIGNALS: dict[str, Signal] = {
@@ -84,10 +144,20 @@ SIGNALS: dict[str, Signal] = {
         a_star_dts,
         variance,
         mean,
+        one_minus_mean,
         inverse_mean,
         inverse_a_star_min,
         uniform,
         leave_one_out,
+        *PASS_RATE_SIGNALS,
     )
 }
 """Signals by name. Append yours to the tuple, or pass the function itself."""
+
+ROUND_SIGNALS: dict[str, RoundSignal] = {
+    signal.__name__: signal for signal in (payoff, alignment_potential)
+}
+"""Signals, by name, that read more of a round than its rewards; the game cannot pay them."""
+
+NEEDS_LOGPROBS = {"alignment_potential"}
+"""Which of ``ROUND_SIGNALS`` read ``Round.logprobs``."""

@@ -42,6 +42,8 @@ class Round:
     ``signal`` (B,) the creator's payoff by prompt, ``payoffs`` by player, ``invalid`` the
     probability in [0, 1] that the proposal had put on prompts that the task rejects.
     ``logs`` is what the players reported of their learning; the rules leave it empty.
+    ``logprobs`` (B, n) is the solver's mean log-probability per token, nats; there only
+    where a player asked for them.
     """
 
     index: int
@@ -53,6 +55,7 @@ class Round:
     payoffs: Mapping[str, float]
     invalid: float = 0.0
     logs: Mapping[str, float] = field(default_factory=dict)
+    logprobs: Floats | None = None
 
 
 class RewardModel(Protocol):

@@ -5,23 +5,28 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.signals import SIGNALS
+from eva_env.signals import NEEDS_LOGPROBS, ROUND_SIGNALS, SIGNALS
 from eva_env.types import Floats, Round
-
-PAYOFF = "payoff"
-"""The signal that reads off what the game itself pays for each prompt."""
 
 
 def check_signal(name: str) -> None:
     """Raise ValueError unless ``measure`` knows the signal."""
-    if name != PAYOFF and name not in SIGNALS:
-        known = ", ".join([PAYOFF, *SIGNALS])
+    if name not in ROUND_SIGNALS and name not in SIGNALS:
+        known = ", ".join([*ROUND_SIGNALS, *SIGNALS])
         raise ValueError(f"unknown signal {name!r}; known signals: {known}")
+
+
+def needs_logprobs(name: str) -> bool:
+    """Whether the signal reads ``Round.logprobs``, which a creator must then ask for."""
+    return name in NEEDS_LOGPROBS
 
 
 def measure(name: str, round: Round) -> Floats:
     """The signal of each prompt of a round, (B,); ValueError where it is not finite."""
-    values = round.signal if name == PAYOFF else SIGNALS[name](round.rewards)
+    if name in ROUND_SIGNALS:
+        values = ROUND_SIGNALS[name](round)
+    else:
+        values = SIGNALS[name](round.rewards)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise ValueError(

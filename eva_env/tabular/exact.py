@@ -8,6 +8,7 @@ in random order does it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations_with_replacement
 from math import comb, factorial, prod
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from eva_env.signals import SIGNALS, Signal
 from eva_env.types import Floats, Ints
+from eva_env.verifiable import PASS_RATE_SIGNALS, pass_rate
 
 MAX_OUTCOMES = 200_000
 """Most multisets of n responses that ``expected_signal`` enumerates for a prompt."""
@@ -108,7 +110,8 @@ def pair_law(policy: Floats, rewards: Floats, n: int) -> Floats:
 def expected_signal(signal: str | Signal, policy: Floats, rewards: Floats, n: int) -> Floats:
     """Exact expectation of a signal over n i.i.d. responses to each prompt.
 
-    By name: order statistics and moments; ``leave_one_out``, and any function (B, n) -> (B,)
+    By name: order statistics, moments and pass rates (for another threshold than ``PASS``
+    give binary rewards); ``leave_one_out``, and any function (B, n) -> (B,)
     that treats its rows alone, by enumerating multisets of responses. ValueError for names of
     signals that compare prompts within a batch, and for more than ``MAX_OUTCOMES`` multisets.
     """
@@ -144,14 +147,24 @@ def _variance(policy: Floats, rewards: Floats, n: int) -> Floats:
     return value(policy, centred**2) * (n - 1) / n
 
 
+def _of_passes(signal: Signal, policy: Floats, rewards: Floats, n: int) -> Floats:
+    """Expectation of a signal of the number of passing responses, which is binomial."""
+    p = np.asarray(value(policy, pass_rate(rewards[..., None])))[..., None]
+    passed = np.arange(n + 1)
+    ways = np.array([comb(n, k) for k in range(n + 1)], dtype=np.float64)
+    outcomes = (np.arange(n) < passed[:, None]).astype(np.float64)
+    return (ways * p**passed * (1 - p) ** (n - passed)) @ signal(outcomes)
+
+
 CLOSED_FORMS: dict[str, Callable[[Floats, Floats, int], Floats]] = {
     "a_star_min": lambda p, r, n: _best(p, r, n) - value(worst_of_n(p, r, n), r),
     "a_star_avg": lambda p, r, n: _best(p, r, n) - value(p, r),
     "a_star_dts": lambda p, r, n: _best(p, r, n) - value(second_of_n(p, r, n), r),
     "variance": _variance,
     "mean": lambda p, r, n: value(p, r),
+    "one_minus_mean": lambda p, r, n: 1 - value(p, r),
     "uniform": lambda p, r, n: np.ones(p.shape[:-1]),
-}
+} | {signal.__name__: partial(_of_passes, signal) for signal in PASS_RATE_SIGNALS}
 """Expectations of the signals by name; the variance is the biased one, (n-1)/n Var r."""
 
 
