@@ -31,7 +31,7 @@ def run(tmp_path):
     [
         Settings(),
         Settings(creator=Fresh(), solver=RLOO(lr=1e-3), task=TabularWorld(levels=3), seed=7),
-        Settings(creator=Eva(operators={"swap": 2.0}, resample=False), policy="some/folder"),
+        Settings(creator=Eva(operators={"shift_in": 2.0}, resample=False), policy="some/folder"),
     ],
 )
 def test_settings_survive_json_with_their_classes(settings):
@@ -158,7 +158,7 @@ def played(index, prompts, parents, operators, drawn):
 def test_every_parent_has_a_row_and_ids_are_stable():
     first = played(0, ("x", "y"), (None, None), (None, None), ("y", "x"))
     second = played(
-        1, ("x2", "z", "x"), ("x", "hidden", None), ("swap", "add", None), ("z", "x2")
+        1, ("x2", "z", "x"), ("x", "hidden", None), ("shift_in", "add", None), ("z", "x2")
     )
     genealogy = Genealogy()
     rows = genealogy.rows(first)
@@ -180,7 +180,7 @@ def test_every_parent_has_a_row_and_ids_are_stable():
 
 
 def test_a_parent_drawn_later_in_the_same_round_gets_one_row():
-    round = played(0, ("a", "a2"), (None, "a"), (None, "swap"), ("a2", "a"))
+    round = played(0, ("a", "a2"), (None, "a"), (None, "shift_in"), ("a2", "a"))
     rows = Genealogy().rows(round)
     assert [row["text"] for row in rows] == ["a2", "a"]
     assert rows[0]["parent"] == rows[1]["id"]

@@ -1,4 +1,4 @@
-"""The wordlist world: grammar, verifier, feasibility, operators and suites."""
+"""The wordlist world: grammar, verifier, feasibility and suites."""
 
 import itertools
 from dataclasses import replace
@@ -13,7 +13,6 @@ from eva_env.wordlist.answers import feasible, satisfy
 from eva_env.wordlist.demonstrations import HONOURED, demonstrations
 from eva_env.wordlist.instruction import FAMILIES, Instruction, parse
 from eva_env.wordlist.lexicon import TOPICS, WORDS
-from eva_env.wordlist.operators import OPERATORS
 from eva_env.wordlist.prompts import HELD_OUT, constrain, draw_instruction, held_out
 from eva_env.wordlist.verify import JUDGED, satisfaction
 from experiments.pretrain_reward import draw_prompts
@@ -161,36 +160,6 @@ def test_creators_cannot_publish_evaluation_prompts():
     assert not TASK.valid(unseen)
     assert TASK.valid("List six rockets.") is False
     assert TASK.valid("List six vehicles, without the letter a, starting with bus.")
-
-
-@settings(deadline=None)
-@given(asks, st.sampled_from(sorted(OPERATORS)), st.integers(0, 2**32))
-def test_operators_yield_valid_changed_prompts(ask: Instruction, operator: str, seed: int):
-    child = TASK.mutate(str(ask), operator, np.random.default_rng(seed))
-    if child is not None:
-        assert TASK.valid(child)
-        assert child != str(ask)
-
-
-def test_depth_adds_and_breadth_keeps():
-    rng = np.random.default_rng(0)
-    parent = parse("List four animals, without the letter e, starting with cat.")
-    added = {
-        "constraints": {"contain", "size", "unique"},
-        "concretizing": {"end", "include"},
-        "reasoning": {"order", "mix"},
-    }
-    for operator, families in added.items():
-        child = parse(TASK.mutate(str(parent), operator, rng))
-        (new,) = set(child.constraints) - set(parent.constraints)
-        assert new in families
-    assert parse(TASK.mutate(str(parent), "deepening", rng)).count == 5
-    shifted = parse(TASK.mutate(str(parent), "shift", rng))
-    assert shifted.topic != "animals"
-    assert shifted.constraints == parent.constraints
-    swapped = parse(TASK.mutate(str(parent), "swap", rng))
-    assert len(set(swapped.constraints) & set(parent.constraints)) == 1
-    assert parse(TASK.mutate(str(parent), "rephrase", rng)).constraints == parent.constraints
 
 
 def test_unknown_operator_and_distribution_are_named():

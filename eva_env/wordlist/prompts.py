@@ -12,8 +12,8 @@ from eva_env.wordlist.instruction import FAMILIES, ORDERS, SIZES, VERBS, Instruc
 from eva_env.wordlist.lexicon import LETTERS, TOPIC_NAMES, TOPICS
 
 MAX_CONSTRAINTS = 5
-MAX_COUNT, MAX_TOTAL = 6, 8
-"""Largest number of words of the first topic, and of both; those of the demonstrations."""
+MAX_COUNT, MAX_MIXED, MAX_TOTAL = 6, 3, 8
+"""Most words of the first topic, of the second and of both: those of the demonstrations."""
 
 HELD_OUT = (
     frozenset({"order", "end"}),
@@ -89,6 +89,7 @@ def within_bounds(ask: Instruction) -> bool:
     """Whether numbers and constraints stay where demonstrations have been."""
     return (
         ask.count <= MAX_COUNT
+        and (ask.mix is None or ask.mix[0] <= MAX_MIXED)
         and ask.total <= MAX_TOTAL
         and len(ask.constraints) <= MAX_CONSTRAINTS
     )
@@ -128,7 +129,7 @@ def constrain(ask: Instruction, family: str, rng: np.random.Generator) -> Instru
     words = TOPICS[ask.topic].split()
     if family == "mix":
         others = [topic for topic in TOPIC_NAMES if topic != ask.topic]
-        return replace(ask, mix=(int(rng.integers(2, 4)), str(rng.choice(others))))
+        return replace(ask, mix=(int(rng.integers(2, MAX_MIXED + 1)), str(rng.choice(others))))
     if family in ("avoid", "contain"):
         letters = sorted(set("".join(words)) & set(LETTERS))
         return replace(ask, **{family: str(rng.choice(letters))})

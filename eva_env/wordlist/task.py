@@ -7,7 +7,7 @@ import numpy as np
 
 from eva_env.wordlist.answers import feasible
 from eva_env.wordlist.instruction import Instruction, parse
-from eva_env.wordlist.operators import OPERATORS
+from eva_env.wordlist.operators import BREADTH, DEPTH, OPERATORS, QUALITY
 from eva_env.wordlist.prompts import (
     DISTRIBUTIONS,
     SUITE_SEED,
@@ -44,8 +44,23 @@ class Wordlist:
 
     @property
     def operators(self) -> tuple[str, ...]:
-        """EvolInstruct's four operators in depth, and three in breadth."""
+        """eva's ten: ``depth`` and ``breadth``."""
         return tuple(OPERATORS)
+
+    @property
+    def depth(self) -> tuple[str, ...]:
+        """Operators that ask for more; none lowers the ``complexity``."""
+        return DEPTH
+
+    @property
+    def breadth(self) -> tuple[str, ...]:
+        """Operators that ask for something else."""
+        return BREADTH
+
+    @property
+    def quality(self) -> tuple[str, ...]:
+        """Operators that enrich what is asked."""
+        return QUALITY
 
     @property
     def suites(self) -> Mapping[str, tuple[str, ...]]:
@@ -81,9 +96,7 @@ class Wordlist:
         """Rewrite a prompt; None where the operator does not apply or leads out of bounds."""
         if operator not in OPERATORS:
             raise ValueError(f"unknown operator {operator!r}; known: {', '.join(OPERATORS)}")
-        ask = parse(prompt)
-        if ask is None:
-            raise ValueError(f"{prompt!r} is not an instruction of the wordlist world")
+        ask = self._read(prompt)
         for _ in range(8):
             child = OPERATORS[operator](ask, rng)
             if child is None:
@@ -91,6 +104,11 @@ class Wordlist:
             if child != ask and self._admits(child):
                 return str(child)
         return None
+
+    def complexity(self, prompt: str) -> float:
+        """Words asked for plus constraints on them; ValueError for what is no instruction."""
+        ask = self._read(prompt)
+        return float(ask.total + len(ask.constraints))
 
     def valid(self, prompt: str) -> bool:
         """Whether the prompt parses, can be satisfied, and is not reserved for evaluation."""
@@ -101,6 +119,12 @@ class Wordlist:
         """The first topic of the list."""
         ask = parse(prompt)
         return ask.topic if ask else ""
+
+    def _read(self, prompt: str) -> Instruction:
+        ask = parse(prompt)
+        if ask is None:
+            raise ValueError(f"{prompt!r} is not an instruction of the wordlist world")
+        return ask
 
     def _admits(self, ask: Instruction) -> bool:
         return (
