@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-
 ZERO, ONE = torch.tensor(0.0), torch.tensor(1.0)
 
 
