@@ -31,7 +31,7 @@ def run(tmp_path):
     [
         Settings(),
         Settings(creator=Fresh(), solver=RLOO(lr=1e-3), task=TabularWorld(levels=3), seed=7),
-        Settings(creator=Eva(operators={"shift_in": 2.0}, resample=False), policy="some/folder"),
+        Settings(creator=Eva(operators={"mix": 2.0}, resample=False), policy="some/folder"),
     ],
 )
 def test_settings_survive_json_with_their_classes(settings):
