@@ -123,3 +123,96 @@ def test_invalid_and_unchanged_rewrites_are_no_rewrites():
     for seed in range(10):
         (one,) = evolve(Stubborn(), ["0:2:7"], 1, np.random.default_rng(seed), taken=None)
         assert one == Lineage("1:2:3", "0:2:7", "move")
+
+
+class Batched(Tiny):
+    """Notes how many prompts it is asked to rewrite at once."""
+
+    def mutate_all(self, prompts, operators, rng):
+        self.sizes.append(len(prompts))
+        return [self.mutate(*pair, rng) for pair in zip(prompts, operators, strict=True)]
+
+
+def batched(**change):
+    task = Batched(**change)
+    object.__setattr__(task, "sizes", [])
+    return task
+
+
+@given(seed=st.integers(0, 1000), sequential=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_a_batched_task_gives_the_same_rewrites_as_one_that_is_asked_prompt_by_prompt(
+    seed, sequential
+):
+    parents = ["0:0:7", "0:2:7", "1:5:7"] * 4
+    one, other = (
+        evolve(task, parents, 3, np.random.default_rng(seed), sequential=sequential)
+        for task in (Tiny(variants=5), batched(variants=5))
+    )
+    assert one == other
+
+
+def test_all_chains_grow_by_one_rewrite_at_a_time():
+    task = batched(topics=1, operators=("harder",))
+    evolve(task, ["0:0:7", "0:1:7"] * 4, 3, np.random.default_rng(0))
+    assert task.sizes == [8, 8, 8]
+    task.sizes.clear()
+    evolve(task, ["0:0:7", "0:1:7"] * 4, 3, np.random.default_rng(0), sequential=False)
+    assert task.sizes == [24]
+
+
+def test_only_prompts_without_a_rewrite_are_tried_again():
+    task = batched(topics=1, operators=("harder",))
+    born = evolve(task, ["0:5:7", "0:0:7", "0:1:7"], 2, np.random.default_rng(0))
+    assert task.sizes == [3, 1, 2]
+    assert [one.parent for one in born[::2]] == ["0:0:7", "0:1:7"]
+
+
+def test_chains_come_back_parent_by_parent_though_they_grow_together():
+    keep = np.array([[False, True, True], [True, False, False], [False] * 3])
+    kept = evolve(UP, ["0:0:7", "0:2:8", "0:0:9"], 3, np.random.default_rng(0), keep=keep)
+    assert [level(one.prompt) for one in kept] == [2, 3, 3]
+    assert [one.parent for one in kept] == ["0:0:7", kept[0].prompt, "0:2:8"]
+    assert [one.operator for one in kept] == ["harder > harder", "harder", "harder"]
+
+
+def levels(prompts):
+    return np.array([float(level(prompt)) for prompt in prompts])
+
+
+def test_the_branch_of_highest_score_goes_on():
+    up = evolve(
+        Tiny(), ["0:1:7", "1:1:7"], 3, np.random.default_rng(0), branches=30, score=levels
+    )
+    assert [level(one.prompt) for one in up] == [2, 3, 4, 2, 3, 4]
+    assert [one.operator for one in up] == ["harder"] * 6
+    assert up[1].parent == up[0].prompt
+    down = evolve(
+        Tiny(), ["0:4:7"], 3, np.random.default_rng(0), branches=30, score=lambda p: -levels(p)
+    )
+    assert [level(one.prompt) for one in down] == [3, 2, 1]
+
+
+def test_branches_are_scored_together_and_a_score_that_is_missing_is_the_lowest():
+    asked = []
+
+    def score(prompts):
+        asked.append(len(prompts))
+        return np.where(levels(prompts) > 2, np.nan, levels(prompts))
+
+    parents = ["0:2:7"] * 5
+    born = evolve(Tiny(), parents, 1, np.random.default_rng(0), branches=8, score=score)
+    assert asked == [40]
+    assert {level(one.prompt) for one in born} == {2}
+    (one,) = evolve(UP, ["0:2:7"], 1, np.random.default_rng(0), branches=4, score=score)
+    assert level(one.prompt) == 3
+
+
+def test_a_dead_end_ends_all_its_branches():
+    dead = evolve(UP, ["0:5:7"], 2, np.random.default_rng(0), branches=3, score=levels)
+    assert dead == []
+
+
+def test_branches_without_a_score_are_refused():
+    with pytest.raises(ValueError, match="2 branches need a score to choose by"):
+        evolve(Tiny(), ["0:2:7"], 1, np.random.default_rng(0), branches=2)
