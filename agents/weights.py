@@ -71,16 +71,19 @@ def balance_topics(log_weights: Floats, topics: Sequence[str], c: float = 0.25) 
 
 
 def mix_staleness(log_weights: Floats, ages: Floats | Ints, rho: float) -> Floats:
-    """(1 - rho) * weights + rho * (age / sum of ages): PLR's P_replay (Jiang et al. 2021).
+    """(1 - rho) * weights + rho * (age / sum of ages): P_replay of prioritised level replay.
 
-    ``ages`` (N,) are c - C_i, rounds since each prompt was last drawn; where all are 0, they
-    count alike. arXiv 2010.03934, Sec. 3. Raises ValueError for a negative age.
+    Jiang et al. 2021 (arXiv 2010.03934), Sec. 3; ``ages`` (N,) are c - C_i, the rounds since
+    each prompt was last drawn. Where all are 0 they count alike; a negative one raises
+    ValueError.
     """
     if not 0 <= rho <= 1:
         raise ValueError(f"staleness rho must lie in [0, 1], got {rho}")
     ages = _finite(np.asarray(ages, dtype=np.float64))
     if len(ages) and ages.min() < 0:
-        raise ValueError(f"ages must not be negative, got {ages.min()} at {ages.argmin()}")
+        raise ValueError(
+            f"ages must not be negative, got {ages.min()} at index {ages.argmin()}"
+        )
     with np.errstate(divide="ignore"):
         stale = _normalised(np.log(ages if ages.any() else np.ones(len(ages))))
         return np.logaddexp(np.log(1 - rho) + log_weights, np.log(rho) + stale)

@@ -60,10 +60,7 @@ def test_every_signal_is_measured_by_its_name(name):
     check_signal(name)
     rewards = np.random.default_rng(0).normal(0.8, size=(5, 6))
     round = a_round(rewards, -rewards)
-    if name in SIGNALS:
-        known = SIGNALS[name](rewards)
-    else:
-        known = ROUND_SIGNALS[name](round)
+    known = SIGNALS[name](rewards) if name in SIGNALS else ROUND_SIGNALS[name](round)
     np.testing.assert_array_equal(measure(name, round), known)
 
 

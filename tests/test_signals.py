@@ -126,7 +126,7 @@ def test_leading_axes_are_batches_of_their_own(name):
 
 def test_a_response_passes_from_the_threshold_on_up_to_rounding():
     assert pass_rate(np.array([[0.9, 1.0, 1.1, 1 - 1e-7]])) == pytest.approx([0.75])
-    almost = np.nextafter(np.float32([[1, 1]]), np.float32([[0, 2]]))
+    almost = np.nextafter(np.ones((1, 2), np.float32), np.array([[0, 2]], np.float32))
     assert pass_rate(almost) == pytest.approx([1])
     assert pass_rate(np.array([[0.2, 0.5, 0.7, 0.4]]), passing=0.5) == pytest.approx([0.5])
 

@@ -10,6 +10,7 @@ from agents.weights import (
     Weighting,
     balance_topics,
     greedy,
+    mix_staleness,
     share,
     stratified,
     weigh,
@@ -20,7 +21,7 @@ WEIGHTINGS = get_args(Weighting)
 VALUES = st.lists(st.sampled_from([0.0, 0.1, 0.5, 1.0, 3.0, 1e6]), min_size=1, max_size=40)
 
 
-def draw(how, values, size, rng, weighting="proportional"):
+def draw(how, values, size, rng, weighting: Weighting = "proportional"):
     if how == "greedy":
         return greedy(values, size, rng)
     weights = weigh(values, weighting)
@@ -86,6 +87,8 @@ def test_proportional_rejects_negative_values_but_not_rounding():
         (lambda: weigh(np.arange(3.0), "rank", alpha=-1.0), "alpha must not be negative"),
         (lambda: weigh(np.arange(3.0), "cubic"), "unknown weighting 'cubic'; known: prop"),  # type: ignore[arg-type]
         (lambda: balance_topics(np.zeros(2), ["a", "b"], 1.5), r"c must lie in \[0, 1\]"),
+        (lambda: mix_staleness(np.zeros(2), np.ones(2), -0.1), r"rho must lie in \[0, 1\]"),
+        (lambda: mix_staleness(np.zeros(2), np.array([1, -2]), 0.1), "got -2.0 at index 1"),
     ],
 )
 def test_wrong_settings_are_one_clear_line(call, message):
@@ -208,6 +211,38 @@ def test_topic_balance_mixes_by_hand():
         mixed, 0.75 * np.array([0.1, 0.2, 0.7]) + 0.25 * np.array([1, 1, 2]) / 4
     )
     np.testing.assert_allclose(balance_topics(weights, ["a", "b", "b"], c=0.0), weights)
+
+
+def test_staleness_mixes_by_hand():
+    weights, ages = np.log([0.1, 0.2, 0.7]), np.array([5, 0, 3])
+    mixed = [np.exp(mix_staleness(weights, ages, rho)) for rho in (0.0, 0.1, 1.0)]
+    np.testing.assert_allclose(mixed[0], [0.1, 0.2, 0.7])
+    np.testing.assert_allclose(mixed[1], [0.09 + 5 / 80, 0.18, 0.63 + 3 / 80])
+    np.testing.assert_allclose(mixed[2], [5 / 8, 0, 3 / 8])
+
+
+def test_prompts_of_one_age_are_stale_alike():
+    weights = weigh(np.array([0.0, 1.0, 3.0]))
+    for ages in (np.zeros(3, int), np.full(3, 7)):
+        mixed = np.exp(mix_staleness(weights, ages, 0.3))
+        np.testing.assert_allclose(mixed, 0.7 * np.array([0, 1, 3]) / 4 + 0.1)
+    assert len(mix_staleness(np.zeros(0), np.zeros(0), 0.3)) == 0
+
+
+@given(
+    values=VALUES,
+    rho=st.floats(0, 1),
+    weighting=st.sampled_from(WEIGHTINGS),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None)
+def test_staleness_leaves_a_distribution_that_grows_with_age(values, rho, weighting, seed):
+    weights = weigh(np.array(values), weighting)
+    ages = np.random.default_rng(seed).integers(0, 5, len(values))
+    mixed = np.exp(mix_staleness(weights, ages, rho))
+    assert mixed.sum() == pytest.approx(1)
+    shift = mixed - (1 - rho) * np.exp(weights)
+    assert (np.diff(shift[np.argsort(ages, kind="stable")]) >= -1e-12).all()
 
 
 def test_share_is_the_floor_of_the_product_as_written():
