@@ -16,6 +16,7 @@ bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	$(BIN)/python -m experiments.benchmark_env
 	$(BIN)/python -m experiments.benchmark_decoding
+	$(BIN)/python -m experiments.benchmark_training
 
 # Editable, so that only a change of the dependencies installs again.
 .venv/installed: pyproject.toml | .venv

@@ -16,7 +16,7 @@ from agents.decoding import Sampling, decode
 from agents.packing import pack, packed_logprobs
 
 MEMORY = 1 << 17
-"""Prompts whose token ids are remembered."""
+"""Prompts, and responses, whose token ids are remembered."""
 
 
 class CausalLM:
@@ -36,6 +36,7 @@ class CausalLM:
         self.sampling = sampling or Sampling()
         self.tokens = 0
         self._encoded: dict[str, list[int]] = {}
+        self._answered: dict[str, list[int]] = {}
 
     @classmethod
     def load(cls, checkpoint: str | Path, sampling: Sampling | None = None) -> Self:
@@ -97,7 +98,7 @@ class CausalLM:
         twin = type(self)(
             copy.deepcopy(self.model).requires_grad_(False), self.tokenizer, self.sampling
         )
-        twin._encoded = self._encoded
+        twin._encoded, twin._answered = self._encoded, self._answered
         return twin
 
     def state_dict(self) -> dict[str, Any]:
@@ -113,8 +114,16 @@ class CausalLM:
         return [chat_ids(self.tokenizer, prompt, self._encoded) for prompt in prompts]
 
     def _answers(self, responses: Sequence[str]) -> list[list[int]]:
-        encoded = self.tokenizer(list(responses), add_special_tokens=False)["input_ids"]
-        return [[*ids, self.tokenizer.eos_token_id] for ids in encoded]
+        """Token ids of responses with their end-of-text token, remembered for later epochs."""
+        new = [text for text in dict.fromkeys(responses) if text not in self._answered]
+        if new:
+            if len(self._answered) + len(new) > MEMORY:
+                self._answered.clear()
+                new = list(dict.fromkeys(responses))
+            encoded = self.tokenizer(new, add_special_tokens=False)["input_ids"]
+            end = self.tokenizer.eos_token_id
+            self._answered.update((t, [*ids, end]) for t, ids in zip(new, encoded, strict=True))
+        return [self._answered[text] for text in responses]
 
 
 def chat_ids(tokenizer: Any, prompt: str, memory: dict[str, list[int]]) -> list[int]:
