@@ -7,6 +7,7 @@ depend on which other requests are decoded beside it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from itertools import chain
 from typing import Any
 
@@ -126,8 +127,8 @@ def _decode_chunk(
     uniform = uniform.to(device)
     n = uniform.shape[1]
     ids, mask = left_pad(prompts, device)
-    state = _forward(model, ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), None, 1)
-    logits = state.logits.expand(-1, n, -1)
+    logits, cache = _forward(model, ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), None, 1)
+    logits = logits.expand(-1, n, -1)
     position = mask.sum(-1, keepdim=True).expand(-1, n)
     seen = torch.log(mask[:, None, None].to(logits.dtype)).expand(-1, 1, n, -1)
     own = torch.log(torch.eye(n, dtype=logits.dtype, device=device))
@@ -142,12 +143,12 @@ def _decode_chunk(
         if len(kept) == 0 or t + 1 == sampling.max_tokens:
             break
         if len(kept) < 0.8 * len(row):  # dropping copies the cache, so not for a few
-            state.past_key_values.batch_select_indices(kept)
+            cache.batch_select_indices(kept)
             row, token, going = row[kept], token[kept], going[kept]
             position, seen = position[kept], seen[kept]
         seen = torch.cat([seen, own.expand(len(row), 1, n, n)], -1)
-        state = _forward(model, token, seen, position, state.past_key_values, n)
-        logits, position = state.logits, position + 1
+        logits, cache = _forward(model, token, seen, position, cache, n)
+        position = position + 1
     return tokens
 
 
@@ -158,15 +159,18 @@ def _forward(
     places: torch.Tensor,
     cache: Any,
     last: int,
-) -> Any:
-    return model(
+) -> tuple[torch.Tensor, Any]:
+    """Logits of the last places, and the cache with the new tokens in it."""
+    name = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
+    state = model(
         input_ids=ids,
         attention_mask=mask,
         position_ids=places,
-        past_key_values=cache,
         use_cache=True,
         logits_to_keep=last,
+        **{name: cache},
     )
+    return state.logits, getattr(state, name)
 
 
 def left_pad(
