@@ -2,7 +2,8 @@
 
 A creator that follows a signal is drawn to the prompts on which the reward model is noisiest.
 The noise is taken to be Gaussian and independent over responses, with a standard deviation by
-prompt that is known (``TabularWorld.noise_std``) or estimated (``estimate_noise``).
+prompt that is known (``TabularWorld.noise_std``) or estimated (``estimate_noise``). The noisy
+reward models themselves are in ``eva_env.rewards``.
 """
 
 import math
@@ -123,8 +124,9 @@ def estimate_noise(
     ``groups`` (B,) names what has a noise of its own, such as each prompt's topic; None is
     one group for all, and worse than no correction where some prompts are noisier than others.
     Unbiased for the variance. Estimate rounds one by one: a reward model that changes between
-    them is no noise, and forks of a round may see the same noise. Where responses hardly
-    repeat, score some twice and give them here as two responses.
+    them is no noise, and forks of a round may see the same noise. An error that a response
+    keeps however often it is scored does not show. Where responses hardly repeat, score some
+    twice and give them here as two responses.
     """
     prompts, responses = _items(prompts), _items(responses)
     seen: dict[Any, int] = {}

@@ -114,10 +114,9 @@ def alignment_potential(round: Round, weight: float = 1.0) -> Floats:
 def counterfactual_regret(played: Round, other: Round) -> Floats:
     """Mean reward of the other answers minus that of the played ones, by prompt, (B,).
 
-    Both rounds come from forks of one game, so that they share prompts, and noise where a
-    ``TabularReward`` has it. With the answers of a second solver it is what PAIRED pays
-    (Dennis et al. 2020, arXiv 2012.02096); with the best response it is the true regret.
-    Raises ValueError if the prompts differ.
+    Both rounds come from forks of one game, so that they share prompts and rules. With the
+    answers of a second solver it is what PAIRED pays (Dennis et al. 2020, arXiv 2012.02096);
+    with the best response it is the true regret. Raises ValueError if the prompts differ.
     """
     if not np.array_equal(np.asarray(played.prompts), np.asarray(other.prompts)):
         raise ValueError("both rounds must answer the same prompts; play them on forks")
