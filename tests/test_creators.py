@@ -140,7 +140,7 @@ def test_a_signal_that_is_not_finite_is_named(cls, monkeypatch):
     [
         (
             lambda: Eva(signal="regre"),
-            "unknown signal 'regre'; known signals: payoff, a_star_min",
+            "unknown signal 'regre'; known signals: payoff, align",
         ),
         (lambda: Eva(fraction=0.0), r"fraction must lie in \(0, 1\], got 0.0"),
         (lambda: Eva(rewrites=0), "rewrites must be at least 1, got 0"),
