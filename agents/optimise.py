@@ -76,6 +76,7 @@ def optimise(
     optimizer: torch.optim.Optimizer | None = None,
     weights: Floats | None = None,
     items: int | None = None,
+    before: Callable[[Ints], None] | None = None,
 ) -> dict[str, float]:
     """Minimise the mean of ``loss`` over items, in updates of some of them each.
 
@@ -90,6 +91,8 @@ def optimise(
         weights: what each item counts for in the mean, (I,): an update's loss is the sum of
             its items' losses over the sum of their weights. None: one each.
         items: items of an update; None: ``training.batch_size``.
+        before: called with an update's items before its gradients, for what the loss of one
+            item takes from all of them.
 
     Returns the mean loss, numbers and gradient norm over the updates, and their number.
     Raises FloatingPointError, with the policy as it was before the update, if loss or gradient
@@ -108,6 +111,8 @@ def optimise(
     history: list[dict[str, Tensor]] = []
     for step, batch in enumerate(batches):
         optimizer.zero_grad(set_to_none=True)
+        if before:
+            before(batch)
         parts = [batch[part] for part in cut(lengths[batch], training.micro_batch_tokens)]
         row = _accumulate(loss, parts, float(weights[batch].sum()), len(batch))
         norm = torch.nn.utils.clip_grad_norm_(parameters, training.max_grad_norm)

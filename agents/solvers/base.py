@@ -93,6 +93,7 @@ class PolicySolver(Solver):
         self.policy.tokens = state["tokens"]
         self.optimizer = None
         if state["optimizer"] is not None:
+            assert isinstance(self.method, Training)
             optimizer = self.method.optimizer(self.policy)
             optimizer.load_state_dict(state["optimizer"])
             self.optimizer = optimizer
@@ -112,7 +113,7 @@ class PolicySolver(Solver):
 
 
 @dataclass(frozen=True)
-class Method(Training, ABC):
+class Method(ABC):
     """A way of answering, and of learning from a round."""
 
     @abstractmethod
@@ -133,3 +134,8 @@ class Method(Training, ABC):
     ) -> Any:
         """Responses (B, n) to be judged by: samples of the policy."""
         return solver.policy.sample(prompts, n, rng)
+
+
+@dataclass(frozen=True)
+class Trained(Training, Method):
+    """A method that takes gradient steps, with the settings that these share."""

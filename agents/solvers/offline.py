@@ -2,28 +2,33 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from agents.base import Logs
-from agents.batches import answered_lengths
-from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
+from agents.losses.robust import worst_case
 from agents.optimise import Loss, optimise
-from agents.solvers.base import Method, PolicySolver
-from agents.solvers.pairs import Preferences, build
+from agents.solvers.base import PolicySolver, Trained
+from agents.solvers.lookup import Lookup
+from agents.solvers.pairs import BUILDERS, Builder, Preferences, build
 from eva_env.types import Ints, Round
+
+Baseline = Callable[[Ints], Tensor]
+"""The prompts of an update -> ``Pairs.baseline`` of its pairs, nats."""
 
 
 @dataclass(frozen=True)
-class Offline(Method):
+class Offline(Trained):
     """What the methods on pairs share: build pairs, look up the reference once, minimise.
 
     Offline, as in eva: the round's pairs are trained on for some epochs with a fresh optimiser.
+    A child is a ``loss`` of its own; it never asks a reference model, unless it is ``Anchored``.
     """
 
     lr: float = 6e-4
@@ -31,22 +36,56 @@ class Offline(Method):
     epochs: int = 4
     """Passes over a round's pairs."""
     batch_size: int = 32
-    """Pairs an update."""
-    reference: Literal["round", "initial"] = "round"
-    """Reference model: the policy at the start of the round (the paper's), or of the run."""
+    """Pairs an update, rounded to those of whole prompts."""
+    pairs: Builder = "best_worst"
+    """Which responses to a prompt are paired: the best and the worst of them (the paper's),
+    the best and a random other one, or all. Pairs of equal reward are dropped."""
+    margin: float = 0.0
+    """Pairs whose rewards differ by less are dropped, in reward-model units."""
+    improve_chosen: bool = False
+    """Let the solver's ``improve`` rewrite the chosen response first (Ye et al. 2025, arXiv
+    2411.00062, App. H.2.1); it is trained on unscored, with the win rate of what it was."""
+    radius: float = 0.0
+    """Radius of SGPO's Wasserstein ball, in units of ``gap``: the pairs of an update are
+    re-weighted to their worst case there, which takes one forward more. 0: equal weights."""
     restart: bool = False
     """Train the starting model anew on all pairs so far (the paper's "scratch"), instead of
     the current one on this round's ("incremental")."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pairs not in BUILDERS:
+            raise ValueError(f"pairs must be one of {', '.join(BUILDERS)}, got {self.pairs!r}")
+        self._not_negative("margin", "radius")
+        if self.improve_chosen and self.pairs == "all":
+            raise ValueError(
+                "improve_chosen rewrites one chosen response a prompt; take pairs best_worst"
+            )
 
     @abstractmethod
     def loss(self, pairs: Pairs) -> Tensor:
         """Loss of each pair, (P,)."""
 
+    def gap(self, pairs: Pairs) -> Tensor:
+        """Implicit reward of the chosen response minus that of the rejected, (P,)."""
+        return pairs.margin
+
+    def check(self, solver: PolicySolver) -> None:
+        """Raise ValueError if responses are to be rewritten and the solver cannot."""
+        if self.improve_chosen and solver.improve is None:
+            raise ValueError(
+                f"{type(self).__name__} with improve_chosen needs a rewriter of responses; "
+                f"give PolicySolver one as improve, or leave the setting off"
+            )
+
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
         """Train on the round's pairs."""
-        preferences = build(round)
-        logs = {"pairs": len(preferences.prompts)}
-        logs["ties"] = len(round.prompts) - logs["pairs"]
+        preferences = build(round, self.pairs, self.margin, rng)
+        logs: dict[str, float] = {"pairs": len(preferences.item)}
+        logs |= {"ties": preferences.ties, "narrow": preferences.narrow}
+        if self.improve_chosen and solver.improve and preferences.prompts:
+            improved = solver.improve(preferences.prompts, preferences.chosen, rng)
+            preferences = preferences.rewritten(improved)
         if self.restart:
             kept = [*solver.memory.get("pairs", []), preferences]
             solver.memory["pairs"] = kept
@@ -54,49 +93,78 @@ class Offline(Method):
             preferences = Preferences.join(kept)
         if not preferences.prompts:
             return logs | {"gradient_steps": 0}
-        answers = list(zip(preferences.chosen, preferences.rejected, strict=True))
-        lengths = answered_lengths(solver.policy, preferences.prompts, answers)
-        loss = self.on(solver, preferences, answers)
-        return logs | optimise(solver.policy, loss, lengths, self, rng)
+        lookup = Lookup(solver.policy, preferences, self.reference_logprobs(solver, preferences))
+        loss, before = self.on(lookup, self.baseline(solver, preferences))
+        share = np.bincount(preferences.item).astype(float)
+        return logs | optimise(
+            solver.policy,
+            loss,
+            lookup.lengths,
+            self,
+            rng,
+            weights=share,
+            items=max(1, int(self.batch_size / share.mean() + 0.5)),
+            before=before,
+        )
+
+    def reference_logprobs(self, solver: PolicySolver, preferences: Preferences) -> Tensor:
+        """What losses are given as log-probabilities under the reference, (I, k): zeros."""
+        like = next(iter(solver.policy.parameters()))
+        return like.new_zeros(preferences.wins.shape)
+
+    def baseline(self, solver: PolicySolver, preferences: Preferences) -> Baseline | None:
+        """What gives the pairs of an update their baseline; None: it stays 0."""
+        return None
 
     def on(
-        self, solver: PolicySolver, preferences: Preferences, answers: list[tuple[Any, Any]]
-    ) -> Loss:
-        """The loss as a function of pairs' indices."""
-        prompts, policy = preferences.prompts, solver.policy
-        reference = solver.token_logprobs(self.reference, prompts, answers).sum(-1).view(-1, 2)
-        sizes = policy.lengths([one for pair in answers for one in pair]).view(-1, 2)
-        wins = torch.from_numpy(
-            np.stack([preferences.chosen_wins, preferences.rejected_wins], 1)
-        )
-        sizes, wins = sizes.to(reference), wins.to(reference)
+        self, lookup: Lookup, baseline: Baseline | None
+    ) -> tuple[Loss, Callable[[Ints], None]]:
+        """The loss as a function of prompts' indices, and what goes before an update of them."""
+        weights = torch.ones(len(lookup.preferences.item)).to(lookup.reference)
 
-        def loss(index: Ints) -> tuple[Tensor, dict[str, Tensor]]:
-            asked = [prompts[i] for i in index for _ in range(2)]
-            now = policy.logprobs(asked, [one for i in index for one in answers[i]])
-            columns = (now.view(-1, 2), reference[index], sizes[index], wins[index])
-            pairs = Pairs(*(part for column in columns for part in column.unbind(1)))
-            return self.loss(pairs), {"accuracy": (pairs.margin > 0).float()}
+        def before(items: Ints) -> None:
+            if baseline:
+                lookup.baseline = baseline(items)
+            if self.radius:
+                gaps, number = lookup.measure(items, self.gap, self.micro_batch_tokens)
+                weights[number] = worst_case(gaps, self.radius)
 
-        return loss
+        def loss(items: Ints) -> tuple[Tensor, dict[str, Tensor]]:
+            pairs, number, place = lookup(items)
+            share = torch.bincount(place)
+
+            def by_item(values: Tensor) -> Tensor:
+                return values.new_zeros(len(items)).index_add(0, place, values)
+
+            accuracy = by_item((pairs.margin > 0).to(lookup.reference)) / share
+            return by_item(self.loss(pairs) * weights[number]), {"accuracy": accuracy}
+
+        return loss, before
+
+    def _positive(self, *names: str) -> None:
+        for name in names:
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"{name} must be positive and finite, got {getattr(self, name)}"
+                )
+
+    def _not_negative(self, *names: str) -> None:
+        for name in names:
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"{name} must be finite and not negative, got {getattr(self, name)}"
+                )
 
 
 @dataclass(frozen=True)
-class DPO(Offline):
-    """Direct preference optimisation; Rafailov et al. 2023 (arXiv 2305.18290).
+class Anchored(Offline):
+    """What the methods share whose loss is in log-ratios to a reference model."""
 
-    The paper of eva has lr 5e-7, beta 0.05, 2 epochs, batch 8 for a 9 B model; the defaults
-    here were tuned on the wordlist world with the creator ``Fresh`` alone.
-    """
+    reference: Literal["round", "initial"] = "round"
+    """Reference model: the policy at the start of the round (the paper's), or of the run."""
 
-    beta: float = 0.3
-    """Strength of the tie to the reference, per nat."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.beta < math.inf:
-            raise ValueError(f"beta must be positive and finite, got {self.beta}")
-
-    def loss(self, pairs: Pairs) -> Tensor:
-        """Loss of each pair."""
-        return losses.dpo(pairs, self.beta)
+    def reference_logprobs(self, solver: PolicySolver, preferences: Preferences) -> Tensor:
+        """Log-probabilities of the answers under the reference, (I, k) nats."""
+        prompts, answers = preferences.prompts, preferences.answers
+        found = solver.token_logprobs(self.reference, prompts, answers).sum(-1)
+        return found.view(preferences.wins.shape)
