@@ -14,6 +14,7 @@ from agents.play import Budget, play
 from agents.solvers import DPO, AnyMethod, PolicySolver
 from eva_env.types import Round
 from eva_env.wordlist import Wordlist
+from eva_env.wordlist.improve import improve
 from experiments.errors import UserError
 from experiments.rungs import AnyTask, load_policy, make_env
 
@@ -85,13 +86,15 @@ class Match:
                 samples=settings.samples,
                 max_cycles=settings.rounds,
             )
+            rewrite = improve if isinstance(settings.task, Wordlist) else None
+            solver_player = PolicySolver(policy, settings.solver, improve=rewrite)
         except (ValueError, FileNotFoundError) as error:
             raise UserError(" ".join(str(error).split())) from error
         env.reset(seed=int(world.generate_state(1)[0]))
         return cls(
             env,
             copy.deepcopy(settings.creator),
-            PolicySolver(policy, settings.solver),
+            solver_player,
             (np.random.default_rng(creator), np.random.default_rng(solver)),
         )
 

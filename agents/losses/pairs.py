@@ -84,17 +84,19 @@ def hinge(pairs: Pairs, beta: float) -> Tensor:
 
 
 def robust_dpo(pairs: Pairs, beta: float, label_smoothing: float) -> Tensor:
-    """((1 - e) l(m) - e l(-m)) / (1 - 2 e) with DPO's l and e = ``label_smoothing`` in [0, 1/2).
+    """((1 - e) l(m) - e l(-m)) / (1 - 2 e), DPO's l, e = ``label_smoothing`` in [0, 1/2).
 
     Where labels are flipped with probability e, its expectation is DPO's loss of the true
     labels; Chowdhury et al. 2024 (arXiv 2403.00409).
     """
     kept, flipped = -logsigmoid(beta * pairs.margin), -logsigmoid(-beta * pairs.margin)
-    return ((1 - label_smoothing) * kept - label_smoothing * flipped) / (1 - 2 * label_smoothing)
+    return ((1 - label_smoothing) * kept - label_smoothing * flipped) / (
+        1 - 2 * label_smoothing
+    )
 
 
 def rpo(pairs: Pairs, beta: float, alpha: float) -> Tensor:
-    """-log sigmoid(beta * m) - alpha log pi-bar(chosen); Pang et al. 2024 (arXiv 2404.19733)."""
+    """-log sigmoid(beta m) - alpha log pi-bar(chosen); Pang et al. 2024 (arXiv 2404.19733)."""
     return dpo(pairs, beta) - alpha * pairs.chosen_mean
 
 
@@ -111,10 +113,10 @@ def sppo(pairs: Pairs, eta: float) -> Tensor:
 
 
 def kto(pairs: Pairs, beta: float, desirable: float, undesirable: float) -> Tensor:
-    """1/2 [D (1 - sigmoid(beta (d_w - z))) + U (1 - sigmoid(beta (z - d_l)))], z = ``baseline``.
+    """1/2 [D (1 - sigmoid(beta (d_w - z))) + U (1 - sigmoid(beta (z - d_l)))].
 
-    Ethayarajh et al. 2024 (arXiv 2402.01306): the mean loss of two examples, of which the
-    chosen one is desirable (weight D), the rejected one undesirable (U).
+    Ethayarajh et al. 2024 (arXiv 2402.01306); z is the ``baseline``. The mean loss of two
+    examples, the chosen one desirable (weight D), the rejected one undesirable (U).
     """
     gain = torch.sigmoid(beta * (pairs.chosen_ratio - pairs.baseline))
     loss = torch.sigmoid(beta * (pairs.baseline - pairs.rejected_ratio))

@@ -48,7 +48,10 @@ class SGPO(DPO):
 
 @dataclass(frozen=True)
 class RobustDPO(DPO):
-    """DPO that undoes the bias of flipped labels; Chowdhury et al. 2024 (arXiv 2403.00409)."""
+    """DPO that undoes the bias of flipped labels; Chowdhury et al. 2024 (arXiv 2403.00409).
+
+    Tuned roughly: lr, ``label_smoothing``.
+    """
 
     label_smoothing: float = 0.1
     """Share of pairs, in [0, 1/2), whose label is taken to be flipped; 0 is DPO."""
@@ -70,10 +73,13 @@ class RPO(DPO):
     """DPO and likelihood of the chosen response; Pang et al. 2024 (arXiv 2404.19733).
 
     eva's code has beta 0.1, alpha 1, lr 5e-7; there the second term is divided by the tokens
-    of the micro-batch once more, which all but removes it, here it is not.
+    of the micro-batch once more, which all but removes it, here it is not. Tuned roughly: lr,
+    ``alpha``.
     """
 
-    alpha: float = 0.1
+    lr: float = 1.2e-3
+    """Peak learning rate of AdamW."""
+    alpha: float = 1.0
     """Weight of the negative log-likelihood per token of the chosen response."""
 
     def __post_init__(self) -> None:
@@ -89,7 +95,8 @@ class RPO(DPO):
 class Hinge(DPO):
     """SLiC's hinge on log-ratios, as in RSO; Liu et al. 2023 (arXiv 2309.06657).
 
-    ``SLiC`` is the loss of SLiC-HF itself (arXiv 2305.10425), without a reference model.
+    ``SLiC`` is the loss of SLiC-HF itself (arXiv 2305.10425), without a reference
+    model. Tuned roughly: lr, ``beta``.
     """
 
     def loss(self, pairs: Pairs) -> Tensor:
@@ -101,7 +108,7 @@ class Hinge(DPO):
 class IPO(Anchored):
     """Identity preference optimisation; Azar et al. 2023 (arXiv 2310.12036).
 
-    eva's code has tau 0.6 on log-ratios per token, lr 5e-7.
+    eva's code has tau 0.6 on log-ratios per token, lr 5e-7. Tuned roughly: lr, ``tau``.
     """
 
     tau: float = 0.1
@@ -122,11 +129,14 @@ class IPO(Anchored):
 class SPPO(Anchored):
     """Self-play preference optimisation; Wu et al. 2024 (arXiv 2405.00675).
 
-    The paper, and eva's, have eta 1000, lr 5e-7 by RMSprop with a linear schedule, eva 6
-    epochs of batch 8.
+    The paper of eva has eta 1000, lr 5e-7 by RMSprop with a linear schedule, 6 epochs of
+    batch 8. Tuned roughly: lr, ``eta``, which hangs on the scale of the rewards, since that of
+    win rates does: a gold reward in [0, 1] leaves them near 1/2. ``hard`` wants eta near 10.
     """
 
-    eta: float = 10.0
+    lr: float = 1.2e-3
+    """Peak learning rate of AdamW."""
+    eta: float = 100.0
     """Nats by which a win rate of 1 moves the log-ratio against one of 0; 1 / beta of eva."""
     hard: bool = False
     """Take win rates of 1 and 0 for chosen and rejected, as TRL does (its ``sppo_hard`` is

@@ -120,7 +120,7 @@ class Method(ABC):
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
         """Change the solver's policy by what the round shows."""
 
-    def check(self, solver: PolicySolver) -> None:
+    def check(self, solver: PolicySolver) -> None:  # noqa: B027 - most need nothing
         """Raise ValueError if the solver lacks what the method needs."""
 
     def respond(

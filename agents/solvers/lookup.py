@@ -1,4 +1,4 @@
-"""Log-probabilities of preferences: the policy's as it stands, the reference's looked up once."""
+"""Log-probabilities of preferences: the policy's now, the reference's looked up once."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -52,10 +52,17 @@ class Lookup:
             [known.prompts[i] for i in items for _ in range(width)],
             [answer for i in items for answer in known.answers[i]],
         )
-        tables = (now.view(-1, width), self.reference[items], self.sizes[items], self.wins[items])
+        tables = (
+            now.view(-1, width),
+            self.reference[items],
+            self.sizes[items],
+            self.wins[items],
+        )
         sides = (known.better[number], known.worse[number])
         columns = (table[row, side] for table in tables for side in sides)
-        return Found(Pairs(*columns, self.baseline), number, torch.from_numpy(row).to(now.device))
+        return Found(
+            Pairs(*columns, self.baseline), number, torch.from_numpy(row).to(now.device)
+        )
 
     @torch.no_grad()
     def measure(

@@ -14,9 +14,10 @@ class SimPO(Offline):
     """Simple preference optimisation; Meng et al. 2024 (arXiv 2405.14734).
 
     The paper of eva has lr 8e-7, beta 10, gamma 5, 1 epoch, batch 32 for a 9 B model.
+    Tuned roughly: lr, ``beta``.
     """
 
-    beta: float = 2.0
+    beta: float = 1.0
     """Scale of the difference in log pi-bar, per nat."""
     gamma: float = 0.5
     """Margin that the scaled difference is to exceed."""
@@ -36,10 +37,11 @@ class RePO(Offline):
     """ReLU preference optimisation; Wu et al. 2025 (arXiv 2503.07426).
 
     SimPO for beta to infinity at a fixed gamma / beta, this gamma: pairs past the margin are
-    left alone. The authors have gamma 0.4 and lr 8e-7, 1 epoch, for a 9 B model.
+    left alone. The authors have gamma 0.4 and lr 8e-7, 1 epoch, for a 9 B model. Tuned
+    roughly: lr, ``gamma``.
     """
 
-    gamma: float = 0.4
+    gamma: float = 2.0
     """Margin that the difference in log pi-bar is to reach, nats."""
 
     def __post_init__(self) -> None:
@@ -56,9 +58,12 @@ class ORPO(Offline):
     """Odds-ratio preference optimisation; Hong et al. 2024 (arXiv 2403.07691).
 
     The paper of eva has lr 5e-7, weight (its lambda) 0.5, 1 epoch, batch 8 for a 9 B model.
+    Tuned roughly: lr, ``weight``.
     """
 
-    weight: float = 0.5
+    lr: float = 1.2e-3
+    """Peak learning rate of AdamW."""
+    weight: float = 1.0
     """Weight of the odds-ratio term against the likelihood of the chosen response."""
 
     def __post_init__(self) -> None:
@@ -72,7 +77,10 @@ class ORPO(Offline):
 
 @dataclass(frozen=True)
 class CPO(Offline):
-    """Contrastive preference optimisation; Xu et al. 2024 (arXiv 2401.08417)."""
+    """Contrastive preference optimisation; Xu et al. 2024 (arXiv 2401.08417).
+
+    Tuned roughly: lr, ``beta``.
+    """
 
     beta: float = 0.3
     """Scale of the difference in log-probability, per nat."""
@@ -91,9 +99,12 @@ class CPO(Offline):
 
 @dataclass(frozen=True)
 class SLiC(Offline):
-    """Sequence likelihood calibration; Zhao et al. 2023 (SLiC-HF, arXiv 2305.10425)."""
+    """Sequence likelihood calibration; Zhao et al. 2023 (SLiC-HF, arXiv 2305.10425).
 
-    delta: float = 1.0
+    Tuned roughly: lr, ``delta``.
+    """
+
+    delta: float = 10.0
     """Margin that the difference in log-probability is to reach, nats."""
     weight: float = 0.01
     """Weight of the log-likelihood of the chosen response, which stands for the target."""

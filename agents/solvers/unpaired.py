@@ -19,9 +19,10 @@ class KTO(Anchored):
 
     The reference point z is an estimate of the KL to the reference, made before every update
     from responses to other prompts (one forward more); no gradient goes through it.
+    Tuned roughly: lr, ``beta``.
     """
 
-    beta: float = 0.3
+    beta: float = 1.0
     """Scale of the log-ratios, per nat."""
     desirable: float = 1.0
     """Weight of the chosen responses."""
