@@ -5,12 +5,39 @@ To add one, write a dataclass that derives from ``agents.base.Creator`` and appe
 tests; a creator plays without it all the same.
 """
 
+from agents.creators.adversarial import PAIRED as PAIRED
+from agents.creators.adversarial import Minimax as Minimax
 from agents.creators.eva import Eva as Eva
 from agents.creators.eva import UniformEvolve as UniformEvolve
 from agents.creators.eva_online import EvaOnline as EvaOnline
+from agents.creators.human import DomainRandomisation as DomainRandomisation
 from agents.creators.human import Fresh as Fresh
 from agents.creators.human import Oracle as Oracle
 from agents.creators.human import Static as Static
+from agents.creators.operator_policy import OperatorPolicy as OperatorPolicy
+from agents.creators.selfplay import AZR as AZR
+from agents.creators.selfplay import STP as STP
+from agents.creators.selfplay import RZero as RZero
+from agents.creators.trained import Gibbs as Gibbs
+from agents.creators.trained import MirrorDescent as MirrorDescent
+from agents.creators.trained import PolicyGradient as PolicyGradient
 
-AnyCreator = Static | Fresh | UniformEvolve | Oracle | Eva | EvaOnline
+AnyCreator = (
+    Static
+    | Fresh
+    | DomainRandomisation
+    | Oracle
+    | UniformEvolve
+    | Eva
+    | EvaOnline
+    | Minimax
+    | PAIRED
+    | RZero
+    | AZR
+    | STP
+    | OperatorPolicy
+    | PolicyGradient
+    | Gibbs
+    | MirrorDescent
+)
 """All creators that the command line and the contract tests know."""

@@ -37,6 +37,22 @@ class Fresh(Creator):
 
 
 @dataclass
+class DomainRandomisation(Creator):
+    """Prompts of all levels alike, new ones every round (Tobin et al. 2017, arXiv 1703.06907).
+
+    Privileged: it asks the task for a distribution over all levels, which creators that start
+    from human prompts have to find for themselves.
+    """
+
+    distribution: str = "uniform"
+    """The task's distribution to draw from."""
+
+    def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
+        """Publish n prompts of the distribution; ValueError if the task does not know it."""
+        return publish([Lineage(p) for p in task.seed(n, rng, self.distribution)])
+
+
+@dataclass
 class Oracle(Creator):
     """Fresh prompts of an evaluation suite's own distribution: the ceiling, not a method."""
 

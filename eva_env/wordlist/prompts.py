@@ -45,6 +45,7 @@ DISTRIBUTIONS: dict[str, tuple[float, ...]] = {
     "easy": (0.30, 0.45, 0.25),
     "hard": (0, 0, 0, 0.34, 0.33, 0.33),
     "unseen": (0, 0, 0, 0.34, 0.33, 0.33),
+    "uniform": (1 / 6,) * 6,
     "demonstrations": (0.15, 0.25, 0.25, 0.17, 0.11, 0.07),
 }
 """Probabilities of 0, 1, 2, ... constraints by distribution."""
