@@ -5,7 +5,6 @@ import pytest
 from tiny_task import Tiny
 
 from agents.creators import EvaOnline
-from agents.creators.eva_online import Entry
 from agents.evolve import Lineage
 from eva_env.types import Round
 
@@ -13,9 +12,9 @@ N = 8
 
 
 def turn(creator, rng, reward=None, task=Tiny()):  # noqa: B008 - frozen
-    """One round; returns the proposal, and sizes and contents of the buffer around it."""
+    """One round; returns the proposal, and the prompts that the buffer held before it."""
     proposal = creator.propose(task, N, rng)
-    before = list(creator.buffer)
+    before = prompts(creator.buffer)
     tops = np.array([reward(p) for p in proposal.prompts]) if reward else rng.random(N)
     rewards = np.stack([tops, np.zeros(N)], -1)
     creator.learn(Round(0, proposal, proposal.prompts, None, rewards, tops, {}), rng)
@@ -23,7 +22,15 @@ def turn(creator, rng, reward=None, task=Tiny()):  # noqa: B008 - frozen
 
 
 def prompts(buffer):
-    return [entry.lineage.prompt for entry in buffer]
+    return [buffer.items[slot].prompt for slot in buffer.slots]
+
+
+def parents(buffer):
+    return [buffer.items[slot].parent for slot in buffer.slots]
+
+
+def priorities(buffer):
+    return buffer.values[buffer.slots].tolist()
 
 
 def evolved(proposal):
@@ -59,29 +66,26 @@ def test_three_phases_step_by_step():
 
 def test_mix_up_takes_16_in_4_answered_and_12_oldest_out():
     creator, rng = EvaOnline(capacity=160), np.random.default_rng(0)
-    for _ in range(14):
-        proposal, before = turn(creator, rng)
+    *_, (proposal, before) = (turn(creator, rng) for _ in range(14))
     answered = set(proposal.prompts)
-    kept = [p for p in prompts(before) if p not in answered]
+    kept = [p for p in before if p not in answered]
     assert prompts(creator.buffer) == kept
     assert len(kept) == 156
     creator.propose(Tiny(), N, rng)
     assert prompts(creator.buffer)[:144] == kept[12:]
-    young = creator.buffer[144:]
-    assert len(young) == 16
-    assert {entry.lineage.parent for entry in young} <= answered
-    assert {entry.step for entry in young} == {14}
-    assert [entry.step for entry in creator.buffer] == sorted(e.step for e in creator.buffer)
+    steps = creator.buffer.steps[creator.buffer.slots].tolist()
+    assert set(parents(creator.buffer)[144:]) <= answered
+    assert steps[144:] == [14] * 16
+    assert steps == sorted(steps)
 
 
 def test_bootstrap_takes_8_in_and_8_out():
     creator, rng = EvaOnline(capacity=160, human_prompts=80), np.random.default_rng(0)
-    for _ in range(12):
-        proposal, before = turn(creator, rng)
+    *_, (proposal, before) = (turn(creator, rng) for _ in range(12))
     assert creator.phase == "bootstrap"
-    assert set(prompts(before)) - set(prompts(creator.buffer)) == set(proposal.prompts)
+    assert set(before) - set(prompts(creator.buffer)) == set(proposal.prompts)
     creator.propose(Tiny(), N, rng)
-    assert len(set(prompts(creator.buffer)) - set(prompts(before))) == 8
+    assert len(set(prompts(creator.buffer)) - set(before)) == 8
 
 
 def test_the_top_half_is_rewritten_and_hands_on_its_signal():
@@ -93,11 +97,8 @@ def test_the_top_half_is_rewritten_and_hands_on_its_signal():
 
     proposal, _ = turn(creator, rng, reward)
     creator.propose(Tiny(), N, rng)
-    parents = [entry.lineage.parent for entry in creator.buffer]
-    assert parents == [p for p in proposal.prompts[:3:-1] for _ in range(4)]
-    np.testing.assert_allclose(
-        [entry.priority for entry in creator.buffer[::4]], np.array([7, 6, 5, 4]) / 2
-    )
+    assert parents(creator.buffer) == [p for p in proposal.prompts[:3:-1] for _ in range(4)]
+    assert priorities(creator.buffer)[::4] == [3.5, 3.0, 2.5, 2.0]
 
 
 def test_optimistic_priority_is_the_highest_signal_so_far():
@@ -105,22 +106,54 @@ def test_optimistic_priority_is_the_highest_signal_so_far():
     for top in (6.0, 2.0):
         turn(creator, rng, lambda _, top=top: top)
     creator.propose(Tiny(), N, rng)
-    assert [entry.priority for entry in creator.buffer] == [3.0] * 32
+    assert priorities(creator.buffer) == [3.0] * 32
     creator = EvaOnline()
     for top in (6.0, 2.0):
         turn(creator, rng, lambda _, top=top: top)
     creator.propose(Tiny(), N, rng)
-    assert [entry.priority for entry in creator.buffer] == [3.0] * 16 + [1.0] * 16
+    assert priorities(creator.buffer) == [3.0] * 16 + [1.0] * 16
 
 
-def test_the_buffer_is_drawn_by_priority():
-    creator, rng = EvaOnline(capacity=4, human_prompts=1000), np.random.default_rng(0)
-    creator.buffer = [Entry(Lineage(f"0:1:{v}", "0:0:1", "harder"), v, 0) for v in (0, 1, 3, 6)]
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, [0, 0.1, 0.3, 0.6]),
+        ({"weighting": "minmax"}, [0, 0.1, 0.3, 0.6]),
+        ({"weighting": "rank", "alpha": 1.0}, [0.1, 0.2, 0.3, 0.4]),
+        ({"weighting": "softmax", "tau": 1e-3}, [0, 0, 0, 1]),
+    ],
+    ids=["proportional", "minmax", "rank", "softmax"],
+)
+def test_the_buffer_is_drawn_by_priority(change, expected):
+    creator, rng = EvaOnline(capacity=4, **change), np.random.default_rng(0)
+    lineages = [Lineage(f"0:1:{v}", "0:0:1", "harder") for v in (0, 1, 3, 6)]
+    creator.buffer.add(range(4), lineages, np.array([0.0, 1.0, 3.0, 6.0]), 0)
     count = np.zeros(4)
     for _ in range(3000):
         (first,) = creator._draw(1, rng)
         count[first] += 1
-    np.testing.assert_allclose(count / 3000, [0, 0.1, 0.3, 0.6], atol=0.03)
+    np.testing.assert_allclose(count / 3000, expected, atol=0.03)
+
+
+def test_proportional_weights_refuse_a_negative_signal_and_ranks_do_not():
+    def below_zero(_):
+        return -1.0
+
+    creator, rng = EvaOnline(signal="mean"), np.random.default_rng(0)
+    turn(creator, rng, below_zero)
+    with pytest.raises(ValueError, match=r"signal 'mean' gave -0\.5; take the weighting"):
+        creator.propose(Tiny(), N, rng)
+    creator = EvaOnline(signal="mean", weighting="rank", human_prompts=8)
+    turn(creator, rng, below_zero)
+    assert evolved(turn(creator, rng, below_zero)[0]) == N
+
+
+def test_a_world_of_few_prompts_fills_the_buffer_with_repeats():
+    few = Tiny(topics=2, levels=3, variants=2)
+    creator, rng = EvaOnline(capacity=32, human_prompts=200), np.random.default_rng(0)
+    sizes = [len(turn(creator, rng, task=few)[1]) for _ in range(20)]
+    assert (creator.phase, sizes[-1]) == ("mix-up", 32)
+    assert len(set(prompts(creator.buffer))) <= 12
 
 
 @pytest.mark.parametrize(
@@ -169,4 +202,5 @@ def test_replay_from_a_saved_state_is_deterministic():
     for _ in range(30):
         assert turn(creator, rng)[0].prompts == turn(twin, rng_state)[0].prompts
         assert creator.buffer == twin.buffer
+        assert creator.seen == twin.seen
     assert creator.phase == twin.phase == "bootstrap"

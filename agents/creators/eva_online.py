@@ -1,27 +1,21 @@
 """Online eva: a bounded buffer of rewrites, renewed with every mini-batch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from agents.base import Creator, Logs
-from agents.creators.estimate import average, check_signal, measure
+from agents.buffer import PromptBuffer
+from agents.creators.estimate import average, check_signal, measure, needs_logprobs
 from agents.creators.human import human_prompts
-from agents.evolve import Lineage, evolve, publish
-from agents.weights import Weighting, greedy, share, weigh, weighted
-from eva_env.types import Proposal, Round, Task
+from agents.evolve import evolve, publish
+from agents.play import Replay
+from agents.weights import ROUNDING, Weighting, greedy, share, weigh, weighted
+from eva_env.types import Ints, Proposal, Round, Task
 
 Phase = Literal["warm-up", "mix-up", "bootstrap"]
-
-
-class Entry(NamedTuple):
-    """A rewrite in the buffer: its priority, and the round that it was made after."""
-
-    lineage: Lineage
-    priority: float
-    step: int
 
 
 @dataclass
@@ -35,9 +29,10 @@ class EvaOnline(Creator):
     - bootstrap, once ``human_prompts`` were drawn: all n from the buffer.
 
     Rewrites enter the buffer unanswered; answered ones leave it, then the oldest do until it
-    holds ``capacity``. Decided where the paper is silent: capacity ends the warm-up (its 400
-    steps would take 2 rewrites, not 4); drawing is without replacement; rewrites are made
-    independently of each other, so that every parent has been answered; a round that the
+    holds ``capacity``. Proportional weights cost O(log n) a draw, the others, which depend on
+    all priorities, O(n) a round. Decided where the paper is silent: capacity ends the warm-up
+    (its 400 steps would take 2 rewrites, not 4); drawing is without replacement; rewrites are
+    made independently of each other, so that every parent has been answered; a round that the
     buffer cannot fill is filled with human prompts.
     """
 
@@ -93,28 +88,32 @@ class EvaOnline(Creator):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         self.phase: Phase = "warm-up"
-        self.buffer: list[Entry] = []
-        self.drawn: list[int] = []
+        self.buffer = PromptBuffer(self.capacity)
+        self.drawn: Ints = np.zeros(0, dtype=np.int64)
         self.parents: list[tuple[Any, float]] = []
         self.seen: set[Any] = set()
-        self.humans, self.step, self.highest = 0, 0, -np.inf
+        self.humans, self.step, self.made, self.highest = 0, 0, 0, -np.inf
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """Rewrite the last batch's best into the buffer, then publish the phase's batch."""
         self._insert(task, rng)
         if self.humans >= self.human_prompts:
             self.phase = "bootstrap"
-        elif len(self.buffer) >= self.capacity:
+        elif len(self.buffer) == self.capacity:
             self.phase = "mix-up"
-        del self.buffer[: max(0, len(self.buffer) - self.capacity)]
         rewrites = {"warm-up": 0, "mix-up": round(self.ratio_evol * n), "bootstrap": n}
         human = min(n - rewrites[self.phase], max(0, self.human_prompts - self.humans))
         self.drawn = self._draw(n - human, rng)
-        batch = [self.buffer[i].lineage for i in self.drawn]
+        batch = [self.buffer.items[slot] for slot in self.drawn]
         batch += human_prompts(task, n - len(batch), rng, {one.prompt for one in batch})
         self.humans += n - len(self.drawn)
         self.seen.update(one.prompt for one in batch)
         return publish(batch)
+
+    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
+        """The round as played, with log-probabilities where the signal reads them."""
+        asked = needs_logprobs(self.signal)
+        return replace(round, logprobs=replay.logprobs(round)) if asked else round
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
         """Drop the answered rewrites from the buffer, and mark the batch's best as parents."""
@@ -134,32 +133,44 @@ class EvaOnline(Creator):
     def _drop_answered(self, prompts: Sequence[Any]) -> set[Any]:
         """Take the drawn rewrites that were answered out of the buffer, and return them."""
         answered = set(prompts)
-        gone = {i for i in self.drawn if self.buffer[i].lineage.prompt in answered}
-        rewrites = {self.buffer[i].lineage.prompt for i in gone}
-        self.buffer = [entry for i, entry in enumerate(self.buffer) if i not in gone]
-        self.drawn = []
-        return rewrites
+        drawn = [self.buffer.items[slot].prompt for slot in self.drawn]
+        self.buffer.remove(self.drawn[[prompt in answered for prompt in drawn]])
+        self.drawn = self.drawn[:0]
+        return answered.intersection(drawn)
 
     def _insert(self, task: Task, rng: np.random.Generator) -> None:
-        """Rewrite the parents at the end of the buffer, where the youngest are."""
-        n_new = self.n_new_bootstrap if self.phase == "bootstrap" else self.n_new
-        for parent, value in self.parents:
-            children = evolve(
-                task,
-                [parent],
-                n_new,
-                rng,
-                sequential=False,
-                taken=self.seen if self.deduplicate else None,
-                operators=self.operators,
+        """Rewrite the parents into the buffer, the best of them first."""
+        if not self.parents:
+            return
+        children = evolve(
+            task,
+            [parent for parent, _ in self.parents],
+            self.n_new_bootstrap if self.phase == "bootstrap" else self.n_new,
+            rng,
+            sequential=False,
+            taken=self.seen if self.deduplicate else None,
+            operators=self.operators,
+        )
+        signal = dict(self.parents)
+        optimistic = self.priority == "max"
+        values = [self.highest if optimistic else signal[child.parent] for child in children]
+        if self.weighting == "proportional" and min(values, default=0.0) < -ROUNDING:
+            raise ValueError(
+                f"proportional weights need priorities >= 0, and signal {self.signal!r} gave "
+                f"{min(values)}; take the weighting minmax, softmax or rank"
             )
-            priority = value if self.priority == "parent" else self.highest
-            self.buffer += [Entry(child, priority, self.step) for child in children]
-            self.seen.update(child.prompt for child in children)
+        # A small world repeats its prompts, so that entries go by number.
+        numbers = range(self.made, self.made + len(children))
+        self.buffer.add(numbers, children, np.array(values, dtype=np.float64), self.step)
+        self.made += len(children)
+        self.seen.update(child.prompt for child in children)
         self.parents = []
 
-    def _draw(self, size: int, rng: np.random.Generator) -> list[int]:
-        """Indices into the buffer, by priority, without replacement."""
-        priorities = np.array([entry.priority for entry in self.buffer])
-        weights = weigh(priorities, self.weighting, self.tau, self.alpha)
-        return weighted(weights, min(size, len(self.buffer)), rng).tolist()
+    def _draw(self, size: int, rng: np.random.Generator) -> Ints:
+        """Slots of the buffer, by priority, without replacement."""
+        size = min(size, len(self.buffer))
+        if self.weighting == "proportional" or not size:
+            return self.buffer.draw(size, rng)
+        slots = self.buffer.slots
+        weights = weigh(self.buffer.values[slots], self.weighting, self.tau, self.alpha)
+        return slots[weighted(weights, size, rng)]
