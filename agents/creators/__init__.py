@@ -14,7 +14,11 @@ from agents.creators.human import DomainRandomisation as DomainRandomisation
 from agents.creators.human import Fresh as Fresh
 from agents.creators.human import Oracle as Oracle
 from agents.creators.human import Static as Static
+from agents.creators.learnability import SFL as SFL
 from agents.creators.operator_policy import OperatorPolicy as OperatorPolicy
+from agents.creators.replay import ACCEL as ACCEL
+from agents.creators.replay import PLR as PLR
+from agents.creators.replay import RobustPLR as RobustPLR
 from agents.creators.selfplay import AZR as AZR
 from agents.creators.selfplay import STP as STP
 from agents.creators.selfplay import RZero as RZero
@@ -30,6 +34,10 @@ AnyCreator = (
     | UniformEvolve
     | Eva
     | EvaOnline
+    | PLR
+    | RobustPLR
+    | ACCEL
+    | SFL
     | Minimax
     | PAIRED
     | RZero

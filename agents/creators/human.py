@@ -71,13 +71,17 @@ class Oracle(Creator):
 
 
 def human_prompts(
-    task: Task, n: int, rng: np.random.Generator, taken: Container[Any] = ()
+    task: Task,
+    n: int,
+    rng: np.random.Generator,
+    taken: Container[Any] = (),
+    distribution: str = "human",
 ) -> list[Lineage]:
-    """n human prompts; those in ``taken`` are drawn again, a few times."""
-    prompts = list(task.seed(n, rng)) if n else []
+    """n prompts of a distribution; those in ``taken`` are drawn again, a few times."""
+    prompts = list(task.seed(n, rng, distribution)) if n else []
     for _ in range(REDRAWS):
         fresh = [prompt for prompt in prompts if prompt not in taken]
         if len(fresh) == n:
             break
-        prompts = fresh + list(task.seed(n - len(fresh), rng))
+        prompts = fresh + list(task.seed(n - len(fresh), rng, distribution))
     return [Lineage(prompt) for prompt in prompts]
