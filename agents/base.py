@@ -63,6 +63,10 @@ class Solver(ABC):
     def respond(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
         """Give n responses to each of B prompts: (B, n) strings or integers."""
 
+    def answer(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
+        """The n responses to each prompt that it is judged by; by default as in play."""
+        return self.respond(prompts, n, rng)
+
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
         """Learn from a finished round.
 
@@ -107,6 +111,10 @@ class Policy(Protocol):
 
     def sample(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
         """Draw n responses to each of B prompts, (B, n)."""
+        ...
+
+    def greedy(self, prompts: Sequence[Any]) -> Any:
+        """The response of the most likely tokens to each of B prompts, (B, 1)."""
         ...
 
     def logprobs(self, prompts: Sequence[Any], responses: Sequence[Any]) -> torch.Tensor:

@@ -5,18 +5,23 @@ Tokenizer, chat template, padding and generation stay in here: strings in, nats 
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 
+from agents.batches import cut
 from agents.checkpoints import resolve
-from agents.decoding import Sampling, decode
+from agents.decoding import Sampling, decode, left_pad
+from agents.mixture import Mixture
 from agents.packing import pack, packed_logprobs
 
 MEMORY = 1 << 17
 """Prompts, and responses, whose token ids are remembered."""
+FORWARD = 1 << 15
+"""Tokens of prompts that are read at a time for their features."""
 
 
 class CausalLM:
@@ -64,10 +69,12 @@ class CausalLM:
     ) -> list[list[str]]:
         """Draw n responses to each of B prompts, (B, n) strings."""
         seeds = rng.integers(2**63, size=len(prompts), dtype=np.uint64)
-        drawn = decode(self.model, self.encode(prompts), n, seeds, self.sampling)
-        self.tokens += sum(map(len, drawn))
-        texts = self.tokenizer.batch_decode(drawn, skip_special_tokens=True)
-        return [texts[i : i + n] for i in range(0, len(texts), n)]
+        return self._drawn(prompts, n, seeds, self.sampling)
+
+    def greedy(self, prompts: Sequence[str]) -> list[list[str]]:
+        """The response of the most likely tokens to each of B prompts, (B, 1)."""
+        seeds = np.zeros(len(prompts), np.uint64)
+        return self._drawn(prompts, 1, seeds, replace(self.sampling, temperature=0.0))
 
     def logprobs(self, prompts: Sequence[str], responses: Sequence[str]) -> torch.Tensor:
         """Sum of the response's token log-probabilities, (P,) nats, differentiable."""
@@ -88,6 +95,33 @@ class CausalLM:
     def prompt_lengths(self, prompts: Sequence[str]) -> torch.Tensor:
         """Tokens of the prompts in their chat template, (P,)."""
         return torch.tensor([len(ids) for ids in self.encode(prompts)])
+
+    @torch.no_grad()
+    def features(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Last hidden state at the prompts' last tokens, (P, d) in float32."""
+        ids = self.encode(prompts)
+        found: list[torch.Tensor] = [torch.empty(0)] * len(ids)
+        for part in cut(np.array([len(prompt) for prompt in ids]), FORWARD):
+            tokens, mask = left_pad([ids[i] for i in part], self.model.device)
+            places = (mask.cumsum(-1) - 1).clamp(min=0)
+            state = self.model.base_model(
+                input_ids=tokens, attention_mask=mask, position_ids=places, use_cache=False
+            )
+            last = state.last_hidden_state[:, -1].float()
+            for i, row in zip(part, last, strict=True):
+                found[i] = row
+        return torch.stack(found)
+
+    def mixture(self, other: Self, weight: float) -> Self:
+        """A policy to sample from: each token in proportion to own^(1 - weight) * other^weight.
+
+        It shares the two models, as they are and as they will be, and their tokenizer.
+        """
+        mixed = type(self)(
+            Mixture(self.model, other.model, weight), self.tokenizer, self.sampling
+        )
+        mixed._encoded, mixed._answered = self._encoded, self._answered
+        return mixed
 
     def parameters(self) -> Iterable[torch.nn.Parameter]:
         """Yield the model's parameters."""
@@ -112,6 +146,14 @@ class CausalLM:
     def encode(self, prompts: Sequence[str]) -> list[list[int]]:
         """Token ids of prompts in their chat template."""
         return [chat_ids(self.tokenizer, prompt, self._encoded) for prompt in prompts]
+
+    def _drawn(
+        self, prompts: Sequence[str], n: int, seeds: np.ndarray, sampling: Sampling
+    ) -> list[list[str]]:
+        drawn = decode(self.model, self.encode(prompts), n, seeds, sampling)
+        self.tokens += sum(map(len, drawn))
+        texts = self.tokenizer.batch_decode(drawn, skip_special_tokens=True)
+        return [texts[i : i + n] for i in range(0, len(texts), n)]
 
     def _answers(self, responses: Sequence[str]) -> list[list[int]]:
         """Token ids of responses with their end-of-text token, remembered for later epochs."""

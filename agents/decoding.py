@@ -127,7 +127,8 @@ def _decode_chunk(
     uniform = uniform.to(device)
     n = uniform.shape[1]
     ids, mask = left_pad(prompts, device)
-    logits, cache = _forward(model, ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), None, 1)
+    read = _step(ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), 1)
+    logits, cache = forward(model, None, **read)
     logits = logits.expand(-1, n, -1)
     position = mask.sum(-1, keepdim=True).expand(-1, n)
     seen = torch.log(mask[:, None, None].to(logits.dtype)).expand(-1, 1, n, -1)
@@ -147,29 +148,28 @@ def _decode_chunk(
             row, token, going = row[kept], token[kept], going[kept]
             position, seen = position[kept], seen[kept]
         seen = torch.cat([seen, own.expand(len(row), 1, n, n)], -1)
-        logits, cache = _forward(model, token, seen, position, cache, n)
+        logits, cache = forward(model, cache, **_step(token, seen, position, n))
         position = position + 1
     return tokens
 
 
-def _forward(
-    model: Any,
-    ids: torch.Tensor,
-    mask: torch.Tensor,
-    places: torch.Tensor,
-    cache: Any,
-    last: int,
-) -> tuple[torch.Tensor, Any]:
-    """Logits of the last places, and the cache with the new tokens in it."""
+def _step(
+    ids: torch.Tensor, mask: torch.Tensor, places: torch.Tensor, last: int
+) -> dict[str, Any]:
+    """What a model reads in a step, for the logits of the last places."""
+    return {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "position_ids": places,
+        "use_cache": True,
+        "logits_to_keep": last,
+    }
+
+
+def forward(model: Any, cache: Any, **read: Any) -> tuple[torch.Tensor, Any]:
+    """Logits of what a model reads, and the cache with it in it; None to begin with."""
     name = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
-    state = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=places,
-        use_cache=True,
-        logits_to_keep=last,
-        **{name: cache},
-    )
+    state = model(**read, **{name: cache})
     return state.logits, getattr(state, name)
 
 

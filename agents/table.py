@@ -29,12 +29,12 @@ class TablePolicy:
     def __init__(self, reference_logits: Floats, features: Floats | None = None) -> None:
         self.reference_logits = _matrix("reference_logits", reference_logits)
         prompts, self._responses = self.reference_logits.shape
-        self.features = None if features is None else _matrix("features", features)
-        width = prompts if self.features is None else self.features.shape[1]
-        if self.features is not None and len(self.features) != prompts:
+        self._features = None if features is None else _matrix("features", features)
+        width = prompts if self._features is None else self._features.shape[1]
+        if self._features is not None and len(self._features) != prompts:
             raise ValueError(
                 f"features must have {prompts} rows, one for each row of reference_logits, "
-                f"got {len(self.features)}"
+                f"got {len(self._features)}"
             )
         self.theta = torch.nn.Parameter(
             torch.zeros(width, self._responses, dtype=torch.float64)
@@ -63,8 +63,8 @@ class TablePolicy:
         """Write one safetensors file into the folder, which is made if need be."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         tensors = {"reference_logits": self.reference_logits, "theta": self.theta.detach()}
-        if self.features is not None:
-            tensors["features"] = self.features
+        if self._features is not None:
+            tensors["features"] = self._features
         save_file(tensors, Path(folder) / FILE)
 
     def sample(self, prompts: Sequence[int] | Ints, n: int, rng: np.random.Generator) -> Ints:
@@ -76,6 +76,13 @@ class TablePolicy:
         drawn = (uniforms[:, :, None] >= cdf[:, None, :-1]).sum(-1)
         self.tokens += drawn.size
         return drawn
+
+    def greedy(self, prompts: Sequence[int] | Ints) -> Ints:
+        """The most likely response to each of B prompts, (B, 1); the first of equal ones."""
+        with torch.no_grad():
+            best = self._log_softmax(self._prompts(prompts)).argmax(-1, keepdim=True)
+        self.tokens += len(best)
+        return best.numpy()
 
     def logprobs(
         self, prompts: Sequence[int] | Ints, responses: Sequence[int] | Ints
@@ -102,6 +109,20 @@ class TablePolicy:
         """Tokens of the prompts, (P,): all ones."""
         return torch.ones(len(prompts), dtype=torch.int64)
 
+    def features(self, prompts: Sequence[int] | Ints) -> torch.Tensor:
+        """The prompts' features, (P, d); one-hot rows (P, K) for a plain table."""
+        rows = self._prompts(prompts)
+        if self._features is not None:
+            return self._features[rows]
+        return torch.nn.functional.one_hot(rows, len(self.reference_logits)).double()
+
+    def mixture(self, other: Self, weight: float) -> Self:
+        """The table proportional to own^(1 - weight) * other^weight."""
+        rows = torch.arange(len(self.reference_logits))
+        with torch.no_grad():
+            logits = torch.lerp(self._log_softmax(rows), other._log_softmax(rows), weight)
+        return type(self)(logits.numpy())
+
     def probabilities(self) -> Floats:
         """The whole table pi(y | x), (K, M)."""
         with torch.no_grad():
@@ -113,7 +134,7 @@ class TablePolicy:
 
     def frozen(self) -> Self:
         """An independent copy without gradients."""
-        twin = type(self)(self.reference_logits.numpy(), _numpy(self.features))
+        twin = type(self)(self.reference_logits.numpy(), _numpy(self._features))
         twin.load_state_dict(self.state_dict())
         twin.theta.requires_grad_(False)
         return twin
@@ -133,7 +154,8 @@ class TablePolicy:
             self.theta.copy_(theta)
 
     def _log_softmax(self, rows: torch.Tensor) -> torch.Tensor:
-        moved = self.theta[rows] if self.features is None else self.features[rows] @ self.theta
+        known = self._features
+        moved = self.theta[rows] if known is None else known[rows] @ self.theta
         return (self.reference_logits[rows] + moved).log_softmax(-1)
 
     def _prompts(self, prompts: Sequence[int] | Ints) -> torch.Tensor:

@@ -6,8 +6,9 @@ import math
 import pytest
 import torch
 
+from agents.losses.advantages import rloo_advantages
 from agents.losses.pairs import Pairs, dpo
-from agents.losses.samples import Samples, rloo, rloo_advantages
+from agents.losses.samples import Samples, ppo
 
 
 def pairs(*rows):
@@ -80,7 +81,7 @@ def test_rloo_expectation_is_the_policy_gradient():
         index = torch.tensor(draw)
         logprobs = logits.log_softmax(0)[index]
         advantages = rloo_advantages(rewards[index][None], torch.zeros(1, 3), 0.0)[0]
-        loss = rloo(samples(logprobs, logprobs.detach(), advantages), clip=0.2).mean()
+        loss = ppo(samples(logprobs, logprobs.detach(), advantages), clip=0.2).mean()
         (gradient,) = torch.autograd.grad(loss, logits)
         expected = expected - probabilities[index].prod().detach() * gradient
     p = probabilities.detach()
@@ -91,7 +92,7 @@ def test_rloo_clips_only_where_a_step_has_gone_too_far():
     sampled = torch.zeros(4, dtype=torch.float64)
     logprobs = torch.tensor([1.0, 1.0, -1.0, -1.0], dtype=torch.float64, requires_grad=True)
     advantages = torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
-    loss = rloo(samples(logprobs, sampled, advantages), clip=0.2)
+    loss = ppo(samples(logprobs, sampled, advantages), clip=0.2)
     assert loss.tolist() == pytest.approx([-1.2, math.e, -1 / math.e, 0.8])
     (gradient,) = torch.autograd.grad(loss.sum(), logprobs)
     assert gradient.tolist() == pytest.approx([0.0, math.e, -1 / math.e, 0.0])

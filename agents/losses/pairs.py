@@ -168,6 +168,14 @@ def orpo(pairs: Pairs, weight: float) -> Tensor:
     return -pairs.chosen_mean - weight * logsigmoid(difference)
 
 
+def xpo(pairs: Pairs, explored: Tensor, beta: float, alpha: float) -> Tensor:
+    """-log sigmoid(beta * m) + alpha log pi(explored), the response of the reference (P,).
+
+    Xie et al. 2024 (arXiv 2405.21046), Alg. 1.
+    """
+    return dpo(pairs, beta) + alpha * explored
+
+
 def _log_odds(logprob: Tensor) -> Tensor:
     """Log(p / (1 - p)) of log p < 0, without cancellation near p = 1."""
     return logprob - torch.log(-torch.expm1(logprob))

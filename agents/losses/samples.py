@@ -1,4 +1,9 @@
-"""Policy-gradient losses on sampled responses, and the advantages that they weigh by."""
+"""Policy-gradient losses on sampled responses, (P,) each: their mean is minimised.
+
+rho is the probability ratio of the policy now to the one that sampled, A the advantage. While
+they are one policy, rho is 1 and the gradient that of -A log pi(y|x), over the divisor of the
+loss.
+"""
 
 from dataclasses import dataclass
 
@@ -22,23 +27,83 @@ class Samples:
     advantages: Tensor
 
 
-def rloo_advantages(rewards: Tensor, kl: Tensor, beta: float) -> Tensor:
-    """Leave-one-out advantages of KL-penalised rewards, (B, n) -> (B, n).
+def token_ratio(samples: Samples) -> Tensor:
+    """rho of each token, (P, L)."""
+    return (samples.logprobs - samples.sampled).exp()
 
-    R_i - mean_{j != i} R_j with R = r - beta * kl, kl the log-ratio of policy to reference
-    when sampled; Ahmadian et al. 2024 (arXiv 2402.14740), Eq. 8 and Sec. 2.1.
+
+def response_ratio(samples: Samples) -> Tensor:
+    """rho of whole responses, (P, 1): the product of their tokens' ratios."""
+    return (samples.logprobs - samples.sampled).sum(-1, keepdim=True).exp()
+
+
+def mean_ratio(samples: Samples) -> Tensor:
+    """GSPO's rho, (P, 1): the geometric mean of the tokens' ratios.
+
+    Zheng et al. 2025 (arXiv 2507.18071), Sec. 4.
     """
-    penalised = rewards - beta * kl
-    n = rewards.shape[-1]
-    return (penalised - penalised.mean(-1, keepdim=True)) * n / (n - 1)
+    total = (samples.logprobs - samples.sampled).sum(-1, keepdim=True)
+    return (total / samples.mask.sum(-1, keepdim=True)).exp()
 
 
-def rloo(samples: Samples, clip: float) -> Tensor:
-    """REINFORCE with sequence-level ratio, clipped as in PPO: -min(ratio A, clip(ratio) A).
+def clipped(ratio: Tensor, advantages: Tensor, low: float, high: float) -> Tensor:
+    """-min(rho A, clip(rho, 1 - low, 1 + high) A), (P, L), for rho (P, L) and A (P,).
 
-    At the first step after sampling the ratio is 1 and the gradient that of
-    -A log pi(y|x); Ahmadian et al. 2024, Eq. 8; Schulman et al. 2017 (1707.06347), Eq. 7.
+    Schulman et al. 2017 (arXiv 1707.06347), Eq. 7; with ``low`` < ``high`` DAPO's
+    "clip-higher", Yu et al. 2025 (arXiv 2503.14476), Sec. 3.1.
     """
-    ratio = (samples.logprobs - samples.sampled).sum(-1).exp()
-    clipped = ratio.clamp(1 - clip, 1 + clip)
-    return -torch.minimum(ratio * samples.advantages, clipped * samples.advantages)
+    advantages = advantages[:, None]
+    return -torch.minimum(ratio * advantages, ratio.clamp(1 - low, 1 + high) * advantages)
+
+
+def k3(samples: Samples) -> Tensor:
+    """Estimate of KL(policy || reference) by token, (P, L) nats, never negative.
+
+    q - log q - 1 with q = reference / policy; Shao et al. 2024 (arXiv 2402.03300), Eq. 4. Its
+    mean over samples of the policy is the KL, but its gradient, the samples being given, is on
+    average that of KL(reference || policy).
+    """
+    difference = samples.reference - samples.logprobs
+    return difference.exp() - difference - 1
+
+
+def ppo(samples: Samples, clip: float) -> Tensor:
+    """``clipped`` by the ratio of whole responses, which are one action each.
+
+    Schulman et al. 2017 (arXiv 1707.06347), Eq. 7; with leave-one-out advantages it is RLOO,
+    Ahmadian et al. 2024 (arXiv 2402.14740), Eq. 8.
+    """
+    return clipped(response_ratio(samples), samples.advantages, clip, clip)[:, 0]
+
+
+def grpo_tokens(samples: Samples, low: float, high: float, beta: float) -> Tensor:
+    """``clipped`` by the ratio of each token + beta * ``k3``, (P, L), 0 behind the end."""
+    policy = clipped(token_ratio(samples), samples.advantages, low, high)
+    return (policy + beta * k3(samples)) * samples.mask
+
+
+def grpo(samples: Samples, clip: float, beta: float) -> Tensor:
+    """Mean of ``grpo_tokens`` over a response; Shao et al. 2024 (arXiv 2402.03300), Eq. 3."""
+    return grpo_tokens(samples, clip, clip, beta).sum(-1) / samples.mask.sum(-1)
+
+
+def dr_grpo(samples: Samples, clip: float, beta: float, length: float) -> Tensor:
+    """Sum of ``grpo_tokens`` over a constant; Liu et al. 2025 (arXiv 2503.20783), Sec. 3.2."""
+    return grpo_tokens(samples, clip, clip, beta).sum(-1) / length
+
+
+def dapo(samples: Samples, low: float, high: float, beta: float) -> Tensor:
+    """Sum of ``grpo_tokens``: the loss is their total over the tokens of all responses.
+
+    Yu et al. 2025 (arXiv 2503.14476), Sec. 3.3.
+    """
+    return grpo_tokens(samples, low, high, beta).sum(-1)
+
+
+def gspo(samples: Samples, low: float, high: float, beta: float) -> Tensor:
+    """``clipped`` by ``mean_ratio`` + beta * mean of ``k3``.
+
+    Zheng et al. 2025 (arXiv 2507.18071), Sec. 4, who leave the KL out.
+    """
+    penalty = (k3(samples) * samples.mask).sum(-1) / samples.mask.sum(-1)
+    return clipped(mean_ratio(samples), samples.advantages, low, high)[:, 0] + beta * penalty

@@ -1,28 +1,30 @@
-"""Methods that take one step along the advantages of a round's own samples."""
+"""What the methods that ascend the advantages of a round's own samples share, and RLOO."""
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from agents.base import Logs
+from agents.base import Logs, Policy
 from agents.batches import answered_lengths
 from agents.losses import samples as losses
+from agents.losses.advantages import rloo_advantages
 from agents.losses.samples import Samples
 from agents.optimise import Loss, optimise
-from agents.solvers.base import Method, PolicySolver
-from eva_env.types import Ints, Round
+from agents.solvers.base import PolicySolver, Trained
+from eva_env.types import Floats, Ints, Round
 
 ZERO = 1e-12
 """Advantages up to this are rounding errors."""
 
 
 @dataclass(frozen=True)
-class Online(Method):
+class Online(Trained):
     """What the methods on samples share: advantages, ratios to the sampler, one pass.
 
     An update holds whole groups, a group being the n responses to a prompt, and the optimiser
@@ -52,12 +54,30 @@ class Online(Method):
             raise ValueError(f"clip must be positive, got {self.clip}")
 
     @abstractmethod
-    def advantages(self, rewards: Tensor, kl: Tensor) -> Tensor:
+    def advantages(
+        self, rewards: Tensor, kl: Tensor, round: Round, solver: PolicySolver
+    ) -> Tensor:
         """Advantages (B, n) of rewards (B, n), given log-ratios to the reference (B, n)."""
 
-    @abstractmethod
     def loss(self, samples: Samples) -> Tensor:
         """Loss of each response, (P,)."""
+        return losses.ppo(samples, self.clip)
+
+    def ratio(self, samples: Samples) -> Tensor:
+        """The ratio that the loss clips, (P, 1) of responses or (P, L) of tokens."""
+        return losses.response_ratio(samples)
+
+    def bounds(self) -> tuple[float, float]:
+        """How far the ratio may fall below 1, and rise above it."""
+        return self.clip, self.clip
+
+    def useful(self, advantages: Tensor) -> Tensor:
+        """Which groups have a gradient, (B,) booleans."""
+        return (advantages.abs() > ZERO).any(-1)
+
+    def weights(self, policy: Policy, answers: list[list]) -> Floats:
+        """What each group counts for in the mean, (I,): its responses."""
+        return np.array([float(len(row)) for row in answers])
 
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
         """Ascend the advantages."""
@@ -68,8 +88,8 @@ class Online(Method):
             reference = solver.token_logprobs("initial", prompts, answers)
         kl = (sampled - reference).sum(-1).view(len(prompts), -1).cpu().double()
         rewards = torch.from_numpy(np.ascontiguousarray(round.rewards, np.float64))
-        advantages = self.advantages(rewards, kl)
-        useful = np.flatnonzero((advantages.abs() > ZERO).any(-1).numpy())
+        advantages = self.advantages(rewards, kl, round, solver)
+        useful = np.flatnonzero(self.useful(advantages).numpy())
         logs = {"kl": kl.mean().item(), "no_gradient": 1 - len(useful) / len(prompts)}
         if not len(useful):
             return logs | {"gradient_steps": 0}
@@ -87,7 +107,7 @@ class Online(Method):
             self,
             rng,
             solver.optimizer,
-            weights=np.full(len(prompts), float(n)),
+            weights=self.weights(solver.policy, answers),
             items=max(1, self.batch_size // n),
         )
 
@@ -105,6 +125,7 @@ class Online(Method):
         sizes = policy.lengths([one for row in answers for one in row]).view(-1, n)
         mask = torch.arange(sampled.shape[-1]) < sizes[..., None].cpu()
         mask, advantages = mask.to(sampled), advantages.to(sampled)
+        low, high = self.bounds()
 
         def loss(index: Ints) -> tuple[Tensor, dict[str, Tensor]]:
             now = policy.token_logprobs(
@@ -116,10 +137,11 @@ class Online(Method):
                 part[index][..., :width].flatten(0, 1) for part in (sampled, reference, mask)
             )
             samples = Samples(now, before, start, real, advantages[index].flatten())
-            ratio = (samples.logprobs.detach() - samples.sampled).sum(-1).exp()
-            clipped = ((ratio - 1).abs() > self.clip).float()
+            ratio = self.ratio(samples).detach()
+            far = ((ratio < 1 - low) | (ratio > 1 + high)).float()
+            outside = (far * real).sum(-1) / real.sum(-1)
             values = self.loss(samples)
-            return values.view(-1, n).sum(1), {"clipped": clipped.view(-1, n).mean(1)}
+            return values.view(-1, n).sum(1), {"clipped": outside.view(-1, n).mean(1)}
 
         return loss
 
@@ -132,10 +154,29 @@ class RLOO(Online):
     ratio of whole responses.
     """
 
-    def advantages(self, rewards: Tensor, kl: Tensor) -> Tensor:
+    def advantages(
+        self, rewards: Tensor, kl: Tensor, round: Round, solver: PolicySolver
+    ) -> Tensor:
         """Leave-one-out advantages of the KL-penalised rewards."""
-        return losses.rloo_advantages(rewards, kl, self.beta)
+        return rloo_advantages(rewards, kl, self.beta)
 
-    def loss(self, samples: Samples) -> Tensor:
-        """Loss of each response."""
-        return losses.rloo(samples, self.clip)
+
+def beside(one: Any, other: Any) -> Any:
+    """Responses (B, m) and (B, k) to the same prompts, as (B, m + k)."""
+    if isinstance(one, np.ndarray):
+        return np.concatenate([one, other], 1)
+    return [[*left, *right] for left, right in zip(one, other, strict=True)]
+
+
+def borrowed(
+    solver: PolicySolver,
+    other: Policy,
+    prompts: Sequence[Any],
+    n: int,
+    rng: np.random.Generator,
+) -> Any:
+    """Samples (B, n) of another policy, whose tokens the solver pays."""
+    before = other.tokens
+    drawn = other.sample(prompts, n, rng)
+    solver.policy.tokens += other.tokens - before
+    return drawn

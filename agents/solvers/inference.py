@@ -1,0 +1,66 @@
+"""Methods that don't learn: a fixed policy, and one that gives its best of n."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from agents.base import Logs
+from agents.solvers.base import Method, PolicySolver
+from eva_env.types import Round
+
+
+@dataclass(frozen=True)
+class Fixed(Method):
+    """The starting model as it is: the yardstick, and an opponent that stands still."""
+
+    def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
+        """Nothing."""
+        return {"gradient_steps": 0}
+
+
+@dataclass(frozen=True)
+class BestOfN(Fixed):
+    """Every response is the best of some candidates, by the solver's reward model.
+
+    Stiennon et al. 2020 (arXiv 2009.01325). The law of the answer is F_k^n - F_(k-1)^n at the
+    k-th lowest reward, and its KL to the policy at most log n - (n - 1) / n nats; that's where
+    training is heading that pays as much KL (Beirami et al. 2024, arXiv 2401.01879). Candidates
+    are metered as tokens and reward calls.
+    """
+
+    candidates: int = 4
+    """Samples that each response is chosen from."""
+
+    def __post_init__(self) -> None:
+        if self.candidates < 1:
+            raise ValueError(f"candidates must be at least 1, got {self.candidates}")
+
+    def check(self, solver: PolicySolver) -> None:
+        """Raise ValueError if the solver has no reward model to choose by."""
+        if solver.reward_model is None:
+            raise ValueError("BestOfN chooses by a reward model; give PolicySolver one")
+
+    def respond(
+        self, solver: PolicySolver, prompts: Sequence[Any], n: int, rng: np.random.Generator
+    ) -> Any:
+        """The first of the best candidates, n times to each prompt."""
+        assert solver.reward_model is not None
+        # A stream of its own: else candidates would be the samples of a policy that answers
+        # from the same generator, and comparisons with it would favour the chosen ones.
+        own = np.random.default_rng(rng.integers(2**63))
+        drawn = solver.policy.sample(prompts, n * self.candidates, own)
+        rewards = np.asarray(solver.reward_model(prompts, drawn))
+        solver.scored += rewards.size
+        best = rewards.reshape(len(prompts), n, -1).argmax(-1)
+        columns = best + np.arange(n) * self.candidates
+        if isinstance(drawn, np.ndarray):
+            return np.take_along_axis(drawn, columns, 1)
+        return [[row[j] for j in chosen] for row, chosen in zip(drawn, columns, strict=True)]
+
+    def answer(
+        self, solver: PolicySolver, prompts: Sequence[Any], n: int, rng: np.random.Generator
+    ) -> Any:
+        """As in play."""
+        return self.respond(solver, prompts, n, rng)
