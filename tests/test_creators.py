@@ -65,15 +65,16 @@ def game_for(task, n, batch, seed=0):
     return game
 
 
-def play(creator, task, n, rounds, game=None, rng=None):
-    """Rounds against a solver whose rewards are random."""
+def play(creator, task, n, rounds, game=None, rng=None, solver=None):
+    """Rounds against a solver, by default one whose rewards are random."""
+    solver = solver or Random()
     game = game or game_for(task, n, n)
     rng = rng or np.random.default_rng(0)
     for _ in range(rounds):
         proposal = creator.propose(task, n, rng)
         game.propose(proposal)
-        replay = Replay(game.fork(), proposal, Random(), rng, Budget())
-        round = game.respond(rng.random((game.batch_size, game.samples)))
+        replay = Replay(game.fork(), proposal, solver, rng, Budget())
+        round = game.respond(solver.respond(game.prompts, game.samples, rng))
         creator.learn(creator.watch(round, replay, rng), rng)
         yield round
 
