@@ -16,7 +16,7 @@ from eva_env.types import Floats, RewardModel
 
 def answer(player: Solver | Policy, prompts: Sequence[Any], n: int, seed: int) -> Any:
     """The player's responses (P, n), drawn from a fixed generator of their own."""
-    respond = player.respond if isinstance(player, Solver) else player.sample
+    respond = player.answer if isinstance(player, Solver) else player.sample
     return respond(prompts, n, np.random.default_rng(seed))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.base import Policy
+from agents.base import Policy, Solver
 from agents.evaluate import answer, win_rate
 from eva_env.types import Floats, Round
 from experiments.genealogy import origins_of, plain
@@ -20,20 +20,20 @@ SHOWN = 3
 
 
 class Judge:
-    """Compares policies with the one that a run starts from, on n answers to each prompt."""
+    """Compares players with the policy that a run starts from, on n answers to each prompt."""
 
     def __init__(self, task: AnyTask, start: Policy, n: int) -> None:
         self.suites, self.gold = task.suites, gold_reward(task)
         self.start, self.n = start, n
         self.before = {name: self.ask(start, suite) for name, suite in self.suites.items()}
 
-    def ask(self, policy: Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
+    def ask(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
         """Responses (P, n) and gold rewards (P, n)."""
-        responses = answer(policy, prompts, self.n, SEED)
+        responses = answer(player, prompts, self.n, SEED)
         return responses, np.asarray(self.gold(prompts, responses))
 
     def judge(
-        self, policy: Policy, round: int
+        self, player: Solver | Policy, round: int
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Rows of evaluations.jsonl, one per suite, and of transcripts.jsonl.
 
@@ -41,7 +41,7 @@ class Judge:
         """
         evaluations, transcripts = [], []
         for name, suite in self.suites.items():
-            after = self.ask(policy, suite) if round else self.before[name]
+            after = self.ask(player, suite) if round else self.before[name]
             baseline = self.before[name][1]
             evaluations.append(
                 {"round": round, "suite": name, **scores(after[1], baseline), "n": self.n}
@@ -53,7 +53,7 @@ class Judge:
             ]
         return evaluations, transcripts
 
-    def replay(self, policy: Policy, round: Round) -> list[dict[str, Any]]:
+    def replay(self, player: Solver | Policy, round: Round) -> list[dict[str, Any]]:
         """Transcripts of prompts of a finished round, evolved ones if there are any."""
         origins = origins_of(round)
         played = [plain(prompt) for prompt in round.prompts if plain(prompt) in origins]
@@ -61,7 +61,7 @@ class Judge:
         prompts = pool[:: max(1, len(pool) // SHOWN)][:SHOWN]
         if not prompts:
             return []
-        before, after = self.ask(self.start, prompts), self.ask(policy, prompts)
+        before, after = self.ask(self.start, prompts), self.ask(player, prompts)
         rows = []
         for i, prompt in enumerate(prompts):
             parent, operator = origins[prompt]

@@ -43,7 +43,7 @@ def train(run: Run, settings: Settings) -> Iterator[Row]:
         evaluations = {}
         if last or played % settings.evaluate_every == 0:
             evaluations = judged(run, judge, match, played)
-            run.append("transcripts", judge.replay(match.solver.policy, round))
+            run.append("transcripts", judge.replay(match.solver, round))
         if last or played % settings.checkpoint_every == 0:
             run.save(played, match.solver.policy, match.state_dict())
         yield row | {"evaluations": evaluations}
@@ -63,8 +63,8 @@ def restore(run: Run, match: Match) -> int:
 
 
 def judged(run: Run, judge: Judge, match: Match, played: int) -> dict[str, Row]:
-    """Judge the solver's policy and record it; rows by suite."""
-    evaluations, transcripts = judge.judge(match.solver.policy, played)
+    """Judge the solver and record it; rows by suite."""
+    evaluations, transcripts = judge.judge(match.solver, played)
     spent = {"budget": asdict(match.budget)}
     run.append("evaluations", [row | spent for row in evaluations])
     run.append("transcripts", transcripts)
