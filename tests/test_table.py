@@ -86,6 +86,7 @@ def test_impossible_responses_are_never_drawn():
 
 @pytest.mark.parametrize("features", [False, True])
 def test_value_gradient_against_central_differences(features):
+    """T24: policy gradient through low-rank theta, to 1e-9."""
     policy = table(features, seed=3)
     prompts = np.arange(WORLD.size)
 
