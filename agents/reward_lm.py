@@ -10,7 +10,14 @@ import torch
 
 from agents.causal_lm import chat_ids
 from agents.checkpoints import resolve
-from eva_env.types import Floats
+from eva_env.rewards.comparisons import Comparisons
+from eva_env.types import Floats, Ints
+
+REFIT_LR = 5e-4
+"""Peak learning rate of AdamW in a refit; it falls to 0 along a line."""
+
+REFIT_BATCH = 64
+"""Comparisons a step."""
 
 
 class LearnedReward:
@@ -77,6 +84,50 @@ class LearnedReward:
         mask = mask.to(padded.device)
         return self.model(input_ids=padded, attention_mask=mask).logits[:, 0].float()
 
+    def refit(self, comparisons: Comparisons, tie: float, rng: np.random.Generator) -> Self:
+        """A copy with weights of its own, after one pass over comparisons.
+
+        Loss: log(1 + exp(s_rejected - s_chosen)) + tie / 2 * the squared change of the scores,
+        each a mean over the batch. ``rng`` orders the prompts, whose comparisons stay together.
+        """
+        twin = type(self)(copy.deepcopy(self.model), self.tokenizer, self.rows)
+        ids, pairs = self._sequences(comparisons)
+        _, prompt = np.unique(comparisons.prompts, return_inverse=True)
+        order = rng.permutation(len(prompt))[prompt].argsort(kind="stable")
+        optimizer = torch.optim.AdamW(twin.model.parameters(), lr=REFIT_LR, weight_decay=0.0)
+        for start in range(0, len(order), REFIT_BATCH):
+            batch = pairs[:, order[start : start + REFIT_BATCH]]
+            used, (up, down) = np.unique(batch, return_inverse=True)
+            rows = [ids[i] for i in used]
+            scores = twin.scores(rows)
+            with torch.no_grad():
+                before = self.scores(rows)
+            likelihood = torch.nn.functional.softplus(scores[down] - scores[up]).mean()
+            change = (scores - before).square().mean()
+            optimizer.zero_grad(set_to_none=True)
+            (likelihood + tie / 2 * change).backward()
+            for group in optimizer.param_groups:
+                group["lr"] = REFIT_LR * (1 - start / len(order))
+            optimizer.step()
+        return twin
+
+    def _sequences(self, comparisons: Comparisons) -> tuple[list[list[int]], Ints]:
+        """Token ids of the different responses, and which are (chosen, rejected), (2, P)."""
+        numbers: dict[tuple[str, str], int] = {}
+        asked, answers = comparisons.prompts, [*comparisons.chosen, *comparisons.rejected]
+        places = [
+            numbers.setdefault(side, len(numbers))
+            for side in zip([*asked, *asked], answers, strict=True)
+        ]
+        prompts, responses = zip(*numbers, strict=True)
+        return self.encode(prompts, responses), np.reshape(places, (2, -1))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the cache of encoded prompts."""
+        return vars(self) | {"_encoded": {}}
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Share the weights, which never change, so that copying an environment is cheap."""
-        return copy.copy(self)
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin

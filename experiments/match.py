@@ -12,11 +12,12 @@ from agents.creators import AnyCreator, Eva
 from agents.decoding import Sampling
 from agents.play import Budget, play
 from agents.solvers import DPO, AnyMethod, PolicySolver
+from eva_env.rewards import AnyRewardModel, Plain
 from eva_env.types import Round
 from eva_env.wordlist import Wordlist
 from eva_env.wordlist.improve import improve
 from experiments.errors import UserError
-from experiments.rungs import AnyTask, load_policy, make_env
+from experiments.rungs import AnyTask, load_policy, make_env, play_reward
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Settings:
     reward: Literal["proxy", "gold"] = "proxy"
     """What players are paid and trained on: the learned reward model (on the tabular rung the
     world's proxy), or the gold verifier; gold always judges."""
+    reward_model: AnyRewardModel = field(default_factory=Plain)
+    """What stands between that reward and the players."""
     signal: str | None = None
     """The creator's payoff: regret, or a name in eva_env.signals. None: true regret where the
     reward model knows the best response, else a_star_avg."""
@@ -80,14 +83,20 @@ class Match:
         try:
             env = make_env(
                 settings.task,
-                settings.reward,
+                play_reward(settings.task, settings.reward, settings.reward_model),
                 settings.signal,
                 batch_size=settings.prompts,
                 samples=settings.samples,
                 max_cycles=settings.rounds,
             )
+            game: Any = env.unwrapped.game
             rewrite = improve if isinstance(settings.task, Wordlist) else None
-            solver_player = PolicySolver(policy, settings.solver, improve=rewrite)
+            solver_player = PolicySolver(
+                policy,
+                settings.solver,
+                lambda prompts, responses: game.reward_model(prompts, responses),
+                rewrite,
+            )
         except (ValueError, FileNotFoundError) as error:
             raise UserError(" ".join(str(error).split())) from error
         env.reset(seed=int(world.generate_state(1)[0]))

@@ -13,6 +13,7 @@ from agents.base import Policy
 from agents.causal_lm import CausalLM
 from agents.decoding import Sampling
 from agents.table import TablePolicy
+from eva_env.rewards import AnyRewardModel, Ensemble, Retrained
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import RewardModel
 from eva_env.wordlist import Gold, Wordlist
@@ -29,8 +30,8 @@ def gold_reward(task: AnyTask) -> RewardModel:
     return task.reward_model("gold") if isinstance(task, TabularWorld) else Gold()
 
 
-def play_reward(task: AnyTask, reward: Reward) -> RewardModel:
-    """The reward that trains."""
+def base_reward(task: AnyTask, reward: Reward) -> RewardModel:
+    """The reward that trains, as it is before a ``reward_model`` stands in between."""
     if isinstance(task, TabularWorld):
         return task.reward_model(reward)
     if reward == "gold":
@@ -40,7 +41,25 @@ def play_reward(task: AnyTask, reward: Reward) -> RewardModel:
     return LearnedReward.load("wordlist")
 
 
-def make_env(task: AnyTask, reward: Reward, signal: str | None, **sizes: int) -> Any:
+def play_reward(task: AnyTask, reward: Reward, reward_model: AnyRewardModel) -> RewardModel:
+    """The reward that trains: the settings of a reward model over the base that is named.
+
+    Gold teaches those that learn. The members of an ensemble are made here, from the starting
+    policy's answers to fresh human prompts, or to all kinds on the tabular rung.
+    """
+    base, gold = base_reward(task, reward), gold_reward(task)
+    if isinstance(reward_model, Retrained):
+        return reward_model.over(base, gold)
+    if not isinstance(reward_model, Ensemble):
+        return reward_model.over(base)
+    rng = np.random.default_rng(reward_model.seed)
+    kind = "uniform" if isinstance(task, TabularWorld) else "human"
+    prompts = task.seed(reward_model.comparisons, rng, kind)
+    responses = load_policy(task).sample(prompts, 4, rng)
+    return reward_model.bootstrap(base, gold, prompts, responses)
+
+
+def make_env(task: AnyTask, model: RewardModel, signal: str | None, **sizes: int) -> Any:
     """The rung's AEC environment; ``sizes`` are batch_size, samples and max_cycles.
 
     The N = B prompts of a text proposal are drawn without replacement, so each once; those of
@@ -48,11 +67,10 @@ def make_env(task: AnyTask, reward: Reward, signal: str | None, **sizes: int) ->
     the creator is paid true regret where the reward model knows the best response, else
     A*_avg, which estimates it.
     """
-    model = play_reward(task, reward)
     signal = signal or ("regret" if hasattr(model, "best") else "a_star_avg")
     common = {"signal": signal, **sizes}
     if isinstance(task, TabularWorld):
-        return pettingzoo.make("aec", "eva/Tabular-v0", world=task, reward=reward, **common)
+        return pettingzoo.make("aec", "eva/Tabular-v0", world=task, reward=model, **common)
     common |= {"task": task, "reward_model": model, "proposals": sizes["batch_size"]}
     return pettingzoo.make("aec", "eva/Text-v0", replacement=False, **common)
 

@@ -13,7 +13,7 @@ from eva_env.signals import Signal
 from eva_env.spaces import Choices, UnitBox
 from eva_env.tabular.board import Board
 from eva_env.tabular.world import TabularWorld
-from eva_env.types import CREATOR, SOLVER, Floats, Ints, Proposal
+from eva_env.types import CREATOR, SOLVER, Floats, Ints, Proposal, RewardModel
 
 DEFAULT_WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=4)
 """Eight prompts to publish and four responses, small enough to be learned in seconds."""
@@ -34,7 +34,7 @@ class TabularFace(Face):
         signal: the creator's payoff; see ``eva_env.game.Game``.
         zero_sum: pay the solver minus the creator's payoff.
         replacement: draw prompts i.i.d., or without replacement.
-        reward: "proxy" or "gold" rewards of the world.
+        reward: "proxy" or "gold" rewards of the world, or a reward model over integers.
         render_mode: "ansi", "human", "rgb_array" or None.
     """
 
@@ -50,11 +50,11 @@ class TabularFace(Face):
         signal: str | Signal = "regret",
         zero_sum: bool = False,
         replacement: bool = True,
-        reward: str = "proxy",
+        reward: str | RewardModel = "proxy",
         render_mode: str | None = None,
     ) -> None:
         world = DEFAULT_WORLD if world is None else world
-        model = world.reward_model(reward)
+        model = world.reward_model(reward) if isinstance(reward, str) else reward
         game = Game(
             model,
             batch_size=batch_size,
@@ -65,7 +65,7 @@ class TabularFace(Face):
             replacement=replacement,
         )
         self.reward_model = model
-        self.board = Board(world, model.matrix, batch_size, samples)
+        self.board = Board(world, getattr(model, "matrix", world.gold), batch_size, samples)
         super().__init__(game, world, self.board.size, render_mode)
         self.action_of, self.observation_of = action_spaces(self.board), spaces_seen(self.board)
         self.state_space = Box(0, 1, (1 + 4 * self.board.size,), np.float32)
