@@ -5,10 +5,11 @@ import pytest
 from tiny_task import Tiny, level
 
 from agents.base import Solver
-from agents.creators import ACCEL, PLR, SFL, RobustPLR
+from agents.creators import ACCEL, PLR, SFL, RobustPLR, UniformEvolve
 from agents.play import Budget, play
 from eva_env import text_v0
-from eva_env.types import Round
+from eva_env.tabular.world import TabularWorld
+from eva_env.types import Proposal, Round
 
 
 def answer(creator, n, score, rng, task=None):
@@ -66,6 +67,54 @@ def test_a_replayed_prompt_is_scored_anew():
     assert creator.buffer.steps[creator.buffer.slots].tolist() == [1] * 4
 
 
+def test_replay_waits_until_there_is_a_round_of_prompts():
+    creator, rng = PLR(replay=1.0), np.random.default_rng(0)
+    answer(creator, 6, variant, rng)
+    kinds = [answer(creator, 18, variant, rng)[2]["replay"] for _ in range(3)]
+    assert kinds == [0, 1, 1]
+
+
+def test_replay_begins_where_the_distribution_has_no_more():
+    """Twelve human prompts and rounds of 40: a round that brought nothing new tells."""
+    few = TabularWorld(topics=3, variants=3)
+    creator, rng = PLR(replay=1.0), np.random.default_rng(0)
+    proposals, replayed, brought = [], [], []
+    for _ in range(9):
+        known = set(creator.buffer)
+        proposal, _, logs = answer(creator, 40, float, rng, few)
+        proposals.append(proposal.prompts)
+        replayed.append(logs["replay"] == 1)
+        brought.append(len(set(proposal.prompts) - known))
+    assert replayed == [0 in brought[:t] for t in range(9)]
+    assert replayed[-1]
+    assert sorted(proposals[-1]) == sorted(creator.buffer)
+    assert len(creator.buffer) == 12
+
+
+def test_replay_begins_where_the_buffer_is_full():
+    creator, rng = PLR(replay=1.0, capacity=5), np.random.default_rng(0)
+    kinds = [answer(creator, 40, variant, rng)[2]["replay"] for _ in range(3)]
+    assert kinds == [0, 1, 1]
+    assert len(creator.propose(Tiny(), 40, rng).prompts) == 5
+
+
+def test_prompts_that_others_put_into_the_round_are_scored_as_well():
+    creator, rng = PLR(), np.random.default_rng(0)
+    proposal = creator.propose(Tiny(), 2, rng)
+    prompts, rewards = (proposal.prompts[0], "4:5:1"), np.array([[1.0, 0.0], [3.0, 0.0]])
+    creator.learn(Round(0, proposal, prompts, None, rewards, rewards[:, 0], {}), rng)
+    assert list(creator.buffer) == list(prompts)
+    assert creator.buffer.values[creator.buffer.slots].tolist() == [0.5, 1.5]
+
+
+def test_plr_asks_for_the_log_probabilities_that_its_signal_reads():
+    env = text_v0.env(max_cycles=3, batch_size=6, proposals=6, samples=2)
+    env.reset(seed=0)
+    rngs = np.random.default_rng(0), np.random.default_rng(1)
+    for round in play(env, PLR(signal="alignment_potential"), Counting(), rngs):
+        assert np.isfinite(round.logs["signal"])
+
+
 def test_plr_teaches_always_and_the_robust_kind_in_replay_rounds():
     for cls in (PLR, RobustPLR):
         creator, rng = cls(), np.random.default_rng(0)
@@ -79,7 +128,7 @@ def test_plr_teaches_always_and_the_robust_kind_in_replay_rounds():
 
 def test_accel_edits_the_best_of_what_it_replayed_and_scores_the_edits():
     creator, rng = ACCEL(edited=0.25), np.random.default_rng(0)
-    before, before_kind, edits = None, "new", 0
+    before, before_kind, edits = Proposal((), np.zeros(0)), "new", 0
     for _ in range(40):
         proposal, taught, _ = answer(creator, 8, variant, rng)
         assert taught == (creator.kind == "replay")
@@ -102,6 +151,97 @@ def test_accel_climbs_where_plr_cannot():
             answer(creator, 16, lambda p: level(p) + 0.1, rng)
         reached.append(max(map(level, creator.buffer)))
     assert reached == [0, 5]
+
+
+# T22: where evolving without a preference ends up
+
+OPERATOR_WEIGHTS = {"up": 3.0, "down": 2.0, "breadth_topic": 1.0, "breadth_variant": 2.0}
+
+
+def edit_kernel(world, weights):
+    """E (K, K): a prompt's rewrite, operators being tried in weighted random order.
+
+    The first that applies is taken, so that each of those that apply is with its share.
+    """
+    kernel = np.zeros((world.size, world.size))
+    for prompt, neighbours in enumerate(world.neighbours):
+        able = {name: targets for name, targets in neighbours.items() if targets}
+        for name, targets in able.items():
+            share = weights[name] / sum(weights[other] for other in able)
+            kernel[prompt, list(targets)] += share / len(targets)
+    return kernel
+
+
+def stationary(kernel, trainable):
+    """pi = pi E on the trainable prompts, as the solution of a linear system."""
+    inside = kernel[np.ix_(trainable, trainable)]
+    n = len(trainable)
+    system = np.vstack([inside.T - np.eye(n), np.ones(n)])
+    pi = np.zeros(len(kernel))
+    pi[trainable] = np.linalg.lstsq(system, np.eye(n + 1)[n], rcond=None)[0]
+    return pi
+
+
+def test_the_stationary_law_of_the_edits_balances_up_and_down():
+    """Rungs are a birth-death chain, so that pi_l P(up | l) = pi_l+1 P(down | l+1)."""
+    world = TabularWorld(topics=2, levels=4, variants=3)
+    kernel = edit_kernel(world, OPERATOR_WEIGHTS)
+    pi = stationary(kernel, world.trainable)
+    np.testing.assert_allclose(pi @ kernel, pi, atol=1e-12)
+    up, down = [3 / 6] + [3 / 8] * 2, [2 / 8] * 2 + [2 / 5]
+    law = np.cumprod([1.0, *np.divide(up, down)])
+    np.testing.assert_allclose(
+        np.bincount(world.prompt_levels, pi), law / law.sum(), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("rewrites", "rounds", "far"), [(1, 60, 1e-3), (3, 30, 1e-3), (3, 3, 1.0)]
+)
+def test_uniform_evolve_reaches_the_stationary_law_of_its_edits(rewrites, rounds, far):
+    """T22 for the loop as it is here: x <- m x + (1 - m) x (E + ... + E^R) / R, exactly.
+
+    In rounds of two prompts one is old (m = 1/2), a prompt of the last round by slot, and one
+    a rewrite of a prompt drawn from the distinct ones of that round, which for two is the same
+    as by slot; which of the R links of its chain is even. Human prompts D_0 only begin it
+    (notes' x <- (1 - m) x E + m D_0 mixes them in all along), repeats may pass, and some
+    operator always applies. So x_t = D_0 M^t, which tends to pi = pi E whatever m and R are;
+    after three rounds it is still on its way.
+    """
+    world = TabularWorld(topics=2, levels=4, variants=3)
+    kernel = edit_kernel(world, OPERATOR_WEIGHTS)
+    powers = [np.linalg.matrix_power(kernel, k) for k in range(1, rewrites + 1)]
+    step = 0.5 * np.eye(world.size) + 0.5 * np.mean(powers, axis=0)
+    human = np.isin(np.arange(world.size), world.trainable) & (world.prompt_levels < 2)
+    law = human / human.sum() @ np.linalg.matrix_power(step, rounds - 1)
+    pi = stationary(kernel, world.trainable)
+    assert np.abs(law - pi).sum() / 2 < far
+
+    games, rng = 250, np.random.default_rng(0)
+    last = np.zeros((games, 2), dtype=int)
+    for row in last:
+        creator = UniformEvolve(
+            fraction=1.0,
+            rewrites=rewrites,
+            old_share=0.5,
+            deduplicate=False,
+            operators=OPERATOR_WEIGHTS,
+        )
+        for _ in range(rounds):
+            row[:] = answer(creator, 2, lambda _: 1.0, rng, world)[0].prompts
+    rungs = world.prompt_levels[last]
+    z = deviation(rungs.mean(1), law @ world.prompt_levels)
+    of_rungs = [
+        deviation((rungs == rung).mean(1), law[world.prompt_levels == rung].sum())
+        for rung in range(world.levels)
+    ]
+    assert abs(z) < 4
+    assert np.abs(of_rungs).max() < 4
+
+
+def deviation(values, expected):
+    """z of the mean of independent values."""
+    return (values.mean() - expected) / (values.std() / np.sqrt(len(values)))
 
 
 # Sampling for learnability
@@ -148,6 +288,9 @@ class Counting(Solver):
 
     def respond(self, prompts, n, rng):
         return [["cat, dog"] * n for _ in prompts]
+
+    def logprobs(self, round):
+        return -np.ones(round.rewards.shape)
 
     def learn(self, round, rng):
         self.learned += 1

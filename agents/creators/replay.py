@@ -5,7 +5,7 @@ ones. All score their prompts into a buffer, from which replay rounds draw.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,8 +13,10 @@ from scipy.stats import rankdata
 
 from agents.base import Creator, Logs
 from agents.buffer import PromptBuffer
-from agents.creators.estimate import average, check_signal, measure
+from agents.creators.estimate import average, check_signal, measure, needs_logprobs
+from agents.creators.human import human_prompts
 from agents.evolve import Lineage, evolve, publish
+from agents.play import Replay
 from agents.weights import greedy, mix_staleness, share, weighted
 from eva_env.types import Floats, Proposal, Round, Task
 
@@ -25,10 +27,12 @@ Kind = Literal["new", "replay", "edit"]
 class PLR(Creator):
     """Prioritised level replay: play again what the signal finds worth it.
 
-    Jiang et al. 2021 (arXiv 2010.03934). A round replays with some probability, else draws
-    new prompts. Replayed are n prompts, without replacement, by (1 - rho) P_score + rho
+    Jiang et al. 2021 (arXiv 2010.03934), Sec. 3. A round replays with some probability, else
+    draws new prompts. Replayed are n prompts, without replacement, by (1 - rho) P_score + rho
     P_staleness, where P_score goes by the rank of the last score and P_staleness by the rounds
-    since then. The buffer keeps the highest scores.
+    since then. The buffer keeps the highest scores. Replay begins once the buffer is full or
+    holds n prompts, or a round of new prompts brought none that it had not. Ranks and ages
+    all change with every round, so that a round costs O(Q log Q) for Q prompts in the buffer.
     """
 
     signal: str = "a_star_avg"
@@ -42,7 +46,7 @@ class PLR(Creator):
     """Prompts that the buffer holds."""
 
     replay: float = 0.5
-    """Probability of a replay round, once the buffer holds as many prompts as a round."""
+    """Probability of a replay round, once there is enough to replay."""
 
     beta: float = 0.1
     """Temperature of the ranks: P_score is proportional to rank^(-1 / beta), best rank 1."""
@@ -62,23 +66,32 @@ class PLR(Creator):
         self.buffer = PromptBuffer(self.capacity)
         self.kind: Kind = "new"
         self.step = 0
+        self.exhausted = False
         self.last: dict[Any, Lineage] = {}
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
-        """Publish n new prompts, or n drawn from the buffer."""
-        self.kind = "new"
-        if len(self.buffer) >= n and rng.random() < self.replay:
+        """Publish n new prompts, or n drawn from the buffer: fewer if it holds fewer."""
+        ready = self.exhausted or len(self.buffer) >= min(n, self.capacity)
+        if ready and rng.random() < self.replay:
             self.kind = "replay"
-            return self._publish(self._draw(n, rng))
-        return self._publish([Lineage(p) for p in task.seed(n, rng, self.distribution)])
+            return self._publish(self._draw(min(n, len(self.buffer)), rng))
+        self.kind = "new"
+        return self._publish(human_prompts(task, n, rng, distribution=self.distribution))
+
+    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
+        """The round as played, with log-probabilities where the signal reads them."""
+        asked = needs_logprobs(self.signal)
+        return replace(round, logprobs=replay.logprobs(round)) if asked else round
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
         """Score the round's prompts into the buffer."""
         prompts, values = average(round.prompts, measure(self.signal, round))
         slots = self.buffer.find(prompts)
         self.buffer.update(slots[slots >= 0], values[slots >= 0], self.step)
-        new = np.flatnonzero(slots < 0)
-        self._insert([self.last[prompts[i]] for i in new], values[new])
+        new = [prompts[i] for i in np.flatnonzero(slots < 0)]
+        # A guard, or the game, may have put prompts in that were not proposed here.
+        self._insert([self.last.get(p, Lineage(p)) for p in new], values[slots < 0])
+        self.exhausted = not new if self.kind == "new" else self.exhausted
         self.step += 1
         replayed = float(self.kind == "replay")
         return {"signal": float(values.mean()), "replay": replayed} | self._size()
@@ -133,14 +146,15 @@ class ACCEL(RobustPLR):
     """Robust PLR that edits what it replays (Parker-Holder et al. 2022, arXiv 2203.01302).
 
     After a replay round the highest scores of it are rewritten by the task's operators, and the
-    next round answers these edits, without learning, to score them into the buffer.
+    next round answers these edits, without learning, to score them into the buffer. Rounds are
+    of one kind, as in the authors' batched code, since a round teaches as a whole or not.
     """
 
     edited: float = 0.25
     """Share of a replayed round, its highest scores, that is edited; at least one prompt is."""
 
-    operators: dict[str, float] | None = None
-    """Relative probability of each rewrite operator; None: all alike."""
+    operators: dict[str, float] = field(default_factory=dict)
+    """Relative probability of each rewrite operator; empty: all alike."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,8 +177,9 @@ class ACCEL(RobustPLR):
             )[:n]
             if edits:
                 self.kind = "edit"
-                fill = task.seed(n - len(edits), rng, self.distribution)
-                return self._publish([*edits, *map(Lineage, fill)])
+                known = {one.prompt for one in edits}
+                fill = human_prompts(task, n - len(edits), rng, known, self.distribution)
+                return self._publish(edits + fill)
         return super().propose(task, n, rng)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
