@@ -1,4 +1,4 @@
-"""Losses on pairs against TRL's own values (``tests/goldens/make.py`` makes and checks them)."""
+"""Losses on pairs against the values that ``tests/goldens/make.py`` has from TRL's own code."""
 
 import json
 from pathlib import Path

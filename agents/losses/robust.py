@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+ROUNDING = 1e-5
+"""Gaps are sums of float32 log-probabilities."""
+
 
 def worst_case(gaps: Tensor, radius: float) -> Tensor:
     """Weights (P,) of mean 1 that the follower of SGPO puts on pairs of implicit reward gap.
@@ -14,12 +17,13 @@ def worst_case(gaps: Tensor, radius: float) -> Tensor:
     needed: -log sigmoid is convex and falls, so that mass, if it moves at all, gains most by
     moving to the smallest gap, and gains most by unit of distance from where it is nearest.
     So the pairs are emptied into the worst one, the nearest first, until the radius is spent,
-    whatever convex falling loss it is.
+    whatever convex falling loss it is. Pairs whose gaps differ by ``ROUNDING`` at most are
+    treated alike, so that the start of a round, where all are 0, is not left to chance.
     """
     ordered, order = gaps.sort()
-    worst = ordered == ordered[0]
-    cost = (ordered - ordered[0]) / len(gaps)
-    left = radius - (cost.cumsum(0) - cost)
-    moved = torch.where(worst, 0.0, (left / cost).clamp(0, 1))
-    weights = torch.where(worst, 1 + moved.sum() / worst.sum(), 1 - moved)
+    alike = torch.cat([order.new_zeros(1), (ordered.diff() > ROUNDING).cumsum(0)])
+    cost = torch.zeros_like(gaps).index_add(0, alike, (ordered - ordered[0]) / len(gaps))
+    share = ((radius - (cost.cumsum(0) - cost)) / cost).clamp(0, 1)
+    moved = torch.where(alike > 0, share[alike], 0.0)
+    weights = torch.where(alike > 0, 1 - moved, 1 + moved.sum() / (alike == 0).sum())
     return torch.empty_like(gaps).scatter(0, order, weights)
