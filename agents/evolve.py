@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.operators import mutate_all, preferences
 from eva_env.types import Floats, Proposal, Task
 
 Step = tuple[Any, str]
@@ -77,7 +78,7 @@ def evolve(
     """
     if branches > 1 and score is None:
         raise ValueError(f"{branches} branches need a score to choose by; give one to evolve")
-    names, weights = _preferences(task, operators)
+    names, weights = preferences(task, operators)
     if keep is None:
         keep = np.ones((len(parents), rewrites), dtype=bool)
     if not sequential:
@@ -157,16 +158,6 @@ def rewrite(
     return steps
 
 
-def mutate_all(
-    task: Task, prompts: Sequence[Any], operators: Sequence[str], rng: np.random.Generator
-) -> list[Any | None]:
-    """Each prompt rewritten by its operator: in one call where the task has ``mutate_all``."""
-    batched = getattr(task, "mutate_all", None)
-    if batched is not None:
-        return batched(prompts, operators, rng)
-    return [task.mutate(p, name, rng) for p, name in zip(prompts, operators, strict=True)]
-
-
 def _best(steps: Sequence[Step | None], branches: int, score: Score) -> list[Step | None]:
     """Of each run of ``branches`` steps the one of highest score; NaN is the lowest."""
     made = [(i, step[0]) for i, step in enumerate(steps) if step is not None]
@@ -176,21 +167,3 @@ def _best(steps: Sequence[Step | None], branches: int, score: Score) -> list[Ste
         scores[list(rows)] = np.nan_to_num(score(prompts), nan=np.finfo(np.float64).min)
     best = scores.reshape(-1, branches).argmax(1) + branches * np.arange(len(steps) // branches)
     return [steps[i] for i in best]
-
-
-def _preferences(task: Task, operators: Mapping[str, float] | None) -> tuple[list[str], Any]:
-    """Operators that may be drawn, and their log-weights."""
-    if not task.operators:
-        raise ValueError(
-            f"{type(task).__name__} has no rewrite operators; play Static or Fresh instead"
-        )
-    if not operators:
-        return list(task.operators), np.zeros(len(task.operators))
-    unknown = sorted(set(operators) - set(task.operators))
-    if unknown or max(operators.values()) <= 0 or min(operators.values()) < 0:
-        raise ValueError(
-            f"operators must give weights >= 0, one of them positive, to some of "
-            f"{', '.join(task.operators)}; got {dict(operators)}"
-        )
-    names = [name for name in task.operators if operators.get(name, 0) > 0]
-    return names, np.log([operators[name] for name in names])

@@ -10,6 +10,7 @@ class Tiny:
     variants: int = 10_000
     operators: tuple[str, ...] = ("harder", "easier", "move")
 
+    depth, breadth, quality = ("harder",), ("move",), ("harder", "move")
     suites = {"hard": ("0:5:0",)}
 
     def seed(self, n, rng, distribution="human"):
@@ -25,6 +26,9 @@ class Tiny:
 
     def valid(self, prompt):
         return prompt not in self.suites["hard"]
+
+    def complexity(self, prompt):
+        return level(prompt)
 
     def topic(self, prompt):
         return prompt.split(":")[0]

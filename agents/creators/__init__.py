@@ -8,8 +8,8 @@ tests; a creator plays without it all the same.
 from agents.creators.adversarial import PAIRED as PAIRED
 from agents.creators.adversarial import Minimax as Minimax
 from agents.creators.eva import Eva as Eva
-from agents.creators.eva import UniformEvolve as UniformEvolve
 from agents.creators.eva_online import EvaOnline as EvaOnline
+from agents.creators.evolving import UniformEvolve as UniformEvolve
 from agents.creators.human import DomainRandomisation as DomainRandomisation
 from agents.creators.human import Fresh as Fresh
 from agents.creators.human import Oracle as Oracle
@@ -25,6 +25,10 @@ from agents.creators.selfplay import RZero as RZero
 from agents.creators.trained import Gibbs as Gibbs
 from agents.creators.trained import MirrorDescent as MirrorDescent
 from agents.creators.trained import PolicyGradient as PolicyGradient
+from agents.creators.variants import EvolComplexity as EvolComplexity
+from agents.creators.variants import EvolQuality as EvolQuality
+from agents.creators.variants import SelfInstruct as SelfInstruct
+from agents.creators.variants import TreeBestOfN as TreeBestOfN
 
 AnyCreator = (
     Static
@@ -33,6 +37,10 @@ AnyCreator = (
     | Oracle
     | UniformEvolve
     | Eva
+    | EvolComplexity
+    | EvolQuality
+    | SelfInstruct
+    | TreeBestOfN
     | EvaOnline
     | PLR
     | RobustPLR

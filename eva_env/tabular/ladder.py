@@ -8,6 +8,9 @@ import numpy as np
 from eva_env.types import Floats, Ints
 
 OPERATORS = ("up", "down", "breadth_topic", "breadth_variant")
+DEPTH, BREADTH = ("up",), ("breadth_topic", "breadth_variant")
+QUALITY = ("up", "breadth_variant")
+"""Operators by kind, for creators that use only some."""
 
 SKILL, SKILL_SPREAD = 2.2, 0.25
 """Inverse temperature of the reference policy at level 0, and its relative spread."""

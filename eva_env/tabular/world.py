@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eva_env.tabular import ladder
-from eva_env.tabular.ladder import OPERATORS
+from eva_env.tabular.ladder import BREADTH, DEPTH, OPERATORS, QUALITY
 from eva_env.tabular.reward import TabularReward, stream
 from eva_env.types import Floats, Ints
 
@@ -164,10 +164,8 @@ class TabularWorld:
 
     # The task
 
-    @property
-    def operators(self) -> tuple[str, ...]:
-        """One level up or down, another topic, another variant."""
-        return OPERATORS
+    operators, depth, breadth, quality = OPERATORS, DEPTH, BREADTH, QUALITY
+    """One level up or down, another topic, another variant; and which are of which kind."""
 
     @cached_property
     def suites(self) -> Mapping[str, Sequence[int]]:
@@ -192,6 +190,10 @@ class TabularWorld:
             raise ValueError(f"unknown operator {operator!r}; known: {', '.join(OPERATORS)}")
         targets = self.neighbours[self._checked(prompt)][operator]
         return targets[rng.integers(len(targets))] if targets else None
+
+    def complexity(self, prompt: int) -> float:
+        """The prompt's level."""
+        return float(self.prompt_levels[self._checked(prompt)])
 
     def valid(self, prompt: Any) -> bool:
         """Whether the prompt is an integer in 0 ... K-1 and not held out."""
