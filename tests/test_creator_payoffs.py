@@ -197,7 +197,7 @@ def test_trained_policies_by_the_law_that_they_publish(cls):
     np.testing.assert_allclose(softmax(proposal.logits), creator.mu, atol=1e-12)
     assert agrees(paid([proposal] * 600, rng), creator.mu @ EXPECTED[WORLD.trainable])
     if cls is Gibbs:
-        scores = estimates(creator.payoffs, creator.counts)
+        scores = estimates(creator.payoffs)
         np.testing.assert_allclose(creator.mu, gibbs(scores, np.full(size, 1 / size), 0.2))
 
 

@@ -20,8 +20,8 @@ from agents.creators.replay import ACCEL as ACCEL
 from agents.creators.replay import PLR as PLR
 from agents.creators.replay import RobustPLR as RobustPLR
 from agents.creators.selfplay import AZR as AZR
-from agents.creators.selfplay import STP as STP
 from agents.creators.selfplay import RZero as RZero
+from agents.creators.stp import STP as STP
 from agents.creators.trained import Gibbs as Gibbs
 from agents.creators.trained import MirrorDescent as MirrorDescent
 from agents.creators.trained import PolicyGradient as PolicyGradient

@@ -1,13 +1,15 @@
 """Creators from unsupervised environment design that play against the solver."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from agents.base import Solver
-from agents.creators.eva import Eva, Evolving
+from agents.creators.eva import Eva
+from agents.creators.evolving import Evolving
 from agents.play import Replay
 from agents.weights import Weighting, weigh, weighted
 from eva_env.signals import counterfactual_regret
@@ -59,7 +61,7 @@ class PAIRED(Evolving):
         if self.antagonist is None:
             self.antagonist = replay.solver.twin()
             if self.pending is not None:
-                self.antagonist.load_state_dict(self.pending)
+                self.antagonist.load_state_dict(deepcopy(self.pending))
                 self.pending = None
         other = replay(self.antagonist)
         replay.train(self.antagonist, other)
@@ -80,7 +82,7 @@ class PAIRED(Evolving):
         state = super().state_dict()
         antagonist = state.pop("antagonist")
         if antagonist is not None:
-            state["pending"] = antagonist.state_dict()
+            state["pending"] = deepcopy(antagonist.state_dict())
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -1,10 +1,12 @@
 """Estimate: how informative the answered prompts of a round are."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from agents.play import Replay
 from eva_env.signals import NEEDS_LOGPROBS, ROUND_SIGNALS, SIGNALS
 from eva_env.types import Floats, Round
 
@@ -19,6 +21,11 @@ def check_signal(name: str) -> None:
 def needs_logprobs(name: str) -> bool:
     """Whether the signal reads ``Round.logprobs``, which a creator must then ask for."""
     return name in NEEDS_LOGPROBS
+
+
+def with_logprobs(name: str, round: Round, replay: Replay) -> Round:
+    """The round, with the log-probabilities of its responses if the signal reads them."""
+    return replace(round, logprobs=replay.logprobs(round)) if needs_logprobs(name) else round
 
 
 def measure(name: str, round: Round) -> Floats:

@@ -7,10 +7,12 @@ from typing import Any, Literal
 import numpy as np
 
 from agents.base import Creator, Logs
-from agents.creators.estimate import average, check_signal, measure
+from agents.creators.estimate import average, check_signal, measure, with_logprobs
 from agents.creators.human import human_prompts
+from agents.creators.prompt_policy import spread
 from agents.creators.trained import kl_gradient, reinforce
 from agents.evolve import Lineage, mutate_all, publish
+from agents.play import Replay
 from eva_env.draw import softmax
 from eva_env.types import Floats, Proposal, Round, Task
 
@@ -106,12 +108,20 @@ class OperatorPolicy(Creator):
         """What is rewritten: the prompts that were answered last."""
         return self.answered
 
+    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
+        """The round as played, with log-probabilities where the signal reads them."""
+        return with_logprobs(self.signal, round, replay)
+
     def measure(self, round: Round) -> Floats:
         """What each prompt of a round is paid, (B,)."""
         return measure(self.signal, round)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
-        """Pay the operators and improve the policy; logs its entropy and KL in nats."""
+        """Pay the operators and improve the policy.
+
+        Logs entropy and KL in nats and the effective support, as means over draws, the share
+        of draws that gave no valid prompt, and that of new prompts.
+        """
         prompts, values = average(round.prompts, self.measure(round))
         self.answered = prompts
         signal = dict(zip(prompts, values.tolist(), strict=True))
@@ -126,10 +136,8 @@ class OperatorPolicy(Creator):
                 self._improve(context, *zip(*paid, strict=True))
         logs = {"signal": float(values.mean())}
         if self.drawn:
-            mu = np.mean([softmax(logits) for logits in self.logits.values()], axis=0)
-            entropy = -float((mu * np.log(np.maximum(mu, 1e-300))).sum())
-            logs |= {"entropy": entropy, "kl": float(np.log(len(mu)) - entropy)}
-            logs["failed"] = float(np.mean([draw[2] is None for draw in self.drawn]))
+            logs |= spread(softmax(np.stack([self.logits[draw[0]] for draw in self.drawn])))
+            logs["invalid"] = float(np.mean([draw[2] is None for draw in self.drawn]))
             logs["new"] = float(np.mean([draw[3] for draw in self.drawn]))
         return logs
 
