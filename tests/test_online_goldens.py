@@ -32,12 +32,12 @@ def golden_samples():
     return Samples(*parts, torch.zeros(12).double()), given["rewards"].view(3, 4)
 
 
-def check(value, samples, golden):
+def check(value, samples, golden, tolerance=1e-12):
     """A mean loss and its gradient in the tokens' log-probabilities are TRL's."""
     (gradient,) = torch.autograd.grad(value, samples.logprobs)
-    assert value.item() == pytest.approx(golden["loss"], abs=1e-12)
+    assert value.item() == pytest.approx(golden["loss"], abs=tolerance)
     difference = gradient - double(golden["gradient"])
-    assert (difference * samples.mask).abs().max() < 1e-12
+    assert (difference * samples.mask).abs().max() < tolerance
 
 
 def test_rloo_is_that_of_trl():
@@ -55,10 +55,10 @@ def test_rloo_is_that_of_trl():
 @pytest.mark.parametrize("name", ["grpo", "dr_grpo", "dapo", "bnpo", "gspo"])
 def test_grpo_and_its_kin_are_those_of_trl(name):
     samples, rewards = golden_samples()
-    golden = GOLDEN[name]
+    golden, tolerance = GOLDEN[name], 1e-7  # TRL's standard deviation is in float32
     low, high, beta = (golden[key] for key in ("epsilon_low", "epsilon_high", "beta"))
     advantages = centred(rewards) if name == "dr_grpo" else standardised(rewards, 1, 1e-4)
-    assert advantages.flatten().tolist() == pytest.approx(golden["advantages"], abs=1e-12)
+    assert advantages.flatten().tolist() == pytest.approx(golden["advantages"], abs=tolerance)
     samples = replace(samples, advantages=advantages.flatten())
     value = {
         "grpo": lambda: losses.grpo(samples, low, beta).mean(),
@@ -67,7 +67,7 @@ def test_grpo_and_its_kin_are_those_of_trl(name):
         "bnpo": lambda: losses.dapo(samples, low, high, beta).sum() / samples.mask.sum(),
         "gspo": lambda: losses.gspo(samples, low, high, beta).mean(),
     }[name]()
-    check(value, samples, golden)
+    check(value, samples, golden, tolerance)
 
 
 def halves(samples):

@@ -51,7 +51,9 @@ def inputs() -> dict[str, Any]:
 
 def tensors() -> dict[str, Tensor]:
     """``inputs``, and the mask of the tokens."""
-    data = {name: torch.tensor(values).double() for name, values in inputs().items()}
+    data = {
+        name: torch.tensor(values, dtype=torch.float64) for name, values in inputs().items()
+    }
     data["mask"] = (torch.arange(LONGEST) < data["sizes"][:, None]).long()
     data["policy"].requires_grad_()
     return data
@@ -155,7 +157,7 @@ def nash_md() -> dict[str, Any]:
     given = (
         data["policy"][:half],
         data["reference"][:half],
-        torch.tensor(PREFERENCES).double(),
+        torch.tensor(PREFERENCES, dtype=torch.float64),
     )
     loss, *_ = NashMDTrainer._compute_losses(stand_in, *given)
     return NASH_MD | {"preferences": PREFERENCES} | learned(data, loss)
