@@ -10,6 +10,7 @@ import numpy as np
 from agents.base import Creator
 from agents.creators import AnyCreator, Eva
 from agents.decoding import Sampling
+from agents.guards import Guards
 from agents.play import Budget, play
 from agents.solvers import DPO, AnyMethod, PolicySolver
 from eva_env.rewards import AnyRewardModel, Plain
@@ -26,6 +27,8 @@ class Settings:
 
     creator: AnyCreator = field(default_factory=Eva)
     """Who makes the prompts."""
+    guards: Guards = field(default_factory=Guards)
+    """What is kept out of them, whoever makes them."""
     solver: AnyMethod = field(default_factory=DPO)
     """By which method the solver learns."""
     task: AnyTask = field(default_factory=Wordlist)
@@ -81,6 +84,7 @@ class Match:
         world, creator, solver = np.random.SeedSequence(settings.seed).spawn(3)
         policy = load_policy(settings.task, settings.policy, settings.sampling)
         try:
+            settings.guards.check(p for suite in settings.task.suites.values() for p in suite)
             env = make_env(
                 settings.task,
                 play_reward(settings.task, settings.reward, settings.reward_model),
@@ -102,7 +106,7 @@ class Match:
         env.reset(seed=int(world.generate_state(1)[0]))
         return cls(
             env,
-            copy.deepcopy(settings.creator),
+            settings.guards.around(copy.deepcopy(settings.creator)),
             solver_player,
             (np.random.default_rng(creator), np.random.default_rng(solver)),
         )
