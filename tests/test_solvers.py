@@ -1,7 +1,7 @@
 """Methods of learning: contracts for all of them, fixed points and bookkeeping for each."""
 
 import pickle
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import get_args
 
 import numpy as np
@@ -9,8 +9,22 @@ import pytest
 
 from agents.causal_lm import CausalLM
 from agents.optimise import Training, optimise
-from agents.solvers import DPO, RLOO, AnyMethod, PolicySolver
-from agents.solvers.pairs import build
+from agents.solvers import (
+    CPO,
+    DPO,
+    IPO,
+    KTO,
+    ORPO,
+    RLOO,
+    RPO,
+    SPPO,
+    AnyMethod,
+    PolicySolver,
+    RePO,
+    RobustDPO,
+    SimPO,
+    SLiC,
+)
 from agents.table import TablePolicy
 from eva_env.types import Proposal, Round
 from eva_env.wordlist import Gold, Wordlist
@@ -82,15 +96,6 @@ def test_every_method_skips_a_round_without_any_difference(method):
     logs = solver.learn(replace(flat, rewards=np.full((8, 4), 0.5)), rng)
     assert logs["gradient_steps"] == 0
     assert np.allclose(solver.policy.probabilities(), 1 / 3)
-
-
-def test_pairs_are_best_against_worst_and_ties_are_dropped():
-    responses = [["a", "b", "c"], ["d", "e", "f"], ["g", "h", "i"]]
-    rewards = np.array([[0.2, 0.9, 0.1], [0.5, 0.5, 0.5], [0.1, 0.0, 0.9]])
-    proposal = Proposal(["x", "y", "z"], np.zeros(3))
-    round = Round(0, proposal, ["x", "y", "z"], responses, rewards, rewards.max(1), {})
-    pairs = build(round)
-    assert (pairs.prompts, pairs.chosen, pairs.rejected) == (["x", "z"], ["b", "i"], ["c", "h"])
 
 
 def test_dpo_reference_is_the_round_start_or_the_run_start():
@@ -176,7 +181,21 @@ def test_a_step_that_is_not_finite_is_not_made(wrong):
     ("method", "settings", "message"),
     [
         (DPO, {"beta": -1.0}, "beta must be positive and finite, got -1.0"),
-        (DPO, {"beta": float("nan")}, "beta must be positive and finite, got nan"),
+        (DPO, {"beta": float("inf")}, "beta must be positive and finite, got inf"),
+        (
+            RobustDPO,
+            {"label_smoothing": 0.5},
+            r"label_smoothing must lie in \[0, 0.5\)",
+        ),
+        (RPO, {"alpha": -0.1}, "alpha must be finite and not negative, got -0.1"),
+        (IPO, {"tau": 0.0}, "tau must be positive and finite, got 0.0"),
+        (SPPO, {"eta": 0.0}, "eta must be positive and finite, got 0.0"),
+        (KTO, {"undesirable": 0.0}, "undesirable must be positive and finite, got 0.0"),
+        (SimPO, {"gamma": -0.1}, "gamma must be finite and not negative, got -0.1"),
+        (RePO, {"gamma": 0.0}, "gamma must be positive and finite, got 0.0"),
+        (CPO, {"alpha": -0.1}, "alpha must be finite and not negative, got -0.1"),
+        (ORPO, {"weight": 0.0}, "weight must be positive and finite, got 0.0"),
+        (SLiC, {"weight": -0.1}, "weight must be finite and not negative, got -0.1"),
         (RLOO, {"beta": -0.1}, "beta must be finite and not negative, got -0.1"),
         (RLOO, {"clip": 0.0}, "clip must be positive, got 0.0"),
     ],
@@ -184,3 +203,11 @@ def test_a_step_that_is_not_finite_is_not_made(wrong):
 def test_methods_name_the_setting_that_is_out_of_range(method, settings, message):
     with pytest.raises(ValueError, match=message):
         method(**settings)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_setting_of_a_method_is_not_a_number(method):
+    for field in fields(method):
+        if isinstance(field.default, float):
+            with pytest.raises(ValueError, match=rf"^{field.name} must .*, got nan"):
+                method(**{field.name: float("nan")})

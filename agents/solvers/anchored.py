@@ -39,7 +39,9 @@ class SGPO(DPO):
 
     The follower of their Stackelberg game re-weights the pairs (``losses.robust``), here those
     of an update, which stand for their groups of 100. A self-annotating solver is what every
-    solver of this game is. Their radius; the rest is DPO's.
+    solver of this game is. Their radius; the rest is DPO's, untuned. Where the
+    labels of a pair conflict and its gap is within the radius of 0, the follower keeps it
+    there: 0 is a fixed point, besides the one near DPO's.
     """
 
     radius: float = 0.01
