@@ -1,10 +1,4 @@
-"""What a task offers evolving: its operators, their kinds, rewrites and complexity in batches.
-
-Beyond ``eva_env.types.Task`` a task may have ``mutate_all(prompts, operators, rng)``, one call
-for many rewrites; ``complexity(prompt)`` or ``complexity_all(prompts, rng)``, which tree
-best-of-N compares rewrites by; and ``depth``, ``breadth`` and ``quality``, the names of its
-operators of each kind.
-"""
+"""What a task offers evolving: kinds of operators, rewrites in batches, complexity."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal

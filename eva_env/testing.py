@@ -27,6 +27,7 @@ def check_task(task: Task, prompts: int = 64) -> None:
     drawn = _check_seed(task, prompts)
     _check_suites(task, drawn)
     _check_mutate(task, drawn)
+    _check_optional(task, drawn)
     for prompt in drawn:
         topic = task.topic(prompt)
         _require(isinstance(topic, str), f"topic({prompt!r}) must be a string, got {topic!r}")
@@ -86,6 +87,23 @@ def _check_mutate(task: Task, drawn: Sequence[Any]) -> None:
     raise AssertionError(
         "mutate must raise ValueError for an operator that is not in operators"
     )
+
+
+def _check_optional(task: Any, drawn: Sequence[Any]) -> None:
+    for kind in ("depth", "breadth", "quality"):
+        unknown = [name for name in getattr(task, kind, ()) if name not in task.operators]
+        _require(not unknown, f"{kind} names {unknown}, which are not among the operators")
+    if hasattr(task, "mutate_all"):
+        names = [task.operators[i % len(task.operators)] for i in range(len(drawn))]
+        children = list(task.mutate_all(drawn, names, np.random.default_rng(2)))
+        _require(
+            len(children) == len(drawn),
+            f"mutate_all must give a rewrite or None for each of {len(drawn)} prompts, got "
+            f"{len(children)}",
+        )
+    if hasattr(task, "complexity"):
+        values = [task.complexity(prompt) for prompt in drawn]
+        _require(bool(np.isfinite(values).all()), f"complexity must be finite, got {values}")
 
 
 def check_reward_model(

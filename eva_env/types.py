@@ -74,7 +74,12 @@ class RewardModel(Protocol):
 
 
 class Task(Protocol):
-    """Where prompts come from: a seed distribution, rewrite operators, fixed suites."""
+    """Where prompts come from: a seed distribution, rewrite operators, fixed suites.
+
+    Optional, for creators that evolve: ``mutate_all(prompts, operators, rng)``, many rewrites
+    in one call; ``complexity(prompt)`` or ``complexity_all(prompts, rng)``, how much a prompt
+    asks for; ``depth``, ``breadth`` and ``quality``, names of the operators of each kind.
+    """
 
     @property
     def operators(self) -> Sequence[str]:
