@@ -17,6 +17,7 @@ bench: .venv/installed
 	$(BIN)/python -m experiments.benchmark_env
 	$(BIN)/python -m experiments.benchmark_decoding
 	$(BIN)/python -m experiments.benchmark_training
+	$(BIN)/python -m experiments.benchmark_buffer
 
 # Editable, so that only a change of the dependencies installs again.
 .venv/installed: pyproject.toml | .venv

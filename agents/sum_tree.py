@@ -31,12 +31,11 @@ class SumTree:
         return self.nodes[slots + (1 << self.depth)]
 
     def __setitem__(self, slots: Ints, weights: Floats | float) -> None:
-        """Set the weights, not negative, of k slots; k * depth nodes at most are touched."""
-        self.nodes[slots + (1 << self.depth)] = weights
-        nodes = np.unique(slots) + (1 << self.depth)
-        for _ in range(self.depth if len(nodes) else 0):
-            nodes = nodes >> 1
-            nodes = nodes[np.diff(nodes, prepend=0) > 0]
+        """Set the weights, not negative, of k slots; k nodes of each level at most change."""
+        nodes = slots + (1 << self.depth)
+        self.nodes[nodes] = weights
+        for width in 1 << np.arange(self.depth)[::-1]:
+            nodes = nodes >> 1 if len(slots) < width else np.arange(width, 2 * width)
             self.nodes[nodes] = self.nodes[2 * nodes] + self.nodes[2 * nodes + 1]
 
     def find(self, points: Floats) -> Ints:
