@@ -29,6 +29,10 @@ class Online(Trained):
 
     An update holds whole groups, a group being the n responses to a prompt, and the optimiser
     lives on. Groups without any advantage are skipped.
+
+    Only ``lr`` was tuned, and little: 5e-4, 1e-3 and 2e-3 on wordlist, one seed of four rounds
+    of 256 ``Fresh`` prompts; 1e-3 is within 0.006 gold reward of the best for every method. A
+    softmax table wants some 0.05.
     """
 
     lr: float = 1e-3
