@@ -21,8 +21,8 @@ class SFL(Creator):
 
     Rutherford et al. 2024, "No Regrets" (arXiv 2408.15099): prompts are drawn and scored by
     p (1 - p), p being the pass rate; the best of them make up a share of the training rounds
-    until the next scoring. The solver does not learn from scoring rounds, whose responses are
-    spent all the same.
+    until the next scoring, each once a round, new ones filling up where they are too few. The
+    solver does not learn from scoring rounds, whose responses are spent all the same.
     """
 
     distribution: str = "human"
