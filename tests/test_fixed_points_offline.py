@@ -1,9 +1,9 @@
-"""Fixed points of the methods on pairs that have a reference model (``tests.populations``)."""
+"""Fixed points of the methods on pairs that have a reference model (``pair_population``)."""
 
 import numpy as np
 import pytest
 import torch
-from populations import (
+from pair_population import (
     LAW,
     REFERENCE,
     SHOWN,

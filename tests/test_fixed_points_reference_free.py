@@ -1,8 +1,8 @@
-"""Fixed points of the methods on pairs without a reference, and of hinges (``populations``)."""
+"""Fixed points of the methods on pairs without a reference, and of hinges (``pair_population``)."""
 
 import numpy as np
 import pytest
-from populations import (
+from pair_population import (
     LAW,
     WON,
     M,

@@ -60,9 +60,8 @@ class Lookup:
         )
         sides = (known.better[number], known.worse[number])
         columns = (table[row, side] for table in tables for side in sides)
-        return Found(
-            Pairs(*columns, self.baseline), number, torch.from_numpy(row).to(now.device)
-        )
+        pairs = Pairs(*columns, baseline=self.baseline)
+        return Found(pairs, number, torch.from_numpy(row).to(now.device))
 
     @torch.no_grad()
     def measure(
