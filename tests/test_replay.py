@@ -217,7 +217,7 @@ def test_uniform_evolve_reaches_the_stationary_law_of_its_edits(rewrites, rounds
     pi = stationary(kernel, world.trainable)
     assert np.abs(law - pi).sum() / 2 < far
 
-    games, rng = 250, np.random.default_rng(0)
+    games, rng = 160, np.random.default_rng(0)
     last = np.zeros((games, 2), dtype=int)
     for row in last:
         creator = UniformEvolve(
