@@ -1,4 +1,4 @@
-"""Fixed points of the methods on pairs without a reference, and of hinges (``pair_population``)."""
+"""Fixed points of the methods on pairs without a reference model, and of hinges."""
 
 import numpy as np
 import pytest
