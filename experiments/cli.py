@@ -2,10 +2,14 @@
 
 import importlib
 import os
+import re
 import sys
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 Options = TypeVar("Options")
+
+HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Where a class name is split into words."""
 
 COMMANDS = {
     "train": "train one solver against one creator, and record everything",
@@ -35,9 +39,23 @@ def parse(options: type[Options], args: list[str], command: str) -> Options:
 
     config = (tyro.conf.CascadeSubcommandArgs,)
     try:
-        return tyro.cli(options, args=args, prog=f"eva {command}", config=config)
+        return tyro.cli(options, args=hyphenated(args), prog=f"eva {command}", config=config)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def hyphenated(args: list[str]) -> list[str]:
+    """The arguments with "solver:simpo" spelt "solver:sim-po", as tyro splits class names."""
+    from agents.creators import AnyCreator
+    from agents.solvers import AnyMethod
+    from eva_env.rewards import AnyRewardModel
+
+    names = [
+        cls.__name__ for u in (AnyCreator, AnyMethod, AnyRewardModel) for cls in get_args(u)
+    ]
+    split = {name.lower(): HUMP.sub("-", name).lower() for name in names}
+    found = [arg.partition(":") for arg in args]
+    return [head + colon + split.get(tail, tail) for head, colon, tail in found]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,9 +2,13 @@
 
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
+from agents.creators import AnyCreator
+from agents.solvers import AnyMethod
+from eva_env.rewards import AnyRewardModel
 from experiments import cli, evaluate, train
 
 
@@ -93,3 +97,24 @@ def test_the_module_runs_as_the_command():
         [sys.executable, "-m", "experiments", "--help"], capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (0, cli.USAGE + "\n")
+
+
+def test_names_may_be_written_without_hyphens():
+    given = ["creator:rzero", "solver:simpo", "--solver.lr", "0.1", "reward-model:noisy", "a:b"]
+    spelt = [
+        "creator:r-zero",
+        "solver:sim-po",
+        "--solver.lr",
+        "0.1",
+        "reward-model:noisy",
+        "a:b",
+    ]
+    assert cli.hyphenated(given) == spelt == cli.hyphenated(spelt)
+
+
+@pytest.mark.parametrize("kind", ["creator", "solver", "reward-model"])
+def test_every_registered_class_is_on_the_command_line(kind):
+    union = {"creator": AnyCreator, "solver": AnyMethod, "reward-model": AnyRewardModel}[kind]
+    for cls in get_args(union):
+        command = cli.parse(train.Command, [f"{kind}:{cls.__name__.lower()}"], "train")
+        assert type(getattr(command.settings, kind.replace("-", "_"))) is cls
