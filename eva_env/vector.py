@@ -16,6 +16,7 @@ from gymnasium.vector.utils import batch_space
 from eva_env.game import draw_without_replacement, softmax
 from eva_env.signals import SIGNALS
 from eva_env.tabular import env as tabular
+from eva_env.tabular.reward import TabularReward
 from eva_env.types import CREATOR, SOLVER, Floats, Ints, Proposal, Round
 from eva_env.views import Opponent
 
@@ -54,6 +55,11 @@ class TabularGames:
     """
 
     def __init__(self, face: tabular.raw_env, games: int) -> None:
+        if not isinstance(face.reward_model, TabularReward):
+            raise ValueError(
+                f"the vector engine plays rewards that are a table, not "
+                f"{type(face.reward_model).__name__}; give vectorization_mode='sync'"
+            )
         self.rules, self.games, self._first_model = face.game, games, face.reward_model
         self.board = replace(face.board, lead=(games,))
         self.reset(None)

@@ -36,7 +36,7 @@ class Wrapper(ABC):
     regret: text has no table, and a win rate depends on the other responses.
     """
 
-    base: Any = field(default=unbound, init=False, repr=False, compare=False)
+    base: Any = field(default_factory=lambda: unbound, init=False, repr=False, compare=False)
     """The reward model below; ``over`` binds it."""
 
     @abstractmethod

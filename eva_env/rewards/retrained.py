@@ -23,7 +23,7 @@ class Retrained(Taught):
 
     every: int = 2
     """Rounds between refits."""
-    gold: Any = field(default=unbound, init=False, repr=False, compare=False)
+    gold: Any = field(default_factory=lambda: unbound, init=False, repr=False, compare=False)
     """What the judge's choices follow."""
     fresh: Comparisons | None = field(default=None, init=False, repr=False, compare=False)
     """What the base is to be refitted on."""
