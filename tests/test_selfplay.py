@@ -57,9 +57,9 @@ def test_azr_learns_from_solvable_proposals_and_remembers_the_last():
     assert set(proposal.prompts) <= set(creator.references())
 
 
-def stp_round(creator, rates, rng, n=20):
+def stp_round(creator, rates, rng, n=20, task=Tiny(levels=40)):  # noqa: B008 - frozen
     """A round in which every prompt passes as often as ``rates(lineage)`` of 10 says."""
-    proposal = creator.propose(Tiny(levels=40), n, rng)
+    proposal = creator.propose(task, n, rng)
     pairs = zip(proposal.prompts, proposal.operators, strict=True)
     rewards = [[1.0] * rates(p, o) + [0.0] * (10 - rates(p, o)) for p, o in pairs]
     round = round_of(list(proposal.prompts), rewards, [["x"] * 10] * n, proposal)
@@ -91,16 +91,40 @@ def test_stp_band_is_open_at_both_ends(passes, kept):
     assert logs["kept"] == kept
 
 
-def test_stp_seeds_are_what_the_solver_can_do_and_no_more():
+def test_stp_seeds_are_what_the_solver_can_do_and_targets_what_it_cannot():
     creator, rng = STP(), np.random.default_rng(0)
-    stp_round(creator, lambda p, o: 4 if p[0] in "012" else 3, rng)
-    assert {p[0] for p in creator.seeds} <= set("012")
-    assert not creator.unsolved
+    first, _ = stp_round(creator, lambda p, o: {"0": 4, "1": 3, "2": 1}.get(p[0], 0), rng)
+    assert set(creator.seeds) == {p for p in first.prompts if p[0] == "0"}
+    assert set(creator.unsolved) == {p for p in first.prompts if p[0] in "34"}
+    second, _ = stp_round(creator, lambda p, o: 2 if o else 0, rng)
+    assert set(creator.seeds) == {p for p in first.prompts if p[0] == "0"}
+    assert {p for p in second.parents if p} <= set(creator.seeds)
+
+
+def test_stp_takes_no_more_than_its_share_from_a_seed():
+    creator, rng = STP(per_seed=0.15), np.random.default_rng(0)
+    stp_round(creator, lambda p, o: 0, rng)
+    creator.seeds = dict.fromkeys(["0:1:1", "1:1:1"])
     proposal, _ = stp_round(creator, lambda p, o: 0, rng)
-    assert set(proposal.prompts) <= set(creator.unsolved)
-    parents = {p for p in proposal.parents if p}
-    counts = [list(proposal.parents).count(parent) for parent in parents]
-    assert max(counts) <= 2  # a tenth of 20
+    assert [proposal.parents.count(seed) for seed in ("0:1:1", "1:1:1")] == [3, 3]
+    assert proposal.parents.count(None) == 14
+
+
+def test_stp_conjectures_are_new():
+    creator, rng, crowded = STP(), np.random.default_rng(0), Tiny(variants=40)
+    rounds = [stp_round(creator, lambda p, o: 10, rng, task=crowded)[0] for _ in range(9)]
+    made = [p for one in rounds for p, o in zip(one.prompts, one.operators, strict=True) if o]
+    assert len(made) == len(set(made)) == 80
+
+
+def test_stp_weighs_what_it_keeps_by_the_targets_that_are_no_conjectures():
+    creator, rng = STP(inelegant=0.0), np.random.default_rng(0)
+    creator.made = {"a b": "harder", "c d": "move", "c x": "easier"}
+    prompts = ["a b", "c d", "c x", "a b q"]
+    rewards = [[1] + [0] * 9, [1] + [0] * 9, [0] * 10, [0] * 10]
+    creator.learn(round_of(prompts, rewards, [["w"] * 10] * 4), rng)
+    # The one target votes for "a b": weights 2 and 0, on top of the credit to start with.
+    assert creator.credit == {"harder": 3.0, "move": 1.0}
 
 
 def test_stp_drops_the_least_elegant():

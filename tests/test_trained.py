@@ -4,15 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from test_creators import play
-from tiny_task import Tiny
 
-from agents.creators import Gibbs, MirrorDescent, OperatorPolicy, PolicyGradient
+from agents.creators import Gibbs, MirrorDescent, PolicyGradient
 from agents.creators.trained import estimates, kl_gradient, reinforce
 from eva_env.draw import softmax
 from eva_env.tabular.exact import gibbs, optimal_value
-from eva_env.tabular.world import TabularWorld
-from eva_env.types import Proposal, Round
+from eva_env.types import Round
 
 SCORES = np.array([0.9, 0.1, 0.5, 0.3, 0.7])
 
@@ -131,71 +128,6 @@ def test_unknown_prompts_count_as_the_mean_of_the_known():
     assert estimates(np.full(2, np.nan)).tolist() == [0, 0]
 
 
-def test_gibbs_publishes_every_trainable_prompt_with_log_mu():
-    world = TabularWorld(topics=2, levels=4, variants=2, responses=4)
-    creator, rng = Gibbs(), np.random.default_rng(0)
-    proposal = creator.propose(world, 8, rng)
-    assert sorted(proposal.prompts) == world.trainable.tolist()
-    creator.payoffs = np.arange(8.0)
-    creator.improve(np.zeros(0), np.zeros(0))
-    published = creator.propose(world, 8, rng)
-    np.testing.assert_allclose(softmax(published.logits), creator.mu)
-
-
-def test_a_text_pool_renews_itself_from_the_prompts_it_prefers():
-    creator = Gibbs(pool=64, alpha=0.02, renew=0.5, signal="mean")
-    rng = np.random.default_rng(0)
-    for _ in range(30):
-        proposal = creator.propose(Tiny(), 32, rng)
-        tops = np.array([float(p.split(":")[1]) / 5 for p in proposal.prompts])
-        rewards = np.stack([tops, tops], -1)
-        creator.learn(Round(0, proposal, proposal.prompts, None, rewards, tops, {}), rng)
-    levels = [int(p.split(":")[1]) for p in creator.place]
-    assert np.mean(levels) > 3
-    assert len(creator.place) == len(creator.prompts) == len(set(creator.place.values()))
-
-
-# The policy over operators
-
-
-class OneWay(Tiny):
-    """What is harder will be paid, what is easier not; "never" does not apply."""
-
-    def mutate(self, prompt, operator, rng):
-        moved = "move" if operator == "easier" else operator
-        return None if operator == "never" else super().mutate(prompt, moved, rng)
-
-
-def operator_run(creator, rounds, pay):
-    rng, task = (
-        np.random.default_rng(0),
-        OneWay(levels=1000, operators=("harder", "easier", "never")),
-    )
-    for _ in range(rounds):
-        proposal = creator.propose(task, 64, rng)
-        paid = np.array([pay(operator) for operator in proposal.operators])
-        rewards = np.stack([paid, paid], -1)
-        creator.learn(Round(0, proposal, proposal.prompts, None, rewards, paid, {}), rng)
-    return softmax(creator.logits[""])
-
-
-@pytest.mark.parametrize("ascent", ["mirror", "gradient"])
-def test_operators_are_drawn_by_the_gibbs_law_of_their_pay(ascent):
-    creator = OperatorPolicy(
-        signal="mean", ascent=ascent, alpha=0.5, step=0.2, invalid_penalty=0.5
-    )
-    mu = operator_run(creator, 500, lambda operator: float(operator == "harder"))
-    tilt = np.exp(np.array([1.0, 0.0, -0.5]) / 0.5)
-    np.testing.assert_allclose(mu, tilt / tilt.sum(), atol=0.05)
-    assert mu[0] > mu[1] > mu[2]
-
-
-def test_operators_have_a_policy_for_each_topic_if_asked():
-    creator = OperatorPolicy(signal="mean", context="topic")
-    *_, _ = play(creator, Tiny(), 32, 4)
-    assert set(creator.logits) == {"0", "1", "2", "3", "4"}
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -203,17 +135,8 @@ def test_operators_have_a_policy_for_each_topic_if_asked():
         (lambda: MirrorDescent(alpha=1.0, step=2.0), r"step \* alpha must lie in \(0, 1\)"),
         (lambda: PolicyGradient(memory=0.0), r"memory must lie in \(0, 1\], got 0.0"),
         (lambda: Gibbs(signal="x"), "unknown signal 'x'"),
-        (lambda: OperatorPolicy(step=0.0), "step must be positive, got 0.0"),
-        (lambda: OperatorPolicy(alpha=1.0), r"step \* alpha must lie below 1"),
     ],
 )
 def test_wrong_settings_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_proposals_have_prompts_of_the_pool_alone():
-    creator, rng = PolicyGradient(pool=40), np.random.default_rng(0)
-    proposal: Proposal = creator.propose(Tiny(), 16, rng)
-    assert set(proposal.prompts) <= set(creator.place)
-    assert len(creator.prompts) <= 40

@@ -125,15 +125,14 @@ class OperatorPolicy(Creator):
         prompts, values = average(round.prompts, self.measure(round))
         self.answered = prompts
         signal = dict(zip(prompts, values.tolist(), strict=True))
-        for context in sorted({draw[0] for draw in self.drawn}):
-            paid = [
-                (k, -self.invalid_penalty if child is None else signal[child] + bonus)
-                for where, k, child, new in self.drawn
-                if where == context and (child is None or child in signal)
-                for bonus in [self.novelty * new]
-            ]
-            if paid:
-                self._improve(context, *zip(*paid, strict=True))
+        paid: dict[str, list[tuple[int, float]]] = {}
+        for context, k, child, new in self.drawn:
+            if child is None:
+                paid.setdefault(context, []).append((k, -self.invalid_penalty))
+            elif child in signal:
+                paid.setdefault(context, []).append((k, signal[child] + self.novelty * new))
+        for context, pairs in paid.items():
+            self._improve(context, *zip(*pairs, strict=True))
         logs = {"signal": float(values.mean())}
         if self.drawn:
             logs |= spread(softmax(np.stack([self.logits[draw[0]] for draw in self.drawn])))
@@ -152,6 +151,5 @@ class OperatorPolicy(Creator):
         counts = np.bincount(index, minlength=len(mu))
         means = np.bincount(index, paid, minlength=len(mu)) / np.maximum(counts, 1)
         values = np.where(counts > 0, means, paid.mean())
-        self.logits[context] = (1 - self.step * self.alpha) * (
-            logits - logits.mean()
-        ) + self.step * (values - paid.mean())
+        log_mu = logits - logits.mean()
+        self.logits[context] = (1 - self.step * self.alpha) * log_mu + self.step * values
