@@ -29,9 +29,8 @@ class State(NamedTuple):
 class Mixture(torch.nn.Module):
     """p(token) proportional to own^(1 - weight) * other^weight, as a model that is decoded.
 
-    The one-step mixture of Nash-MD-PG; Munos et al. 2023 (arXiv 2312.00886, Sec. 7). By token
-    it is cheap to sample from; the mixture of whole responses, which the analysis has, differs
-    for more than one token.
+    The opponent of Nash-MD-PG, a token at a time; Munos et al. 2023 (arXiv 2312.00886). The
+    mixture of whole responses, which their analysis has, differs for more than one token.
     """
 
     def __init__(self, own: Any, other: Any, weight: float) -> None:

@@ -41,8 +41,7 @@ def standardised(rewards: Tensor, ddof: int, eps: float) -> Tensor:
 def preferred(rewards: Tensor, opponents: Tensor) -> Tensor:
     """Mean over opponents of P - 1/2, P = sigmoid(r - r'), of (B, m) and (B, k) -> (B, m).
 
-    The payoff of Nash-MD-PG and its control variate; Munos et al. 2023 (arXiv 2312.00886,
-    Sec. 7).
+    The payoff of Nash-MD-PG and its control variate; Munos et al. 2023 (arXiv 2312.00886).
     """
     gap = rewards[..., :, None] - opponents[..., None, :]
     return gap.sigmoid().mean(-1) - 0.5

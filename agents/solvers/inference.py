@@ -25,9 +25,8 @@ class BestOfN(Fixed):
     """Every response is the best of some candidates, by the solver's reward model.
 
     Stiennon et al. 2020 (arXiv 2009.01325). The law of the answer is F_k^n - F_(k-1)^n at the
-    k-th lowest reward, and its KL to the policy at most log n - (n - 1) / n nats; that's where
-    training is heading that pays as much KL (Beirami et al. 2024, arXiv 2401.01879). Candidates
-    are metered as tokens and reward calls.
+    k-th lowest reward, and its KL to the policy at most log n - (n - 1) / n nats (Beirami et
+    al. 2024, arXiv 2401.01879). Candidates are metered as tokens and reward calls.
     """
 
     candidates: int = 4

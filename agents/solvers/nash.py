@@ -17,7 +17,7 @@ from eva_env.types import Round
 
 @dataclass(frozen=True)
 class NashMD(Online):
-    """Nash-MD-PG; Munos et al. 2023 (arXiv 2312.00886, Sec. 7).
+    """Nash-MD-PG; Munos et al. 2023 (arXiv 2312.00886).
 
     Half of a prompt's responses (rounded up) are the policy's, the others those of its
     opponent, the geometric mixture of policy and starting model. The payoff of a response is
@@ -28,7 +28,7 @@ class NashMD(Online):
 
     mixture: float = 0.125
     """Share of the starting model in the opponent, in [0, 1]: 0 is self-play, 1 plays against
-    the starting model. 0.125 is the paper's best."""
+    the starting model."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
