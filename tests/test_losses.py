@@ -3,7 +3,6 @@
 Against TRL: ``test_trl_goldens``; fixed points: ``test_fixed_points_offline``.
 """
 
-import itertools
 import math
 
 import numpy as np
@@ -261,22 +260,3 @@ def test_dpo_falls_with_the_margin_and_its_slope_is_minus_beta_sigmoid():
     (slope,) = torch.autograd.grad(loss.sum(), chosen)
     margin = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
     assert torch.allclose(slope, -0.3 * torch.sigmoid(-0.3 * margin))
-
-
-def test_dpo_gradient_under_bradley_terry_labels_vanishes_at_the_optimum():
-    """T12 of the tabular notes: at pi* ~ pi_ref exp(r / beta), for any pair law."""
-    generator = torch.Generator().manual_seed(0)
-    beta, m = 0.4, 4
-    reference = torch.randn(m, generator=generator, dtype=torch.float64).log_softmax(0)
-    rewards = torch.randn(m, generator=generator, dtype=torch.float64)
-    law = torch.rand(m, m, generator=generator, dtype=torch.float64)
-    logits = (reference + rewards / beta).clone().requires_grad_()
-    logprobs = logits.log_softmax(0)
-    total = torch.zeros((), dtype=torch.float64)
-    for i, j in itertools.combinations(range(m), 2):
-        preferred = torch.sigmoid(rewards[i] - rewards[j])
-        for win, lose, chance in ((i, j, preferred), (j, i, 1 - preferred)):
-            pair = Pairs(logprobs[[win]], logprobs[[lose]], reference[[win]], reference[[lose]])
-            total = total + law[i, j] * chance * losses.dpo(pair, beta)[0]
-    (gradient,) = torch.autograd.grad(total, logits)
-    assert gradient.abs().max() < 1e-12
