@@ -100,17 +100,17 @@ class CausalLM:
     def features(self, prompts: Sequence[str]) -> torch.Tensor:
         """Last hidden state at the prompts' last tokens, (P, d) in float32."""
         ids = self.encode(prompts)
-        found: list[torch.Tensor] = [torch.empty(0)] * len(ids)
-        for part in cut(np.array([len(prompt) for prompt in ids]), FORWARD):
+        parts, rows = cut(np.array([len(prompt) for prompt in ids]), FORWARD), []
+        for part in parts:
             tokens, mask = left_pad([ids[i] for i in part], self.model.device)
-            places = (mask.cumsum(-1) - 1).clamp(min=0)
             state = self.model.base_model(
-                input_ids=tokens, attention_mask=mask, position_ids=places, use_cache=False
+                input_ids=tokens,
+                attention_mask=mask,
+                position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+                use_cache=False,
             )
-            last = state.last_hidden_state[:, -1].float()
-            for i, row in zip(part, last, strict=True):
-                found[i] = row
-        return torch.stack(found)
+            rows.append(state.last_hidden_state[:, -1].float())
+        return torch.cat(rows)[torch.from_numpy(np.concatenate(parts).argsort())]
 
     def mixture(self, other: Self, weight: float) -> Self:
         """A policy to sample from: each token in proportion to own^(1 - weight) * other^weight.
