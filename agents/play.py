@@ -57,8 +57,12 @@ class Replay:
 
     def train(self, solver: Solver, round: Round) -> Logs:
         """Let another solver learn from a round; returns what it reports."""
+        tokens, calls = solver.tokens, solver.reward_calls
         logs = solver.learn(round, self.rng)
         self.budget.add(gradient_steps=int(logs.get("gradient_steps", 0)))
+        self.budget.add(
+            tokens=solver.tokens - tokens, reward_calls=solver.reward_calls - calls
+        )
         return logs
 
     def logprobs(self, round: Round) -> Floats:
@@ -90,9 +94,10 @@ def play(
         env.step(face.solver_action(solver.respond(game.prompts, game.samples, solver_rng)))
         round = replace(game.last, proposal=proposal)
         budget.add(prompts=game.batch_size, responses=round.rewards.size)
-        budget.add(tokens=solver.tokens - tokens)
-        budget.add(reward_calls=round.rewards.size + solver.reward_calls - calls)
         logs = dict(solver.learn(round, solver_rng)) if creator.teaches(round) else {}
         budget.add(gradient_steps=int(logs.get("gradient_steps", 0)))
+        # Some methods sample, and have samples scored, while they learn.
+        budget.add(tokens=solver.tokens - tokens)
+        budget.add(reward_calls=round.rewards.size + solver.reward_calls - calls)
         logs |= creator.learn(creator.watch(round, replay, creator_rng), creator_rng)
         yield replace(round, logs=logs)
