@@ -37,6 +37,7 @@ def test_a_penalty_in_the_reward_leads_to_the_gibbs_policy(method, memory):
 
 
 def test_a_baseline_moves_no_gradient_and_ppo_without_a_critic_is_reinforce():
+    """T10: by enumeration of all samples, RLOO's and the others' ascent is pi (R - V)."""
     policy = torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64)
     plain = gradient(REINFORCE(beta=BETA, baseline="none"), policy)
     without = PPO(beta=BETA, whiten=False)
