@@ -42,6 +42,17 @@ def test_operators_are_drawn_by_the_gibbs_law_of_their_pay(ascent):
     assert mu[0] > mu[1] > mu[2]
 
 
+@pytest.mark.parametrize("ascent", ["mirror", "gradient"])
+def test_an_operator_that_alone_was_drawn_is_not_preferred_for_it(ascent):
+    creator = OperatorPolicy(ascent=ascent)
+    creator.logits[""] = np.zeros(3)
+    creator._improve("", [0, 0], [1.0, 3.0])
+    np.testing.assert_allclose(softmax(creator.logits[""]), 1 / 3)
+    creator._improve("", [0, 1], [1.0, 3.0])
+    below, above, between = softmax(creator.logits[""])
+    assert below < between < above
+
+
 def test_operators_have_a_policy_for_each_topic_if_asked():
     creator = OperatorPolicy(signal="mean", context="topic")
     *_, _ = play(creator, Tiny(), 32, 4)
@@ -74,9 +85,9 @@ def test_a_policy_per_topic_is_logged_as_its_mean_over_draws():
     from_zero = np.mean([draw[0] == "0" for draw in creator.drawn])
     ones = np.ones((len(proposal.prompts), 2))
     logs = creator.learn(Round(0, proposal, proposal.prompts, None, ones, ones[:, 0], {}), rng)
-    assert logs["kl"] == pytest.approx(from_zero * np.log(3), abs=1e-3)
-    assert logs["entropy"] == pytest.approx((1 - from_zero) * np.log(3), abs=1e-3)
-    assert logs["effective_support"] == pytest.approx(np.exp(logs["entropy"]))
+    assert logs["creator_kl"] == pytest.approx(from_zero * np.log(3), abs=1e-3)
+    assert logs["creator_entropy"] == pytest.approx((1 - from_zero) * np.log(3), abs=1e-3)
+    assert logs["effective_support"] == pytest.approx(np.exp(logs["creator_entropy"]))
 
 
 @pytest.mark.parametrize(

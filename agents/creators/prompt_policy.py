@@ -149,8 +149,8 @@ def spread(policies: Floats) -> dict[str, float]:
     entropies = -(policies * np.log(np.maximum(policies, 1e-300))).sum(-1)
     entropy = float(entropies.mean())
     return {
-        "entropy": entropy,
-        "kl": float(np.log(policies.shape[-1])) - entropy,
+        "creator_entropy": entropy,
+        "creator_kl": float(np.log(policies.shape[-1])) - entropy,
         "effective_support": float(np.exp(entropy)),
     }
 
