@@ -10,7 +10,7 @@ import torch
 import tyro
 
 from agents.creators import UniformEvolve
-from agents.solvers import DPO, RLOO
+from agents.solvers import DPO, RLOO, BestOfN
 from eva_env.rewards import AnyRewardModel, Ensemble, LengthBiased, Noisy, Plain, Retrained
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
@@ -128,3 +128,17 @@ def test_gold_judges_whatever_is_played_for():
     assert rounds[-1].rewards.mean() > rounds[0].rewards.mean() + 10
     assert probabilities(match)[task.trainable, 5].min() > 0.5
     assert (rounds[-1].signal >= -1e-9).all()
+
+
+def test_best_of_n_chooses_by_the_reward_model_of_the_round():
+    """Of 64 candidates one is the last response, which a judge who likes length likes best."""
+    settings = Settings(
+        creator=UniformEvolve(),
+        solver=BestOfN(candidates=64),
+        task=TabularWorld(topics=2, levels=2, variants=2, responses=4),
+        reward_model=LengthBiased(bias=100.0),
+        rounds=1,
+        prompts=16,
+    )
+    (round,) = Match.open(settings).rounds()
+    assert (np.asarray(round.responses) == 3).mean() > 0.9

@@ -60,8 +60,8 @@ class Drifting(Biased):
     """A judge whose tastes walk at random: r(x, y) + the mean of u_t(w) over the words w of y.
 
     u_0 = 0 and u_{t+1} = u_t + std * standard normal, for each word on its own: a linear reward
-    whose parameters drift by a bounded amount a round, as in the analysis of NS-DPO (Son et al.
-    2025, arXiv 2407.18676). The integer response of a tabular world is a word.
+    whose parameters drift, for the study of preferences that do (as Son et al. 2025, arXiv
+    2407.18676). The integer response of a tabular world is a word.
     """
 
     std: float = 0.05

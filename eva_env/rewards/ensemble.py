@@ -17,11 +17,13 @@ from eva_env.types import Floats, RewardModel, Round
 class Ensemble(Taught):
     """The mean of its members' rewards, the least, or the mean less what they differ by.
 
-    ``min`` is worst-case optimisation (Coste et al. 2024, arXiv 2310.02743);
-    ``mean_minus_spread`` subtracts the standard deviation over the members (Eisenstein et al.
-    2023, arXiv 2312.09244). ``over`` binds members that there are, ``bootstrap`` makes them out
-    of one model. Members that learn from comparisons must share their origin, since such
-    rewards are fixed up to a constant by prompt.
+    ``min`` is the worst-case optimisation of Coste et al. 2024 (arXiv 2310.02743), and
+    ``mean_minus_spread`` their uncertainty-weighted one, but with the standard deviation over
+    the members where they have the variance, so that the coefficient has no unit. ``over``
+    binds members that there are; ``bootstrap`` makes them out of one model, whose errors they
+    then share for the most part (Eisenstein et al. 2023, arXiv 2312.09244). Members that were
+    fitted to comparisons apart differ by constants that mean nothing, a different one for each
+    prompt: take those of one origin.
     """
 
     reduce: Literal["mean", "min", "mean_minus_spread"] = "min"

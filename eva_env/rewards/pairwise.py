@@ -16,9 +16,9 @@ def win_rates(preferred: Floats, include_self: bool = True) -> Floats:
 
     ``preferred[b, i, j]`` in [0, 1] is the probability that response i, shown first, is
     preferred to response j. Both orders are averaged, P(i > j) = (p_ij + 1 - p_ji) / 2, so that
-    a liking for the first place cancels. SPPO's estimate (Wu et al. 2024, arXiv 2405.00675,
-    Sec. 4) is the mean over all j, i itself included, which counts as 1/2; without it the mean
-    is over the other n - 1. ValueError for another shape.
+    a liking for the first place cancels. SPPO's estimate (Wu et al. 2024, arXiv 2405.00675) is
+    the mean over all j, i itself included, which counts as 1/2; without it the mean is over the
+    other n - 1. ValueError for another shape.
     """
     preferred = np.asarray(preferred, dtype=np.float64)
     if preferred.ndim != 3 or not preferred.shape[1] == preferred.shape[2] >= 2:
