@@ -85,7 +85,9 @@ def test_best_of_n_does_not_choose_among_the_samples_that_it_is_compared_with():
     assert np.mean(own == plain) == pytest.approx(chance, abs=0.03)
 
 
-@pytest.mark.parametrize("task", [TabularWorld(topics=2, levels=4, variants=2), Wordlist()])
+@pytest.mark.parametrize(
+    "task", [TabularWorld(topics=2, levels=4, variants=2), Wordlist(suite_size=40)]
+)
 def test_it_is_judged_by_the_best_of_its_candidates(task):
     given = {"creator": Fresh(), "solver": BestOfN(candidates=8), "task": task}
     given |= {"reward": "gold", "rounds": 1, "prompts": 6, "samples": 2}

@@ -64,7 +64,7 @@ def k3(samples: Samples) -> Tensor:
     average that of KL(reference || policy).
     """
     difference = samples.reference - samples.logprobs
-    return difference.exp() - difference - 1
+    return difference.expm1() - difference
 
 
 def ppo(samples: Samples, clip: float) -> Tensor:
