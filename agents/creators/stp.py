@@ -25,6 +25,7 @@ class STP(Creator):
     weighed towards targets that are still unsolved, each of which votes for the conjecture most
     like it, up to ``cap`` times the mean. The paper trains its conjecturer on the kept by
     maximum likelihood; here the operators are drawn as often as the kept were made by them.
+    Give prompts at least 5 responses: of four, one that passes is a quarter already.
     """
 
     passing: float = PASSING
