@@ -100,7 +100,7 @@ CASES = {
 }
 
 EXPECTED = expected_signal("a_star_avg", TABLE.probabilities(), WORLD.gold, SAMPLES)
-GAMES = 800
+GAMES = 600
 
 
 def paid(proposals, rng, batch=8):
