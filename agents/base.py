@@ -29,6 +29,9 @@ class Creator(ABC):
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """At most n prompts of the task with logits, for the coming round."""
 
+    def meet(self, solver: "Solver") -> None:  # noqa: B027 - most need not
+        """Know the solver before it has learned; called when play begins, or goes on."""
+
     def teaches(self, round: Round) -> bool:
         """Whether the solver may learn from a round that this creator has proposed."""
         return True

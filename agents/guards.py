@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from agents.admission import REDRAWS, Admission, Contamination, spread_topics
-from agents.base import Creator, Logs
+from agents.base import Creator, Logs, Solver
 from agents.evolve import Lineage
 from agents.near_duplicates import NearDuplicates
 from agents.play import Replay
@@ -132,6 +132,10 @@ class Guarded(Creator):
         self._remember([one.prompt for one in slots])
         prompts, parents, operators = zip(*slots, strict=True)
         return Proposal(prompts, logits, parents, operators)
+
+    def meet(self, solver: Solver) -> None:
+        """Let the creator know the solver."""
+        self.creator.meet(solver)
 
     def teaches(self, round: Round) -> bool:
         """Whether the creator says so."""

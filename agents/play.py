@@ -60,9 +60,7 @@ class Replay:
         tokens, calls = solver.tokens, solver.reward_calls
         logs = solver.learn(round, self.rng)
         self.budget.add(gradient_steps=int(logs.get("gradient_steps", 0)))
-        self.budget.add(
-            tokens=solver.tokens - tokens, reward_calls=solver.reward_calls - calls
-        )
+        self.budget.add(tokens=solver.tokens - tokens, reward_calls=solver.reward_calls - calls)
         return logs
 
     def logprobs(self, round: Round) -> Floats:
@@ -86,6 +84,7 @@ def play(
     game = face.game
     budget = Budget() if budget is None else budget
     creator_rng, solver_rng = rngs
+    creator.meet(solver)
     while not game.done:
         proposal = creator.propose(face.task, face.proposals, creator_rng)
         env.step(face.creator_action(proposal))

@@ -11,14 +11,20 @@ from agents.base import Creator
 from agents.creators import AnyCreator, Eva
 from agents.decoding import Sampling
 from agents.guards import Guards
+from agents.operators import preferences
 from agents.play import Budget, play
-from agents.solvers import DPO, AnyMethod, PolicySolver
-from eva_env.rewards import AnyRewardModel, Plain
+from agents.solvers import DPO, SPPO, AnyMethod, PolicySolver
+from eva_env.rewards import AnyRewardModel, PairwiseWinRate, Plain
+from eva_env.tabular.world import TabularWorld
 from eva_env.types import Round
+from eva_env.verifiable import PASS_RATE_SIGNALS
 from eva_env.wordlist import Wordlist
 from eva_env.wordlist.improve import improve
 from experiments.errors import UserError
 from experiments.rungs import AnyTask, load_policy, make_env, play_reward
+
+PASSED = {signal.__name__ for signal in PASS_RATE_SIGNALS}
+"""Signals that count the responses that pass."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,33 @@ class Settings:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
 
 
+def check(settings: Settings) -> None:
+    """Raise ValueError for players that do not fit the task or the reward."""
+    task: Any = settings.task
+    operators = getattr(settings.creator, "operators", None)
+    if operators:
+        preferences(task, operators)
+    pairwise = isinstance(settings.reward_model, PairwiseWinRate)
+    if pairwise and isinstance(settings.solver, SPPO) and not settings.solver.pairwise:
+        raise ValueError(
+            "SPPO would make win rates of the win rates that reward-model:pairwise-win-rate "
+            "gives; add --solver.pairwise"
+        )
+
+
+def remark(settings: Settings) -> str | None:
+    """What a user should know of pass rates on a reward without a scale; None if nothing."""
+    creator = settings.creator
+    counts = hasattr(creator, "passing") or getattr(creator, "signal", "") in PASSED
+    if not counts or settings.reward != "proxy" or isinstance(settings.task, TabularWorld):
+        return None
+    return (
+        f"{type(creator).__name__} counts the responses that pass, but the proxy's rewards are "
+        f"logits without a scale; watch the pass rate, set --creator.passing where there is "
+        f"one, or take --reward gold"
+    )
+
+
 @dataclass
 class Match:
     """The two players at the table."""
@@ -84,6 +117,7 @@ class Match:
         world, creator, solver = np.random.SeedSequence(settings.seed).spawn(3)
         policy = load_policy(settings.task, settings.policy, settings.sampling)
         try:
+            check(settings)
             settings.guards.check(p for suite in settings.task.suites.values() for p in suite)
             env = make_env(
                 settings.task,

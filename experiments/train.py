@@ -15,7 +15,7 @@ from experiments.display import Board
 from experiments.errors import UserError
 from experiments.genealogy import Genealogy, summarise
 from experiments.judge import Judge
-from experiments.match import Match, Settings
+from experiments.match import Match, Settings, remark
 from experiments.records import Run
 
 Row = dict[str, Any]
@@ -90,6 +90,9 @@ def main(args: list[str]) -> int:
     run, settings = open_run(command, ["train", *args])
     log = wandb_log(command.wandb, run, settings) if command.wandb != "off" else None
     name = type(settings.creator).__name__
+    note = remark(settings)
+    if note:
+        print(f"eva train: {note}", file=sys.stderr)
     try:
         with Board([name], settings.rounds) as board:
             for row in train(run, settings):

@@ -137,3 +137,21 @@ def test_a_saved_paired_creator_and_its_antagonist_continue_identically():
     assert np.array_equal(before.policy.probabilities(), after.policy.probabilities())
     assert not np.array_equal(before.policy.probabilities(), solver.policy.probabilities())
     assert budget.responses == 3 * 2 * 16 * 4
+
+
+def test_the_antagonist_is_the_solver_as_it_was_before_it_learned():
+    world = TabularWorld(topics=2, levels=4, variants=2, responses=4)
+    env = tabular_v0.env(world=world, batch_size=16, samples=4, max_cycles=1)
+    env.reset(seed=0)
+    learner = PolicySolver(TablePolicy(world.reference_logits), DPO(lr=0.05))
+    start, seen = learner.policy.probabilities(), []
+
+    class Spied(PAIRED):
+        def watch(self, round, replay, rng):
+            seen.append(self.antagonist.policy.probabilities())
+            return super().watch(round, replay, rng)
+
+    rngs = np.random.default_rng(1), np.random.default_rng(2)
+    list(play(env, Spied(), learner, rngs))
+    assert np.array_equal(seen[0], start)
+    assert not np.array_equal(learner.policy.probabilities(), start)

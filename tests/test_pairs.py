@@ -1,6 +1,7 @@
 """From a round to pairs: who is paired, what is dropped and counted."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.solvers import SPPO
 from agents.solvers.pairs import BUILDERS, Preferences, build, win_rates
 from eva_env.types import Proposal, Round
 
@@ -101,3 +103,13 @@ def test_pairs_of_several_rounds_are_joined():
 def test_mismatched_responses_are_another_prompts():
     pairs = build(a_round(np.random.default_rng(0).random((4, 3)))).mismatched()
     assert all(not c.startswith(x) and not r.startswith(x) for x, c, r in named(pairs))
+
+
+def test_sppo_takes_win_rates_as_they_are_if_told_so():
+    rewards = np.array([[0.9, 0.1, 0.5]])
+    round = Round(0, Proposal(["x"], np.zeros(1)), ["x"], [["a", "b", "c"]], rewards, None, {})
+    assert SPPO(pairwise=True).wins(round) is rewards
+    assert SPPO().wins(round) == pytest.approx(win_rates(rewards))
+    assert build(round, wins=rewards).wins.tolist() == [[0.9, 0.1]]
+    with pytest.raises(ValueError, match=r"win rates in \[0, 1\], got 0.1 \.\.\. 2"):
+        SPPO(pairwise=True).wins(replace(round, rewards=np.array([[0.1, 2.0]])))

@@ -7,16 +7,17 @@ import types
 import numpy as np
 import pytest
 
-from agents.creators import Eva, EvaOnline, Fresh, UniformEvolve
+from agents.creators import SFL, Eva, EvaOnline, Fresh, UniformEvolve
 from agents.solvers import DPO, RLOO
 from agents.table import TablePolicy
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
+from experiments import cli
 from experiments import train as command
 from experiments.config import describe
 from experiments.errors import UserError
 from experiments.judge import Judge
-from experiments.match import Match, Settings
+from experiments.match import Match, Settings, remark
 from experiments.records import FILES, Run
 from experiments.train import flat, train
 
@@ -178,10 +179,14 @@ def test_unknown_signal_and_missing_checkpoint_are_user_errors(tmp_path):
         Match.open(settings(policy=str(tmp_path)))
 
 
-def test_what_a_player_refuses_in_play_is_a_user_error_and_loses_nothing(tmp_path):
-    chosen = settings(creator=Eva(signal="mean", operators={"sideways": 1.0}))
+def test_what_a_player_refuses_in_play_is_a_user_error_and_loses_nothing(tmp_path, monkeypatch):
+    def refuse(self, task, size, rng):
+        raise ValueError("no parents\nto be had")
+
+    monkeypatch.setattr(Eva, "select", refuse)
+    chosen = settings(creator=Eva(signal="mean"))
     run = start(tmp_path / "run", chosen)
-    with pytest.raises(UserError, match=r"operators must give weights .* got .'sideways'"):
+    with pytest.raises(UserError, match="no parents to be had"):
         list(train(run, chosen))
     assert [row["round"] for row in run.rows("rounds")] == run.checkpoints == [1]
 
@@ -262,3 +267,26 @@ def test_wandb_gets_the_numbers_of_the_record(tmp_path, monkeypatch):
     final = run.rows("evaluations")[-1]
     assert logged[-1][1]["evaluations/hard/win_rate"] == final["win_rate"]
     json.dumps(logged)
+
+
+def test_players_that_do_not_fit_are_refused_before_a_folder_is_made(tmp_path, capsys):
+    for args, message in (
+        (["creator:eva", "--creator.operators", "foo", "1.0"], "operators must give weights"),
+        (
+            ["solver:sppo", "reward-model:pairwise-win-rate"],
+            "SPPO would make win rates of the win rates",
+        ),
+    ):
+        assert cli.main(["train", *args, "--out", str(tmp_path / "run")]) == 1
+        error = capsys.readouterr().err
+        assert message in error
+        assert len(error.strip().splitlines()) == 1
+        assert not (tmp_path / "run").exists()
+
+
+def test_pass_rates_of_a_proxy_are_remarked_on():
+    assert "logits without a scale" in str(remark(Settings(creator=SFL())))
+    assert "logits without a scale" in str(remark(Settings(creator=Eva(signal="learnability"))))
+    assert remark(Settings(creator=SFL(), reward="gold")) is None
+    assert remark(Settings(creator=SFL(), task=TabularWorld())) is None
+    assert remark(Settings()) is None

@@ -56,13 +56,18 @@ class PAIRED(Evolving):
         self.antagonist: Solver | None = None
         self.pending: Mapping[str, Any] | None = None
 
-    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
-        """The round, with the regret against the antagonist as its signal."""
+    def meet(self, solver: Solver) -> None:
+        """Take a twin of the solver for antagonist, or take up the saved one."""
         if self.antagonist is None:
-            self.antagonist = replay.solver.twin()
+            self.antagonist = solver.twin()
             if self.pending is not None:
                 self.antagonist.load_state_dict(deepcopy(self.pending))
                 self.pending = None
+
+    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
+        """The round, with the regret against the antagonist as its signal."""
+        self.meet(replay.solver)
+        assert self.antagonist is not None
         other = replay(self.antagonist)
         replay.train(self.antagonist, other)
         if self.antagonist_reward == "mean":

@@ -43,10 +43,13 @@ def measure(name: str, round: Round) -> Floats:
     return values
 
 
+def plain(prompts: Sequence[Any]) -> list[Any]:
+    """Prompts as a list of strings or Python integers."""
+    return prompts.tolist() if isinstance(prompts, np.ndarray) else list(prompts)
+
+
 def average(prompts: Sequence[Any], values: Floats) -> tuple[list[Any], Floats]:
     """Distinct prompts in order of appearance, and the mean of each one's values."""
-    if isinstance(prompts, np.ndarray):
-        prompts = prompts.tolist()
     rows: dict[Any, int] = {}
-    row = np.array([rows.setdefault(prompt, len(rows)) for prompt in prompts])
+    row = np.array([rows.setdefault(prompt, len(rows)) for prompt in plain(prompts)])
     return list(rows), np.bincount(row, values) / np.bincount(row)

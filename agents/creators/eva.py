@@ -1,12 +1,12 @@
 """Offline eva: estimate -> sample -> evolve -> mix."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from agents.base import Logs
-from agents.creators.estimate import check_signal, measure, needs_logprobs
+from agents.creators.estimate import check_signal, measure, with_logprobs
 from agents.creators.evolving import Evolving
 from agents.play import Replay
 from agents.weights import (
@@ -73,10 +73,7 @@ class Eva(Evolving):
 
     def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
         """The round as played, or its prompts answered anew (``resample``)."""
-        seen = replay() if self.resample else round
-        if needs_logprobs(self.signal):
-            seen = replace(seen, logprobs=replay.logprobs(seen))
-        return seen
+        return with_logprobs(self.signal, replay() if self.resample else round, replay)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
         """Note which prompts were answered and their signal, and how noisy the rewards are."""

@@ -1,14 +1,14 @@
 """Online eva: a bounded buffer of rewrites, renewed with every mini-batch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from agents.base import Creator, Logs
 from agents.buffer import PromptBuffer
-from agents.creators.estimate import average, check_signal, measure, needs_logprobs
+from agents.creators.estimate import average, check_signal, measure, with_logprobs
 from agents.creators.human import human_prompts
 from agents.evolve import evolve, publish
 from agents.play import Replay
@@ -112,8 +112,7 @@ class EvaOnline(Creator):
 
     def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
         """The round as played, with log-probabilities where the signal reads them."""
-        asked = needs_logprobs(self.signal)
-        return replace(round, logprobs=replay.logprobs(round)) if asked else round
+        return with_logprobs(self.signal, round, replay)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
         """Drop the answered rewrites from the buffer, and mark the batch's best as parents."""

@@ -12,7 +12,7 @@ from agents.creators.selfplay import PASSING
 from agents.evolve import Lineage, publish
 from agents.weights import greedy, share
 from eva_env.types import Proposal, Round, Task
-from eva_env.verifiable import learnability
+from eva_env.verifiable import learnability, pass_rate
 
 
 @dataclass
@@ -77,6 +77,7 @@ class SFL(Creator):
         """Score the prompts, and keep the best when scoring ends."""
         prompts, values = average(round.prompts, learnability(round.rewards, self.passing))
         logs = {"learnability": float(values.mean()), "scoring": float(self.scores_now)}
+        logs["pass_rate"] = float(pass_rate(round.rewards, self.passing).mean())
         if self.scores_now:
             self.scores |= dict(zip(prompts, values.tolist(), strict=True))
         self.step += 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from agents.base import Creator, Logs
-from agents.creators.estimate import average, check_signal, measure, with_logprobs
+from agents.creators.estimate import average, check_signal, measure, plain, with_logprobs
 from agents.evolve import Lineage, evolve
 from agents.play import Replay
 from agents.weights import weighted
@@ -100,7 +100,7 @@ class PromptPolicy(Creator):
         Prompts that are not of the pool, a guard's or the game's, teach nothing.
         """
         values = measure(self.signal, round)
-        places = [self.place.get(prompt, -1) for prompt in _plain(round.prompts)]
+        places = [self.place.get(prompt, -1) for prompt in plain(round.prompts)]
         inside = np.array(places) >= 0
         logs = {"signal": float(values.mean())}
         if inside.any():
@@ -153,7 +153,3 @@ def spread(policies: Floats) -> dict[str, float]:
         "creator_kl": float(np.log(policies.shape[-1])) - entropy,
         "effective_support": float(np.exp(entropy)),
     }
-
-
-def _plain(prompts: Any) -> list[Any]:
-    return prompts.tolist() if isinstance(prompts, np.ndarray) else list(prompts)

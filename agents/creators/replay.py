@@ -5,7 +5,7 @@ ones. All score their prompts into a buffer, from which replay rounds draw.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from agents.base import Creator, Logs
 from agents.buffer import PromptBuffer
-from agents.creators.estimate import average, check_signal, measure, needs_logprobs
+from agents.creators.estimate import average, check_signal, measure, with_logprobs
 from agents.creators.human import human_prompts
 from agents.evolve import Lineage, evolve, publish
 from agents.play import Replay
@@ -80,8 +80,7 @@ class PLR(Creator):
 
     def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
         """The round as played, with log-probabilities where the signal reads them."""
-        asked = needs_logprobs(self.signal)
-        return replace(round, logprobs=replay.logprobs(round)) if asked else round
+        return with_logprobs(self.signal, round, replay)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
         """Score the round's prompts into the buffer."""

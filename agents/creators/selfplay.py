@@ -50,6 +50,13 @@ class RZero(Evolving):
             raise ValueError(f"band must lie in [0, 0.5], got {self.band}")
         if not self.repetition >= 0:
             raise ValueError(f"repetition must not be negative, got {self.repetition}")
+        if not 0 <= self.similar <= 1:
+            raise ValueError(f"similar must lie in [0, 1], got {self.similar}")
+
+    def learn(self, round: Round, rng: np.random.Generator) -> Logs:
+        """Note what was answered and what it pays; logs the pass rate."""
+        passed = float(pass_rate(round.rewards, self.passing).mean())
+        return {**super().learn(round, rng), "pass_rate": passed}
 
     def measure(self, round: Round) -> Floats:
         """What each prompt is paid, (B,) in [0, 1]; 0 out of the band."""
@@ -107,8 +114,9 @@ class AZR(OperatorPolicy):
         return super().measure(round)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
-        """Train the policy, and remember the round's prompts."""
-        logs = super().learn(round, rng)
+        """Train the policy, and remember the round's prompts; logs the pass rate."""
+        passed = float(pass_rate(round.rewards, self.passing).mean())
+        logs = {**super().learn(round, rng), "pass_rate": passed}
         self.past |= dict.fromkeys(self.answered)
         for prompt in list(self.past)[: max(0, len(self.past) - self.buffer)]:
             del self.past[prompt]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from agents.base import Creator, Logs
-from agents.creators.estimate import average
+from agents.creators.estimate import average, plain
 from agents.creators.human import human_prompts
 from agents.creators.selfplay import PASSING
 from agents.creators.similarity import similarities
@@ -112,7 +112,7 @@ class STP(Creator):
     def _elegant(self, conjectures: list[Any], round: Round) -> list[Any]:
         """The conjectures without the least elegant, in order."""
         shortest: dict[Any, float] = {}
-        for i, prompt in enumerate(_plain(round.prompts)):
+        for i, prompt in enumerate(plain(round.prompts)):
             for response, reward in zip(round.responses[i], round.rewards[i], strict=True):
                 if reward >= self.passing:
                     ratio = _size(response) / _size(prompt)
@@ -133,7 +133,3 @@ class STP(Creator):
 def _size(text: Any) -> int:
     """Words of a text; an integer is one."""
     return max(1, len(text.split())) if isinstance(text, str) else 1
-
-
-def _plain(prompts: Any) -> list[Any]:
-    return prompts.tolist() if isinstance(prompts, np.ndarray) else list(prompts)

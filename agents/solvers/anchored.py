@@ -7,6 +7,7 @@ from torch import Tensor
 from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
 from agents.solvers.offline import Anchored
+from eva_env.types import Floats, Round
 
 
 @dataclass(frozen=True)
@@ -144,9 +145,24 @@ class SPPO(Anchored):
     """Take win rates of 1 and 0 for chosen and rejected, as TRL does (its ``sppo_hard`` is
     twice the loss), instead of those against the n samples, which are the paper's."""
 
+    pairwise: bool = False
+    """The rewards are win rates already, as ``reward-model:pairwise-win-rate`` gives them; else
+    win rates are made of them by Bradley-Terry."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self._positive("eta")
+
+    def wins(self, round: Round) -> Floats:
+        """The rewards themselves, or their win rates; ValueError where they are none."""
+        if not self.pairwise:
+            return super().wins(round)
+        if round.rewards.min() < 0 or round.rewards.max() > 1:
+            raise ValueError(
+                f"pairwise needs rewards that are win rates in [0, 1], got "
+                f"{round.rewards.min():.3g} ... {round.rewards.max():.3g}; leave it off"
+            )
+        return round.rewards
 
     def loss(self, pairs: Pairs) -> Tensor:
         """Loss of each pair."""

@@ -16,8 +16,8 @@ from agents.losses.robust import worst_case
 from agents.optimise import Loss, optimise
 from agents.solvers.base import PolicySolver, Trained
 from agents.solvers.lookup import Lookup
-from agents.solvers.pairs import BUILDERS, Builder, Preferences, build
-from eva_env.types import Ints, Round
+from agents.solvers.pairs import BUILDERS, Builder, Preferences, build, win_rates
+from eva_env.types import Floats, Ints, Round
 
 Baseline = Callable[[Ints], Tensor]
 """The prompts of an update -> ``Pairs.baseline`` of its pairs, nats."""
@@ -74,6 +74,10 @@ class Offline(Trained):
         """Implicit reward of the chosen response minus that of the rejected, (P,)."""
         return pairs.margin
 
+    def wins(self, round: Round) -> Floats:
+        """Win rates of the responses against the n samples, (B, n) in [0, 1]."""
+        return win_rates(round.rewards)
+
     def check(self, solver: PolicySolver) -> None:
         """Raise ValueError if responses are to be rewritten and the solver cannot."""
         if self.improve_chosen and solver.improve is None:
@@ -84,7 +88,7 @@ class Offline(Trained):
 
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
         """Train on the round's pairs."""
-        preferences = build(round, self.pairs, self.margin, rng)
+        preferences = build(round, self.pairs, self.margin, rng, self.wins(round))
         logs: dict[str, float] = {"pairs": len(preferences.item)}
         logs |= {"ties": preferences.ties, "narrow": preferences.narrow}
         if self.improve_chosen and solver.improve and preferences.prompts:

@@ -113,6 +113,7 @@ def build(
     pairs: Builder = "best_worst",
     margin: float = 0.0,
     rng: np.random.Generator | None = None,
+    wins: Floats | None = None,
 ) -> Preferences:
     """The round's pairs, without those of equal reward or of rewards closer than ``margin``.
 
@@ -123,7 +124,7 @@ def build(
     rows = np.arange(len(round.prompts))[:, None]
     gap = round.rewards[rows, better] - round.rewards[rows, worse]
     kept = (gap > 0) & (gap >= margin)
-    wins = win_rates(round.rewards)
+    wins = win_rates(round.rewards) if wins is None else wins
     columns = np.broadcast_to(np.arange(wins.shape[1]), wins.shape)
     if pairs != "all":
         columns = np.hstack([better, worse])
