@@ -3,9 +3,9 @@
     python tests/goldens/make.py            write pairs.json
     python tests/goldens/make.py --check    compute it anew, and fail if it differs
 
-(``pip install -e ".[test-goldens]"`` brings TRL.) Made with TRL 1.16.0. The trainers are never set up:
-their loss methods are called on stand-ins that hold what they read, with log-probabilities by
-token in float64. TRL casts some of them to float32; that is switched off.
+(``pip install -e ".[test-goldens]"`` brings TRL.) Made with TRL 1.16.0. The trainers are
+never set up: their loss methods are called on stand-ins that hold what they read, with
+log-probabilities by token in float64. TRL casts some of them to float32; that is switched off.
 """
 
 import json
