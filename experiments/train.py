@@ -21,13 +21,14 @@ from experiments.records import Run
 Row = dict[str, Any]
 
 
-def train(run: Run, settings: Settings) -> Iterator[Row]:
+def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[Row]:
     """Play and record from the run's last checkpoint on; yields a row per round.
 
     That is the row of rounds.jsonl, with the rows of evaluations.jsonl by suite under
     ``evaluations`` where the round was judged. A new run begins with the row of round 0.
+    ``match`` is one of these settings that has just been opened; None opens one.
     """
-    match = Match.open(settings)
+    match = match or Match.open(settings)
     judge = Judge(settings.task, match.solver.policy.frozen(), settings.evaluation_samples)
     played = restore(run, match)
     genealogy = Genealogy.of(run.rows("prompts"))
@@ -87,7 +88,7 @@ class Command:
 def main(args: list[str]) -> int:
     """The command; returns the exit status."""
     command = parse(Command, args, "train")
-    run, settings = open_run(command, ["train", *args])
+    run, settings, match = open_run(command, ["train", *args])
     log = wandb_log(command.wandb, run, settings) if command.wandb != "off" else None
     name = type(settings.creator).__name__
     note = remark(settings)
@@ -95,7 +96,7 @@ def main(args: list[str]) -> int:
         print(f"eva train: {note}", file=sys.stderr)
     try:
         with Board([name], settings.rounds) as board:
-            for row in train(run, settings):
+            for row in train(run, settings, match):
                 board.update(name, settings.seed, row)
                 if log:
                     log(row)
@@ -106,20 +107,20 @@ def main(args: list[str]) -> int:
     return 0
 
 
-def open_run(command: Command, argv: list[str]) -> tuple[Run, Settings]:
-    """The run that a command starts or continues, and its settings."""
+def open_run(command: Command, argv: list[str]) -> tuple[Run, Settings, Match | None]:
+    """The run that a command starts or continues, its settings, and a new run's match."""
     settings = command.settings
     if command.resume is not None:
         if settings != Settings() or command.out is not None:
             raise UserError("a resumed run keeps its settings and folder; leave out the others")
         run = Run.open(command.resume)
-        return run, run.settings(Settings)
+        return run, run.settings(Settings), None
     if settings.policy and Path(settings.policy).is_dir():  # a name is not one
         settings = replace(settings, policy=str(Path(settings.policy).resolve()))
-    Match.open(settings)  # settings that are refused should leave no folder behind
+    match = Match.open(settings)  # settings that are refused should leave no folder behind
     players = f"{type(settings.creator).__name__}-{type(settings.solver).__name__}".lower()
     folder = command.out or Path("runs", f"{players}-{time.strftime('%Y%m%d-%H%M%S')}")
-    return Run.create(folder, describe(settings, argv)), settings
+    return Run.create(folder, describe(settings, argv)), settings, match
 
 
 def wandb_log(mode: str, run: Run, settings: Settings) -> Callable[[Row], None]:

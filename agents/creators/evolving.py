@@ -1,6 +1,6 @@
 """The loop of offline eva, draw -> evolve -> mix, and its play without a preference."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -92,28 +92,21 @@ class Evolving(Creator):
         parents = [self.answered[i] for i in self.select(task, size, rng)]
         chains = -(-quota // (self.rewrites if self.keep_all else 1))
         parents = (parents * -(-chains // size))[: max(chains, size)] if chains else []
-        return self.evolve(task, parents, self._keep(len(parents), quota, rng), rng)
-
-    def evolve(
-        self,
-        task: Task,
-        parents: Sequence[Any],
-        keep: NDArray[np.bool_],
-        rng: np.random.Generator,
-        **how: Any,
-    ) -> list[Lineage]:
-        """Rewrite parents; ``keep`` (parents, rewrites) says which rewrites are wanted."""
         return evolve(
             task,
             parents,
             self.rewrites,
             rng,
-            keep=keep,
+            keep=self._keep(len(parents), quota, rng),
             sequential=self.sequential,
             taken=self.seen if self.deduplicate else None,
             operators=self.preferences(task),
-            **how,
+            **self.branching(task, rng),
         )
+
+    def branching(self, task: Task, rng: np.random.Generator) -> dict[str, Any]:
+        """Arguments ``branches`` and ``score`` of ``agents.evolve.evolve``; none here."""
+        return {}
 
     def preferences(self, task: Task) -> Mapping[str, float]:
         """Relative probability of each rewrite operator; empty: all alike."""

@@ -93,7 +93,8 @@ class PLR(Creator):
         self.exhausted = not new if self.kind == "new" else self.exhausted
         self.step += 1
         replayed = float(self.kind == "replay")
-        return {"signal": float(values.mean()), "replay": replayed} | self._size()
+        size = float(len(self.buffer))
+        return {"signal": float(values.mean()), "replay": replayed, "buffer": size}
 
     def priorities(self) -> Floats:
         """Log-probabilities of replay, by ``buffer.slots``, (Q,)."""
@@ -122,9 +123,6 @@ class PLR(Creator):
             stay = np.setdiff1d(np.arange(len(values)), lowest - len(slots))
             lineages, values = [lineages[i] for i in stay], values[stay]
         self.buffer.add([one.prompt for one in lineages], lineages, values, self.step)
-
-    def _size(self) -> dict[str, float]:
-        return {"buffer": float(len(self.buffer))}
 
 
 @dataclass

@@ -4,15 +4,13 @@ Each is ``Eva`` with its own choice of operators, or of rewrites. ``operators``,
 overrules the choice of operators.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.creators.eva import Eva
-from agents.evolve import Lineage
 from agents.operators import complexity, of_kind
 from eva_env.types import Task
 
@@ -76,17 +74,9 @@ class TreeBestOfN(Eva):
         if self.branches < 2:
             raise ValueError(f"branches must be at least 2, got {self.branches}; 1 is Eva")
 
-    def evolve(
-        self,
-        task: Task,
-        parents: Sequence[Any],
-        keep: NDArray[np.bool_],
-        rng: np.random.Generator,
-        **how: Any,
-    ) -> list[Lineage]:
-        """Rewrite parents, a step keeping the best of its branches.
+    def branching(self, task: Task, rng: np.random.Generator) -> dict[str, Any]:
+        """The branches, and what to choose among them by.
 
-        Raises ValueError where the task does not say how complex a prompt is.
+        The score raises ValueError where the task does not say how complex a prompt is.
         """
-        how |= {"branches": self.branches, "score": lambda ps: complexity(task, ps, rng)}
-        return super().evolve(task, parents, keep, rng, **how)
+        return {"branches": self.branches, "score": lambda ps: complexity(task, ps, rng)}

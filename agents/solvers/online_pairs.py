@@ -18,6 +18,7 @@ from agents.solvers.base import PolicySolver, Trained
 from agents.solvers.lookup import Lookup
 from agents.solvers.online import beside, borrowed
 from agents.solvers.pairs import Columns, Preferences, best_worst, win_rates
+from eva_env.rewards.pairwise import sigmoid
 from eva_env.types import Floats, Ints, Round
 
 
@@ -80,7 +81,7 @@ class OnlinePairs(Trained):
         gap = round.rewards[row, one] - round.rewards[row, other]
         first = gap > 0
         if self.labels == "drawn":
-            first = rng.random(len(gap)) < 0.5 + 0.5 * np.tanh(gap / 2)
+            first = rng.random(len(gap)) < sigmoid(gap)
         kept = np.flatnonzero(gap != 0)
         wins = win_rates(round.rewards)
         return Preferences(

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from eva_env.rewards.pairwise import sigmoid
 from eva_env.types import Floats, Ints, Round
 
 Columns = tuple[Ints, Ints]
@@ -76,7 +77,7 @@ def win_rates(rewards: Floats) -> Floats:
     code of SPPO (Wu et al. 2024, arXiv 2405.00675, Sec. 4).
     """
     gap = rewards[:, :, None] - rewards[:, None, :]
-    return (0.5 + 0.5 * np.tanh(gap / 2)).mean(-1)
+    return sigmoid(gap).mean(-1)
 
 
 def best_worst(rewards: Floats, rng: np.random.Generator | None) -> Columns:
