@@ -53,6 +53,10 @@ class Settings:
     """Prompts proposed and drawn per round."""
     samples: int = 6
     """Responses to each prompt."""
+    max_reward_calls: int | None = None
+    """No further round is begun that would spend more reward calls than that, going by the
+    last one: some creators and methods have more responses scored per round than others, and
+    this is what makes their budgets equal. None: play all rounds."""
     policy: str | None = None
     """Folder of the checkpoint to start from. None: the one that ships with the task."""
     sampling: Sampling = field(default_factory=Sampling)
@@ -69,6 +73,7 @@ class Settings:
     def __post_init__(self) -> None:
         least = dict.fromkeys(("rounds", "prompts", "evaluate_every", "checkpoint_every"), 1)
         least |= {"samples": 2, "evaluation_samples": 2, "seed": 0}
+        least |= {} if self.max_reward_calls is None else {"max_reward_calls": 1}
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")

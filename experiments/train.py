@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,10 +34,14 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
     genealogy = Genealogy.of(run.rows("prompts"))
     if played < 0:
         yield {"round": 0, "evaluations": judged(run, judge, match, 0)}
+    spent = [0, *(row["budget"]["reward_calls"] for row in run.rows("rounds"))]
+    if exhausted(settings, spent):
+        return
     began = time.perf_counter()
     for round in match.rounds():
         played = round.index + 1
-        last = played == settings.rounds
+        spent.append(match.budget.reward_calls)
+        last = played == settings.rounds or exhausted(settings, spent)
         row = summarise(round, match.budget, time.perf_counter() - began)
         run.append("prompts", genealogy.rows(round))
         run.append("rounds", [row])
@@ -48,7 +52,19 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
         if last or played % settings.checkpoint_every == 0:
             run.save(played, match.solver.policy, match.state_dict())
         yield row | {"evaluations": evaluations}
+        if last:
+            return
         began = time.perf_counter()
+
+
+def exhausted(settings: Settings, spent: Sequence[int]) -> bool:
+    """Whether a round that costs as much as the last one would spend more than allowed.
+
+    ``spent`` are the reward calls up to each round, from 0 before the first on.
+    """
+    if settings.max_reward_calls is None or len(spent) < 2:
+        return False
+    return 2 * spent[-1] - spent[-2] > settings.max_reward_calls
 
 
 def restore(run: Run, match: Match) -> int:

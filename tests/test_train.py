@@ -75,6 +75,19 @@ def test_budget_counts_prompts_and_responses(finished):
     assert finished[0].rows("evaluations")[-1]["budget"] == spent
 
 
+def test_no_round_is_begun_that_would_exceed_the_allowed_reward_calls(tmp_path):
+    """8 prompts x 3 responses: 24 a round, 48 where Eva answers anew; resuming adds none."""
+    for resample, rounds in ((False, 3), (True, 1)):
+        chosen = settings(Eva(resample=resample), rounds=9, max_reward_calls=95)
+        run = start(tmp_path / str(resample), chosen)
+        assert [row["round"] for row in train(run, chosen)] == list(range(rounds + 1))
+        assert run.rows("rounds")[-1]["budget"]["reward_calls"] == 72 - 24 * resample
+        assert run.rows("evaluations")[-1]["round"] == run.checkpoints[-1] == rounds
+        assert list(train(run, chosen)) == []
+    with pytest.raises(ValueError, match="max_reward_calls must be at least 1, got 0"):
+        settings(max_reward_calls=0)
+
+
 def test_prompts_have_ids_and_every_parent_exists(finished):
     prompts = finished[0].rows("prompts")
     assert sum(row["drawn"] for row in prompts) == 40
