@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from agents.play import Replay
 
 Logs = Mapping[str, float]
+Grid = Mapping[str, Sequence[float]]
+"""Settings worth tuning: factors of each as configured, increasing, 1 among them."""
+
+THREES = (1 / 3, 1.0, 3.0)
 
 
 class Creator(ABC):
@@ -24,6 +28,9 @@ class Creator(ABC):
     configuration; what changes while playing is held in plain attributes, which
     ``__post_init__`` sets, so that no record or command line takes it for a setting.
     """
+
+    grid: ClassVar[Grid] = {}
+    """What a fair comparison tunes besides the solver's settings."""
 
     @abstractmethod
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:

@@ -36,6 +36,8 @@ class EvaOnline(Creator):
     buffer cannot fill is filled with human prompts.
     """
 
+    grid = {"evolve_fraction": (0.5, 1.0, 2.0), "ratio_evol": (0.5, 1.0, 1.5)}
+
     capacity: int = 3200
     """Rewrites that the buffer holds."""
 

@@ -1,16 +1,18 @@
 """The loop of offline eva, draw -> evolve -> mix, and its play without a preference."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.base import Creator, Logs
+from agents.base import THREES, Creator, Logs
 from agents.creators.estimate import average
 from agents.creators.human import human_prompts
 from agents.evolve import Lineage, evolve, publish
+from agents.operators import Kind, of_kind
 from agents.weights import share, weighted
 from eva_env.types import Floats, Ints, Proposal, Round, Task
 
@@ -25,6 +27,8 @@ class Evolving(Creator):
     are made and answered, uniformly over chains and depths; parents are rewritten again if
     ``fraction * rewrites`` falls short; where the operators fail, human prompts fill up.
     """
+
+    grid = {"depth": THREES, "fraction": THREES, "old_share": (0.5, 1.0, 2.0)}
 
     fraction: float = 0.25
     """Share of the distinct answered prompts that is drawn for rewriting; at least one is."""
@@ -54,6 +58,13 @@ class Evolving(Creator):
     operators: dict[str, float] = field(default_factory=dict)
     """Relative probability of each rewrite operator; empty: all alike."""
 
+    depth: float = 1.0
+    """The drift: probability of each operator that the task declares to go in depth, relative
+    to the others; only without ``operators``."""
+
+    kind: ClassVar[Kind | None] = None
+    """Rewrite by the task's operators of one kind alone."""
+
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
             raise ValueError(f"fraction must lie in (0, 1], got {self.fraction}")
@@ -61,6 +72,13 @@ class Evolving(Creator):
             raise ValueError(f"rewrites must be at least 1, got {self.rewrites}")
         if not 0 <= self.old_share <= 1:
             raise ValueError(f"old_share must lie in [0, 1], got {self.old_share}")
+        if not 0 < self.depth < math.inf:
+            raise ValueError(f"depth must be positive and finite, got {self.depth}")
+        if self.depth != 1 and (self.operators or self.kind):
+            raise ValueError(
+                f"depth={self.depth} would weigh operators that {type(self).__name__} has "
+                f"chosen already; leave it at 1, or the operators to the task"
+            )
         self.answered: list[Any] = []
         self.values: Floats = np.zeros(0)
         self.last: list[Lineage] = []
@@ -109,8 +127,17 @@ class Evolving(Creator):
         return {}
 
     def preferences(self, task: Task) -> Mapping[str, float]:
-        """Relative probability of each rewrite operator; empty: all alike."""
-        return self.operators
+        """Relative probability of each rewrite operator; empty: all alike.
+
+        Raises ValueError if the task does not say which operators are of a kind that is asked.
+        """
+        if self.operators or (self.kind is None and self.depth == 1):
+            return self.operators
+        if self.kind:
+            return of_kind(task, self.kind)
+        return dict.fromkeys(task.operators, 1.0) | dict.fromkeys(
+            of_kind(task, "depth"), self.depth
+        )
 
     def _keep(self, parents: int, quota: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Which of the (parents, rewrites) enter the mix: ``quota`` of them, uniformly."""

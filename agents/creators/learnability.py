@@ -25,6 +25,8 @@ class SFL(Creator):
     solver does not learn from scoring rounds, whose responses are spent all the same.
     """
 
+    grid = {"keep": (0.5, 1.0, 2.0), "rho": (0.5, 1.0, 1.5)}
+
     distribution: str = "human"
     """Where prompts come from. "uniform" is privileged: a generator of all levels, which the
     paper has."""

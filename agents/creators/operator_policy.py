@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.base import Creator, Logs
+from agents.base import THREES, Creator, Logs
 from agents.creators.estimate import average, check_signal, measure, with_logprobs
 from agents.creators.human import human_prompts
 from agents.creators.prompt_policy import spread
@@ -28,6 +28,8 @@ class OperatorPolicy(Creator):
     gradient with a leave-one-out baseline (Williams 1992), or by mirror ascent, which cannot
     get stuck at a vertex (see ``agents.creators.trained``).
     """
+
+    grid = {"alpha": THREES, "step": THREES, "old_share": (0.5, 1.0, 2.0)}
 
     signal: str = "a_star_avg"
     """What a rewrite is paid for: a name in ``eva_env.signals``, or ``payoff``."""

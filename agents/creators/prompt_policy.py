@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.base import Creator, Logs
+from agents.base import THREES, Creator, Logs
 from agents.creators.estimate import average, check_signal, measure, plain, with_logprobs
 from agents.evolve import Lineage, evolve
 from agents.play import Replay
@@ -26,6 +26,8 @@ class PromptPolicy(Creator):
     logits; of a larger one, prompts are drawn from mu without replacement and published alike,
     which shows the likely ones less often than mu would.
     """
+
+    grid = {"alpha": THREES, "renew": (0.5, 1.0, 2.0)}
 
     signal: str = "a_star_avg"
     """What a prompt is paid for: a name in ``eva_env.signals``, or ``payoff``, what the game

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import rankdata
 
-from agents.base import Creator, Logs
+from agents.base import THREES, Creator, Logs
 from agents.buffer import PromptBuffer
 from agents.creators.estimate import average, check_signal, measure, with_logprobs
 from agents.creators.human import human_prompts
@@ -34,6 +34,8 @@ class PLR(Creator):
     holds n prompts, or a round of new prompts brought none that it had not. Ranks and ages
     all change with every round, so that a round costs O(Q log Q) for Q prompts in the buffer.
     """
+
+    grid = {"replay": (0.5, 1.0, 1.5), "beta": THREES, "rho": THREES}
 
     signal: str = "a_star_avg"
     """The score: a name in ``eva_env.signals``, or ``payoff``, what the game pays."""

@@ -28,6 +28,8 @@ class STP(Creator):
     Give prompts at least 5 responses: of four, one that passes is a quarter already.
     """
 
+    grid = {"human_share": (0.5, 1.0, 1.5), "cap": (0.5, 1.0, 2.0)}
+
     passing: float = PASSING
     """Reward from which a response passes."""
 

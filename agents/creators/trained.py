@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agents.base import THREES
 from agents.creators.prompt_policy import PromptPolicy
 from eva_env.types import Floats, Ints
 
@@ -25,6 +26,8 @@ class PolicyGradient(PromptPolicy):
     has reached a vertex cannot leave it: the gradient vanishes with mu, whatever alpha is. With
     a large step it collapses for good; ``Gibbs`` and ``MirrorDescent`` do not.
     """
+
+    grid = PromptPolicy.grid | {"step": THREES}
 
     step: float = 10.0
     """Step size, in nats per unit of payoff."""
@@ -63,6 +66,8 @@ class MirrorDescent(PromptPolicy):
     2023, arXiv 2206.05825). Its fixed point is that of ``Gibbs``, which it nears at the rate
     1 - step * alpha a round.
     """
+
+    grid = PromptPolicy.grid | {"step": THREES}
 
     step: float = 2.0
     """Step size, in nats per unit of payoff; step * alpha must lie below 1."""

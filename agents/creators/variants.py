@@ -4,15 +4,17 @@ Each is ``Eva`` with its own choice of operators, or of rewrites. ``operators``,
 overrules the choice of operators.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from agents.creators.eva import Eva
-from agents.operators import complexity, of_kind
+from agents.operators import complexity
 from eva_env.types import Task
+
+FIXED = {name: factors for name, factors in Eva.grid.items() if name != "depth"}
+"""What is tuned where the operators are given."""
 
 
 @dataclass
@@ -22,9 +24,8 @@ class EvolComplexity(Eva):
     Deita, arXiv 2312.15685: EvolInstruct without its breadth. ``task.depth`` names them.
     """
 
-    def preferences(self, task: Task) -> Mapping[str, float]:
-        """The operators of depth, all alike; ValueError where the task declares none."""
-        return self.operators or of_kind(task, "depth")
+    grid = FIXED
+    kind = "depth"
 
 
 @dataclass
@@ -36,9 +37,8 @@ class EvolQuality(Eva):
     names the operators that are nearest.
     """
 
-    def preferences(self, task: Task) -> Mapping[str, float]:
-        """The operators that enrich, all alike; ValueError where the task declares none."""
-        return self.operators or of_kind(task, "quality")
+    grid = FIXED
+    kind = "quality"
 
 
 @dataclass
@@ -52,9 +52,8 @@ class SelfInstruct(Eva):
     sequential: bool = False
     """Rewrite k + 1 rewrites rewrite k, instead of all rewriting the drawn prompt."""
 
-    def preferences(self, task: Task) -> Mapping[str, float]:
-        """The operators of breadth, all alike; ValueError where the task declares none."""
-        return self.operators or of_kind(task, "breadth")
+    grid = FIXED
+    kind = "breadth"
 
 
 @dataclass

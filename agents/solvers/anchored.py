@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from agents.base import THREES
 from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
 from agents.solvers.offline import Anchored
@@ -17,6 +18,8 @@ class DPO(Anchored):
     The paper of eva has lr 5e-7, beta 0.05, 2 epochs, batch 8 for a 9 B model; the defaults
     here were tuned on the wordlist world with the creator ``Fresh`` alone.
     """
+
+    grid = Anchored.grid | {"beta": THREES}
 
     beta: float = 0.3
     """Strength of the tie to the reference, per nat."""
@@ -45,6 +48,8 @@ class SGPO(DPO):
     there: 0 is a fixed point, besides the one near DPO's.
     """
 
+    grid = DPO.grid | {"radius": THREES}
+
     radius: float = 0.01
     """Radius of the ball, in units of beta * m; 0 is DPO. Any other method has it as well."""
 
@@ -55,6 +60,8 @@ class RobustDPO(DPO):
 
     Tuned roughly: lr, ``label_smoothing``.
     """
+
+    grid = DPO.grid | {"label_smoothing": THREES}
 
     label_smoothing: float = 0.1
     """Share of pairs, in [0, 1/2), whose label is taken to be flipped; 0 is DPO."""
@@ -79,6 +86,8 @@ class RPO(DPO):
     of the micro-batch once more, which all but removes it, here it is not. Tuned roughly: lr,
     ``alpha``.
     """
+
+    grid = DPO.grid | {"alpha": THREES}
 
     lr: float = 1.2e-3
     """Peak learning rate of AdamW."""
@@ -114,6 +123,8 @@ class IPO(Anchored):
     eva's code has tau 0.6 on log-ratios per token, lr 5e-7. Tuned roughly: lr, ``tau``.
     """
 
+    grid = Anchored.grid | {"tau": THREES}
+
     tau: float = 0.1
     """Regularisation: the margin is drawn to 1 / (2 tau) nats."""
     length_averaged: bool = False
@@ -136,6 +147,8 @@ class SPPO(Anchored):
     batch 8. Tuned roughly: lr, ``eta``, which hangs on the scale of the rewards, since that of
     win rates does: a gold reward in [0, 1] leaves them near 1/2. ``hard`` wants eta near 10.
     """
+
+    grid = Anchored.grid | {"eta": THREES}
 
     lr: float = 1.2e-3
     """Peak learning rate of AdamW."""

@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from agents.base import Logs, Policy, Solver
+from agents.base import Grid, Logs, Policy, Solver
 from agents.batches import token_logprobs
 from agents.optimise import Training
 from eva_env.types import Floats, RewardModel, Round
@@ -116,6 +116,9 @@ class PolicySolver(Solver):
 class Method(ABC):
     """A way of answering, and of learning from a round."""
 
+    grid: ClassVar[Grid] = {}
+    """What a fair comparison tunes."""
+
     @abstractmethod
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
         """Change the solver's policy by what the round shows."""
@@ -139,3 +142,5 @@ class Method(ABC):
 @dataclass(frozen=True)
 class Trained(Training, Method):
     """A method that takes gradient steps, with the settings that these share."""
+
+    grid = {"lr": (0.25, 0.5, 1.0, 2.0, 4.0)}

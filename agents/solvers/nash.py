@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.base import THREES
 from agents.losses.advantages import preferred
 from agents.solvers.base import PolicySolver
 from agents.solvers.online import Online, beside, borrowed
@@ -25,6 +26,8 @@ class NashMD(Online):
     1/2 and the KL penalty. Fixed point: pi ~ reference exp(P(y > opponent) / beta).
     ``clip`` isn't the paper's.
     """
+
+    grid = Online.grid | {"mixture": THREES}
 
     mixture: float = 0.125
     """Share of the starting model in the opponent, in [0, 1]: 0 is self-play, 1 plays against

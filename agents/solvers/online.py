@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.base import Logs, Policy
+from agents.base import THREES, Logs, Policy
 from agents.batches import answered_lengths
 from agents.losses import samples as losses
 from agents.losses.advantages import rloo_advantages
@@ -34,6 +34,8 @@ class Online(Trained):
     of 256 ``Fresh`` prompts; 1e-3 is within 0.006 gold reward of the best for every method. A
     softmax table wants some 0.05.
     """
+
+    grid = Trained.grid | {"beta": THREES}
 
     lr: float = 1e-3
     """Learning rate of AdamW."""

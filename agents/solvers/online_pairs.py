@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.base import Logs
+from agents.base import THREES, Logs
 from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
 from agents.optimise import Loss, optimise
@@ -30,6 +30,8 @@ class OnlinePairs(Trained):
     Tuned no further than the methods of ``Online``; with beta 0.1 one XPO run in three lost
     human prompts.
     """
+
+    grid = Trained.grid | {"beta": THREES}
 
     lr: float = 1e-3
     """Learning rate of AdamW."""
@@ -139,6 +141,8 @@ class XPO(OnlinePairs):
     they are compared one to one. The bonus drives the policy away from what the starting model
     says anyway. alpha = 0 is online DPO on such pairs.
     """
+
+    grid = OnlinePairs.grid | {"alpha": THREES}
 
     alpha: float = 1e-3
     """Weight of the bonus, alpha * log pi(response of the starting model); TRL has 1e-5."""

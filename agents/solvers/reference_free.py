@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from agents.base import THREES
 from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
 from agents.solvers.offline import Offline
@@ -16,6 +17,8 @@ class SimPO(Offline):
     The paper of eva has lr 8e-7, beta 10, gamma 5, 1 epoch, batch 32 for a 9 B model.
     Tuned roughly: lr, ``beta``.
     """
+
+    grid = Offline.grid | {"beta": THREES, "gamma": THREES}
 
     beta: float = 1.0
     """Scale of the difference in log pi-bar, per nat."""
@@ -41,6 +44,8 @@ class RePO(Offline):
     roughly: lr, ``gamma``.
     """
 
+    grid = Offline.grid | {"gamma": THREES}
+
     gamma: float = 2.0
     """Margin that the difference in log pi-bar is to reach, nats."""
 
@@ -60,6 +65,8 @@ class ORPO(Offline):
     The paper of eva has lr 5e-7, weight (its lambda) 0.5, 1 epoch, batch 8 for a 9 B model.
     Tuned roughly: lr, ``weight``.
     """
+
+    grid = Offline.grid | {"weight": THREES}
 
     lr: float = 1.2e-3
     """Peak learning rate of AdamW."""
@@ -82,6 +89,8 @@ class CPO(Offline):
     Tuned roughly: lr, ``beta``.
     """
 
+    grid = Offline.grid | {"beta": THREES, "alpha": THREES}
+
     beta: float = 0.3
     """Scale of the difference in log-probability, per nat."""
     alpha: float = 0.1
@@ -103,6 +112,8 @@ class SLiC(Offline):
 
     Tuned roughly: lr, ``delta``.
     """
+
+    grid = Offline.grid | {"delta": THREES, "weight": THREES}
 
     delta: float = 10.0
     """Margin that the difference in log-probability is to reach, nats."""

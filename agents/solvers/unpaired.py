@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from agents.base import THREES
 from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
 from agents.solvers.base import PolicySolver
@@ -21,6 +22,8 @@ class KTO(Anchored):
     from responses to other prompts (one forward more); no gradient goes through it.
     Tuned roughly: lr, ``beta``.
     """
+
+    grid = Anchored.grid | {"beta": THREES}
 
     beta: float = 1.0
     """Scale of the log-ratios, per nat."""
