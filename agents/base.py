@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agents.play import Replay
 
 Logs = Mapping[str, float]
-Grid = Mapping[str, Sequence[float]]
+Grid = dict[str, tuple[float, ...]]
 """Settings worth tuning: factors of each as configured, increasing, 1 among them."""
 
 THREES = (1 / 3, 1.0, 3.0)
