@@ -14,6 +14,7 @@ HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 COMMANDS = {
     "train": "train one solver against one creator, and record everything",
     "evaluate": "judge a checkpoint on a suite, or on prompts of your own",
+    "play": "take a seat: make the prompts, answer them, or judge answers",
     "demo": "eva against ordinary training at equal budget: who wins?",
 }
 """Each is the module of its name, with ``main(args) -> exit status``; loaded when called."""

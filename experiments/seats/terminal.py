@@ -1,0 +1,98 @@
+"""A terminal where a person reads and types."""
+
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+LEAVE = ("quit", "exit")
+"""What a person may type instead of Ctrl-D."""
+
+
+class Terminal:
+    """Prints text as it is, and asks for lines; control characters pass neither way.
+
+    Args:
+        read: shows a question and returns the line typed, or raises EOFError; None: standard
+            input.
+        console: where to print; None: standard output.
+    """
+
+    def __init__(
+        self, read: Callable[[str], str] | None = None, console: Console | None = None
+    ) -> None:
+        self.read = read or standard_input()
+        self.console = console or Console()
+
+    def say(self, text: Any = "", style: str = "", indent: int = 0) -> None:
+        """Print a paragraph, wrapped at the width of the terminal."""
+        shown = Text(clean(str(text)), style, overflow="fold")
+        self.console.print(Padding.indent(shown, indent) if indent else shown)
+
+    def grid(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Print rows in columns, the last of which is a remark; empty columns are left out."""
+        cells = [[clean(str(cell)) for cell in row] for row in rows]
+        table = Table.grid(padding=(0, 2, 0, 0))
+        kept = [i for i in range(len(cells[0])) if any(row[i] for row in cells)]
+        for i in kept:
+            table.add_column(style="dim" if i == len(cells[0]) - 1 else "", overflow="fold")
+        for row in cells:
+            table.add_row(*(Text(row[i]) for i in kept))
+        self.console.print(Padding.indent(table, 2))
+
+    def ask(self, question: str) -> str:
+        """The line that is typed, without blanks around it; EOFError to leave."""
+        line = clean(self.read(question)).strip()
+        if line.lower() in LEAVE:
+            raise EOFError
+        return line
+
+
+def clean(text: str) -> str:
+    """The text on one line, without what a terminal could take for an order.
+
+    Line ends and tabs become blanks; escapes, other control and formatting characters (some
+    turn the direction of writing) and lone surrogates are dropped.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(" " if char.isspace() else char for char in text if _drawn(char))
+
+
+def _drawn(char: str) -> bool:
+    return char.isspace() or not unicodedata.category(char).startswith("C")
+
+
+def standard_input() -> Callable[[str], str]:
+    """Reads from a person with the line editor, or from a pipe, whose lines are shown."""
+    with suppress(AttributeError):  # what stands in for a file need not decode
+        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if not sys.stdin.isatty():
+        return piped
+    with suppress(ImportError):  # there is none on Windows
+        import readline  # noqa: F401 - arrow keys and history for input()
+    return typed
+
+
+def typed(question: str) -> str:
+    """The next line of a person; EOFError at Ctrl-D."""
+    try:
+        return input(question)
+    except (EOFError, KeyboardInterrupt):
+        print()  # what follows is not to stand behind the question
+        raise
+
+
+def piped(question: str) -> str:
+    """The next line of a pipe; EOFError at its end."""
+    line = sys.stdin.readline()
+    print(question + clean(line.rstrip("\n")))
+    if not line:
+        raise EOFError
+    return line
