@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -137,29 +136,16 @@ def seated(args: list[str]) -> tuple[str, list[str]]:
 
 def sit(seat: str, args: list[str], terminal: Terminal) -> int:
     """Play in the seat of a player, and say where the record lies."""
-    chair: Callable[..., Seat]
-    if seat == "creator":
-        chair, table = CreatorSeat, parse(Creating, args, "play --as creator")
-        # The creator of the record is who the person is compared with.
-        settings = table.settings(creator=Fresh(), solver=table.solver, signal=table.signal)
-    else:
-        chair, table = SolverSeat, parse(Solving, args, "play --as solver")
-        settings = table.settings(creator=table.creator, solver=Fixed())
-        signal = getattr(table.creator, "signal", "")
-        if needs_logprobs(signal):
-            raise UserError(f"{signal} reads log-probabilities, and a person has none")
-    terminal.say("the model takes its seat ...", "dim")
-    match = Match.open(settings)  # settings that are refused should leave no folder behind
+    chair, folder = taken(seat, args, terminal)
+    settings = chair.settings
     config = describe(settings, ["play", "--as", seat, *args]) | {"seat": seat}
-    run = Run.create(
-        table.out or Path("runs", f"play-{time.strftime('%Y%m%d-%H%M%S')}"), config
-    )
-    chosen = chair(match, settings, terminal)
-    terminal.say(f"{chosen.welcome} ? explains, Ctrl-D or quit leaves.")
+    # Last, so that what is refused leaves no folder behind.
+    run = Run.create(folder or Path("runs", f"play-{time.strftime('%Y%m%d-%H%M%S')}"), config)
+    terminal.say(f"{chair.welcome} ? explains, Ctrl-D or quit leaves.")
     note = remark(settings) if seat == "solver" else None
     if note:
         terminal.say(note, "yellow")
-    stopped = chosen.play(run)
+    stopped = chair.play(run)
     played = len(run.rows("rounds"))
     terminal.say()
     terminal.say(
@@ -169,3 +155,26 @@ def sit(seat: str, args: list[str], terminal: Terminal) -> int:
     if run.checkpoints:
         terminal.say(f"what the solver has learned: eva evaluate {run.folder}")
     return 130 if stopped else 0
+
+
+def taken(seat: str, args: list[str], terminal: Terminal) -> tuple[Seat, Path | None]:
+    """The seat at a match that has been opened, and the folder that is asked for."""
+    if seat == "creator":
+        creating = parse(Creating, args, "play --as creator")
+        # The creator of the record is who the person is compared with.
+        players = {"creator": Fresh(), "solver": creating.solver, "signal": creating.signal}
+        chair, table = CreatorSeat, creating
+    else:
+        solving = parse(Solving, args, "play --as solver")
+        signal = getattr(solving.creator, "signal", "")
+        if needs_logprobs(signal):
+            raise UserError(f"{signal} reads log-probabilities, and a person has none")
+        players = {"creator": solving.creator, "solver": Fixed()}
+        chair, table = SolverSeat, solving
+    settings = table.settings(**players)
+    terminal.say("the model takes its seat ...", "dim")
+    match = Match.open(settings)
+    try:
+        return chair(match, settings, terminal), table.out
+    except ValueError as error:
+        raise UserError(str(error)) from error

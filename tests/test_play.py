@@ -204,6 +204,7 @@ def test_ctrl_c_keeps_the_rounds_that_were_played(tmp_path):
 def test_creators_that_need_more_than_answers_are_refused(args, message, tmp_path):
     with pytest.raises(UserError, match=message):
         solve(tmp_path / "run", "0", args=args)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_solver_that_learns_leaves_a_checkpoint_to_evaluate(tmp_path, capsys):

@@ -71,6 +71,7 @@ class SolverSeat(Seat):
     def __init__(self, match: Match, settings: Settings, terminal: Terminal) -> None:
         super().__init__(match, settings, terminal)
         self.match.solver = PersonSolver(terminal, self.rules, self.game)
+        match.creator.meet(self.match.solver)  # some cannot play a person: ValueError
 
     @property
     def welcome(self) -> str:
