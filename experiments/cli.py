@@ -13,8 +13,10 @@ HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 COMMANDS = {
     "train": "train one solver against one creator, and record everything",
+    "compare": "creators against solvers as a game: who wins, and how surely?",
     "evaluate": "judge a checkpoint on a suite, or on prompts of your own",
     "play": "take a seat: make the prompts, answer them, or judge answers",
+    "report": "one HTML file that shows a run or a comparison",
     "demo": "eva against ordinary training at equal budget: who wins?",
 }
 """Each is the module of its name, with ``main(args) -> exit status``; loaded when called."""

@@ -1,0 +1,132 @@
+"""The genealogy of prompts, as data that the page draws when it is opened."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from markupsafe import Markup
+
+from experiments.report.blocks import Tree, known
+
+Row = Mapping[str, Any]
+
+LIMIT = 4_000_000
+"""Most characters of a genealogy; what goes beyond is left out by whole families."""
+
+ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+
+
+@dataclass
+class Node:
+    """A prompt: where it comes from, and every time that it was drawn."""
+
+    text: Any
+    parent: Any = None
+    operator: str | None = None
+    draws: list[list[Any]] = field(default_factory=list)
+    """[round, signal, mean, best, worst, rewards, best response, worst response] each, cut
+    where nothing follows."""
+
+
+@dataclass
+class Family:
+    """A prompt without a parent and its descendants; ``depth`` is that of the deepest."""
+
+    members: list[Any] = field(default_factory=list)
+    depth: int = 0
+
+
+def genealogy(name: str, rows: Iterable[Row], limit: int = LIMIT) -> Tree | None:
+    """The tree of the rows of prompts.jsonl; None if there are none.
+
+    In its data a node is [text, place of its parent or -1, operator, draws].
+    """
+    nodes = gather(rows)
+    if not nodes:
+        return None
+    found = families(nodes)
+    kept, room = [], limit
+    for family in sorted(found, key=lambda own: (-own.depth, -len(own.members))):
+        size = sum(len(json.dumps(nodes[key].draws)) + 100 for key in family.members)
+        if size <= room or not kept:
+            kept.append(family)
+            room -= size
+    inside = {key for family in kept for key in family.members}
+    place = {key: i for i, key in enumerate(key for key in nodes if key in inside)}
+    chosen = [nodes[key] for key in place]
+    data = [[n.text, place.get(n.parent, -1), n.operator, n.draws] for n in chosen]
+    note = f"{len(nodes):,} prompts in {len(found):,} families."
+    if len(kept) < len(found):
+        note = (
+            f"{len(data):,} of {len(nodes):,} prompts, {len(kept):,} of {len(found):,} "
+            f"families: the deepest ones, each of them whole. All are in prompts.jsonl."
+        )
+    return Tree(name, embed(data), note)
+
+
+def gather(rows: Iterable[Row]) -> dict[Any, Node]:
+    """Nodes by id; the first time that a prompt was drawn says where it comes from."""
+    nodes: dict[Any, Node] = {}
+    for row in rows:
+        node = nodes.setdefault(row["id"], Node(row["text"]))
+        if not row.get("drawn", True):
+            continue
+        if not node.draws:
+            node.parent, node.operator = row.get("parent"), row.get("operator")
+        names = ("round", "signal", "mean", "best", "worst")
+        names += ("rewards", "best_response", "worst_response")
+        draw = [short(row.get(name)) for name in names]
+        while draw and draw[-1] is None:
+            draw.pop()
+        node.draws.append(draw)
+    return nodes
+
+
+def families(nodes: Mapping[Any, Node]) -> list[Family]:
+    """Families in the order of their first members."""
+    cut_rings(nodes)
+    home: dict[Any, tuple[Any, int]] = {}
+    for start in nodes:
+        path, key = [], start
+        while key in nodes and key not in home:
+            path.append(key)
+            key = nodes[key].parent
+        root, above = home[key] if key in home else (path[-1], -1)
+        for depth, key in enumerate(reversed(path), start=above + 1):
+            home[key] = root, depth
+    found: dict[Any, Family] = {}
+    for key, (root, depth) in home.items():
+        family = found.setdefault(root, Family())
+        family.members.append(key)
+        family.depth = max(family.depth, depth)
+    return list(found.values())
+
+
+def cut_rings(nodes: Mapping[Any, Node]) -> None:
+    """Make the first prompt of a ring a root: it was made again from its own descendants."""
+    order = {key: i for i, key in enumerate(nodes)}
+    done: set[Any] = set()
+    for start in nodes:
+        path, key = [], start
+        while key in nodes and key not in done:
+            done.add(key)
+            path.append(key)
+            key = nodes[key].parent
+        if key in path:
+            nodes[min(path[path.index(key) :], key=order.__getitem__)].parent = None
+
+
+def short(value: Any) -> Any:
+    """Numbers to four digits, and none that JSON does not know."""
+    if isinstance(value, list):
+        return [short(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.4g}") if known(value) else None
+    return value
+
+
+def embed(data: Any) -> Markup:
+    """JSON that cannot end the script element that holds it."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return Markup(text.translate(ESCAPES))
