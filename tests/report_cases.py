@@ -141,7 +141,8 @@ def summarise(arms, seeds):
     crossplay = {"rows": names, "columns": [*names, "start"], "unit": "regret", "mean": regret}
     crossplay |= {"low": shifted(regret, -0.02), "high": shifted(regret, 0.02)}
     nash = {name: {"probability": 1 / 3, "support": 0.9} for name in players[:3]}
-    alpha = {name: {"mass": 1 / 3, "support": 0.4} for name in players[:3]}
+    alpha = {name: {"mass": 1 / 3, "first": 0.4} for name in players[:3]}
+    pairs = {name: 0.125 for name in players[:3]}
     factors = [{"solver.lr": by} for by in (0.3, 1.0, 3.0)]
     sweep = [{"configuration": i, "factors": factors[i], "mean": i / 10} for i in range(3)]
     tuned = {"configuration": 2, "factors": factors[2], "edges": ["solver.lr"], "sweep": sweep}
@@ -170,9 +171,15 @@ def summarise(arms, seeds):
         "wins": wins,
         "wins_length_controlled": wins,
         "games": {
-            "crossplay": {"value": told([0.2, 0.3]), "row": nash, "column": nash},
+            "crossplay": {
+                "value": told([0.2, 0.3]),
+                "row": nash,
+                "column": nash,
+                "nash_conv": pairs,
+            },
             "wins": {"nash_averaging": nash, "alpha_rank": alpha},
         },
+        "simplex": {"players": players[:3], "payoffs": [row[:3] for row in mean[:3]]},
         "ratings": {
             n: {"bradley_terry": told([0.1, 0.2]), "elo": told([10, 20])} for n in players
         },
@@ -183,10 +190,7 @@ def summarise(arms, seeds):
             "eva-dpo is ahead of fresh-dpo on the hard suite, by 10.0 points (5.0 to 15.0).",
             "These data do not tell whether eva-dpo or uniform-evolve-dpo is ahead.",
         ],
-        "power": {
-            "text": "Two seeds can show differences of 8 points or more.",
-            "enough": False,
-        },
+        "power": {"sentences": ["Two seeds show differences of 8 points."], "enough": False},
         "tuning": {"eva-dpo": tuned},
         "alarms": {"eva-dpo/seed-0000": [alarm]},
         "failures": {"fresh-rloo/seed-0001": "Traceback ...\nValueError: NaN"},

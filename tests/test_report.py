@@ -17,13 +17,14 @@ from experiments import cli, report
 from experiments.errors import UserError
 from experiments.records import Run
 from experiments.report import comparison, games, run
-from experiments.report.blocks import Cell, number, spread
+from experiments.report.blocks import Cell, spread
 from experiments.report.creator import operators
 from experiments.report.figures import Series, lines
-from experiments.report.flow import leaders
+from experiments.report.numbers import decimal, number
 from experiments.report.page import render
 from experiments.report.record import Record
 from experiments.report.settings import flat
+from experiments.report.strategies import differences
 from experiments.report.summary import Summary
 from experiments.report.tree import embed, families, gather, genealogy
 
@@ -394,14 +395,14 @@ def test_wins_are_blue_losses_orange_and_missing_cells_are_none():
         None,
     ]
     assert cells[1].detail == "80.0 to 100.0 %"
-    regret = games.matrix({"mean": [[0.2, 0.6]]}, "a", "ab", "", "", number)
+    regret = games.matrix({"mean": [[0.2, 0.6]]}, "a", "ab", "", "", decimal)
     assert [cell.share for cell in regret.rows[0][1]] == [0.0, pytest.approx(1.0)]
 
 
 def test_a_lower_bound_is_called_one():
     bound = {"nash_conv": {"mean": 0.25, "low": 0.2, "high": 0.3}, "lower_bound": True}
     table = games.measures(
-        "", {"eva": bound, "fresh": bound | {"lower_bound": False}}, ["nash_conv"]
+        "", "value", {"eva": bound, "fresh": bound | {"lower_bound": False}}, ["nash_conv"]
     )
     assert table.header == ("strategy", "NashConv") or [*table.header] == [
         "strategy",
@@ -414,13 +415,23 @@ def test_a_lower_bound_is_called_one():
     ]
 
 
-def test_the_flow_is_of_the_first_by_nash_averaging_without_ceiling_and_start(compared):
+def test_the_power_is_told_once_and_stands_out_if_it_does_not_suffice(compared):
     own = json.loads((compared / "summary.json").read_text())
-    assert leaders(Summary(compared, {}, own)) == ["eva-dpo", "fresh-dpo", "uniform-evolve-dpo"]
-    own["games"]["wins"]["nash_averaging"]["fresh-dpo"]["probability"] = 0.9
-    assert leaders(Summary(compared, {}, own))[0] == "fresh-dpo"
-    own["arms"]["fresh-dpo"]["ceiling"] = True
-    assert leaders(Summary(compared, {}, own)) == ["eva-dpo", "uniform-evolve-dpo"]
+    own["conclusions"] += own["power"]["sentences"]
+    *_, headline, power, others = comparison.conclusions(Summary(compared, {}, own)).blocks
+    assert (headline.kind, [*headline.lines]) == ("headline", own["conclusions"][:1])
+    assert (power.kind, [*power.lines]) == ("note", own["power"]["sentences"])
+    assert [*others.lines] == own["conclusions"][1:2]
+
+
+def test_differences_are_points_and_averaged_over_the_other_player(compared):
+    row = {"a": "eva", "b": "fresh", "kind": "creators", "within": None, "mean": 0.034}
+    row |= {"low": -0.01, "high": 0.078, "p": 0.2, "p_holm": 4e-5, "seeds": 3}
+    own = {"arms": {}, "metric": "win_rate", "comparisons": [row]}
+    cells = differences(Summary(compared, {}, own)).rows[0]
+    shown = ["eva", "fresh", "all solvers", "+3.4", "0.200", "4.00e-05", "3"]
+    assert [cell.text for cell in cells] == shown
+    assert cells[3].detail == "-1.0 to +7.8"
 
 
 @pytest.mark.parametrize(
@@ -433,6 +444,7 @@ def test_the_flow_is_of_the_first_by_nash_averaging_without_ceiling_and_start(co
         (0.5, "0.500"),
         (-12.34567, "-12.35"),
         (1234.5, "1,234"),
+        (-0.00012, "-1.20e-04"),
         (0.00012, "1.20e-04"),
     ],
 )
@@ -440,11 +452,21 @@ def test_numbers_are_as_long_as_they_need_to_be(value, shown):
     assert number(value) == shown
 
 
+def test_a_decimal_has_no_exponent_and_zero_has_no_sign():
+    assert [decimal(v) for v in (-0.0004, 0.0006, -0.5, 12.345)] == [
+        "0.000",
+        "0.001",
+        "-0.500",
+        "12.35",
+    ]
+
+
 def test_a_figure_has_its_interval_if_there_is_one():
     assert spread({"mean": 0.5, "low": 0.25, "high": 0.75}) == Cell(
         "0.500", 0.5, "0.250 to 0.750"
     )
     assert spread({"mean": 0.5, "low": None, "high": None}) == Cell("0.500", 0.5)
+    assert spread({"mean": 0.5, "low": 0.5, "high": 0.5}).detail == ""
     assert spread(None) == Cell("\N{EN DASH}")
 
 

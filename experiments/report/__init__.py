@@ -4,7 +4,8 @@
 - ``creator.py``, ``solver.py``: sections of a run; ``record.py`` reads its folder
 - ``strategies.py``, ``games.py``, ``flow.py``, ``cells.py``: sections of a comparison;
   ``summary.py`` reads its folder; ``settings.py``: the last section of both
-- ``blocks.py``: what a section is made of; ``blocks.html`` has a macro for each
+- ``blocks.py``: what a section is made of; ``blocks.html`` has a macro for each;
+  ``numbers.py``: numbers as people read them
 - ``figures.py``, ``distributions.py``: charts, with their data and in words; ``drawing.py``: as
   SVG in the colours of the page
 - ``tree.py``, ``tree.js``: the genealogy, embedded as data and drawn as it is opened

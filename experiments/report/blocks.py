@@ -1,11 +1,12 @@
 """What a section is made of; each class is shown by the macro of its name in blocks.html."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
+
+from experiments.report.numbers import NOTHING, decimal, known, number
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Text:
 
     lines: Sequence[str]
     kind: str = "plain"
-    """plain, list, or note: something the reader must know."""
+    """plain, headline, list, or note: something the reader must know."""
 
 
 @dataclass(frozen=True)
@@ -165,37 +166,6 @@ class Page:
     sections: Sequence[Section] = field(default_factory=tuple)
 
 
-NOTHING = "\N{EN DASH}"
-
-
-def known(value: Any) -> bool:
-    """Whether a value of the record is a finite number."""
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def number(value: Any, digits: int = 3) -> str:
-    """A number for people: thousands apart, a dash for nothing, text as it is."""
-    if isinstance(value, str):
-        return value
-    if not known(value):
-        return NOTHING
-    if isinstance(value, int):
-        return f"{value:,}"
-    if value and not 10**-digits <= abs(value) < 1e7:
-        return f"{value:.2e}"
-    return f"{value:,.{max(0, digits - max(0, len(f'{abs(value):.0f}') - 1))}f}"
-
-
-def title(key: str) -> str:
-    """A key of the record as a title: "signal_mean" is "Signal mean"."""
-    return key[:1].upper() + key[1:].replace("_", " ")
-
-
-def percent(value: Any) -> str:
-    """A share in [0, 1] as a percentage."""
-    return f"{100 * value:.1f} %" if known(value) else NOTHING
-
-
 def word(text: Any) -> Cell:
     """A cell of words."""
     shown = NOTHING if text is None else str(text)
@@ -207,12 +177,11 @@ def figure(value: Any, digits: int = 3) -> Cell:
     return Cell(number(value, digits), value if known(value) else None)
 
 
-def spread(value: Any, show: Callable[[Any], str] = number) -> Cell:
+def spread(value: Any, show: Callable[[Any], str] = decimal) -> Cell:
     """A cell of a figure with its interval: {"mean", "low", "high"}, or a plain number."""
     if not isinstance(value, Mapping):
         return Cell(show(value), value if known(value) else None)
     mean, low, high = (value.get(key) for key in ("mean", "low", "high"))
-    detail = (
-        f"{show(low).removesuffix(' %')} to {show(high)}" if known(low) and known(high) else ""
-    )
+    wide = known(low) and known(high) and low != high
+    detail = f"{show(low).removesuffix(' %')} to {show(high)}" if wide else ""
     return Cell(show(mean), mean if known(mean) else None, detail)

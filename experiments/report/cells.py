@@ -21,7 +21,7 @@ def tuning(summary: Summary) -> Section | None:
             best = tried.get("configuration") == own.get("configuration")
             edges = ", ".join(own.get("edges") or [])
             verdict = f"chosen, at the edge of {edges}" if edges else "chosen"
-            factors = (f"{name} x {by:g}" for name, by in tried.get("factors", {}).items())
+            factors = (f"{name} x {by:.3g}" for name, by in tried.get("factors", {}).items())
             names = [word(arm), word(", ".join(factors) or "as given")]
             rows.append([*names, word(verdict if best else None), figure(tried.get("mean"))])
     header = ("strategy", "configuration", "verdict", "validation gold reward")

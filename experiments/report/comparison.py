@@ -32,10 +32,14 @@ def heading(summary: Summary) -> tuple[str, str]:
     )
 
 
-def conclusions(summary: Summary) -> Section | None:
-    """What can be said, and with what power."""
+def conclusions(summary: Summary) -> Section:
+    """What can be said, the headline first, and whether there are seeds enough to say it."""
     own = summary.own
     power = own.get("power") or {}
+    doubts = power.get("sentences") or []
+    first, *others = [line for line in own.get("conclusions") or [] if line not in doubts] or [
+        ""
+    ]
     blocks: list[Any] = []
     if own.get("failures"):
         count = len(own["failures"])
@@ -43,10 +47,9 @@ def conclusions(summary: Summary) -> Section | None:
             f"{count} {'cell' if count == 1 else 'cells'} failed; this rests on the others."
         )
         blocks.append(Text([failed], "note"))
-    blocks.append(Text(own.get("conclusions", []), "list"))
-    if power.get("text"):
-        blocks.append(Text([power["text"]], "plain" if power.get("enough", True) else "note"))
-    return Section("Conclusions", blocks)
+    blocks += [Text([first], "headline")] if first else []
+    blocks.append(Text(doubts, "plain" if power.get("enough", True) else "note"))
+    return Section("Conclusions", [*blocks, Text(others, "list")])
 
 
 SECTIONS = (

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.report.blocks import Grid, Section, Table, figure, known, word
+from experiments.report.blocks import Grid, Section, Table, figure, word
 from experiments.report.distributions import fan, ridges
 from experiments.report.figures import Series, lines
+from experiments.report.numbers import known
 from experiments.report.record import Record
 from experiments.report.tree import genealogy
 

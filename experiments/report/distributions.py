@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from eva_env.types import Floats
-from experiments.report.blocks import Plot, Table, figure, known
+from experiments.report.blocks import Plot, Table, figure
 from experiments.report.drawing import INK, MUTED, SERIES, Style, canvas, inline, printable
 from experiments.report.figures import ROWS, Series, frame, scale
+from experiments.report.numbers import known
 
 RIDGES = 8
 """Most histograms in a figure."""

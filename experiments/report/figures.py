@@ -9,23 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from eva_env.types import Floats
-from experiments.report.blocks import (
-    Plot,
-    Table,
-    figure,
-    known,
-    number,
-    percent,
-    spread,
-    word,
-)
+from experiments.report.blocks import Plot, Table, figure, spread, word
 from experiments.report.drawing import INK, MUTED, Style, canvas, inline, printable
+from experiments.report.numbers import known, number, percent
 
 ROWS = 60
 """Longest table of a figure's data."""
 
-DENSE = 25
-"""Points from which on a line goes without markers."""
+MARKED = 16
+"""About how many points of a line are marked at most."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +71,7 @@ def lines(
         axes = frame(paper.add_subplot(), x, y)
         for own, style in drawn:
             place, value, low, high = own.columns
-            marker = {"marker": ""} if len(place) > DENSE else {}
-            axes.plot(place, value, **{**style.line, **marker})
+            axes.plot(place, value, markevery=1 + len(place) // MARKED, **style.line)
             if np.isfinite(low).any():
                 colour = style.line["color"]
                 axes.fill_between(place, low, high, color=colour, alpha=0.14, linewidth=0)

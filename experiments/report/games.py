@@ -11,13 +11,10 @@ from experiments.report.blocks import (
     Switch,
     Table,
     Text,
-    known,
-    number,
-    percent,
     spread,
-    title,
     word,
 )
+from experiments.report.numbers import decimal, known, percent, title
 from experiments.report.summary import Mapped, Summary
 
 NAMES = {
@@ -31,7 +28,14 @@ NAMES = {
 }
 """Keys of the summary that are more than words with underscores."""
 
-SHARES = ("probability", "mass", "support")
+TOLD = {
+    "nash_conv": ("NashConv of each arm's own pair: a lower bound", "at least"),
+    "replicator": ("Replicator dynamics, from an even start to their end", "share"),
+    "nash_skill": ("Skill against the Nash average, in nats", "skill"),
+}
+"""Captions of solutions that have one number a player, and what that is called."""
+
+SHARES = ("probability", "mass", "support", "first", "share")
 """Measures in [0, 1], which are shown with a bar."""
 
 
@@ -65,7 +69,7 @@ def crossplay(summary: Summary) -> Section | None:
     rows, columns = ([*map(summary.label, own.get(key, []))] for key in ("rows", "columns"))
     lead = f"Every trained solver on the final prompts of every creator; the more {unit}, the "
     lead += "more orange. A pale column is a robust solver, an orange row a hard creator."
-    table = matrix(own, rows, columns, caption, "prompts of", number)
+    table = matrix(own, rows, columns, caption, "prompts of", decimal)
     return Section("Cross-play", [table], lead)
 
 
@@ -111,22 +115,29 @@ def solutions(summary: Summary) -> Section | None:
         for name, own in (told or {}).items():
             caption = NAMES.get(name) or title(name)
             if isinstance(own, Mapping) and "mean" not in own:
-                blocks.append(measures(caption, own))
+                blocks.append(
+                    measures(*TOLD.get(name, (caption, "value")), summary.labelled(own))
+                )
             elif own is not None:
                 cell = spread(own) if not isinstance(own, str) else word(own)
                 between = f" ({cell.detail})" if cell.detail else ""
                 blocks.append(Facts([(caption, cell.text + between)]))
         options[NAMES.get(game) or game] = blocks
-    note = "Support: how often a strategy is part of the solution, or on top, when seeds and "
-    note += "prompts are drawn again. A solution whose support varies is mostly luck."
+    note = (
+        "Support: how often a strategy is part of the solution, and first: how often it is on "
+    )
+    note += "top, when seeds and prompts are drawn again. Where these vary it is mostly luck."
     blocks = [Text([note]), Switch("Game of", options)]
     return Section("Solutions of the games", blocks) if options else None
 
 
-def measures(caption: str, own: Mapped, bounds: Sequence[str] = ()) -> Table:
-    """A row for each name, a column for each of its measures; ``bounds`` may be lower ones."""
+def measures(caption: str, single: str, own: Mapped, bounds: Sequence[str] = ()) -> Table:
+    """A row for each name, a column for each of its measures, or one that is named ``single``.
+
+    What is named in ``bounds`` is a lower bound where the row says so.
+    """
     told = {
-        name: {"value": values}
+        name: {single: values}
         if not isinstance(values, Mapping) or "mean" in values
         else values
         for name, values in own.items()
@@ -153,9 +164,9 @@ def measures(caption: str, own: Mapped, bounds: Sequence[str] = ()) -> Table:
 def ratings(summary: Summary) -> Section | None:
     """Bradley-Terry and Elo, and what people voted."""
     own, votes = summary.own.get("ratings"), summary.own.get("votes")
-    blocks: list[Any] = [measures("Ratings", own)] if own else []
+    blocks: list[Any] = [measures("Ratings", "rating", summary.labelled(own))] if own else []
     if isinstance(votes, Mapping) and votes:
-        blocks.append(measures("Votes of people", votes))
+        blocks.append(measures("Votes of people", "votes", votes))
     lead = "Bradley-Terry strengths are in nats; Elo is the same on its usual scale."
     return Section("Ratings", blocks, lead) if blocks else None
 
@@ -165,13 +176,14 @@ def exact(summary: Summary) -> Section | None:
     own = summary.own.get("exact")
     if not own:
         return None
-    value = spread(own.get("value"))
-    between = f" ({value.detail})" if value.detail else ""
+    value, upper = spread(own.get("value")), spread(own.get("upper"))
+    apart = known(upper.value) and upper.text != value.text
+    between = f"between {value.text} and {upper.text}" if apart else value.text
     lead = "The worlds are known, so these are true values. The minimax regret of the game is "
     lead += (
-        f"{value.text}{between}. A lower bound is one because the best response was searched "
+        f"{between}. A lower bound stands where best responses were searched for, not solved."
     )
-    lead += "for, not solved."
     caption = "True regret and distance to the value"
-    table = measures(caption, own.get("arms") or {}, ("nash_conv",))
+    arms = summary.labelled(own.get("arms") or {})
+    table = measures(caption, "value", arms, ("nash_conv", "distance"))
     return Section("Exact results", [table], lead)

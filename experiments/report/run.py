@@ -13,12 +13,11 @@ from experiments.report.blocks import (
     Text,
     Tiles,
     figure,
-    number,
-    percent,
     word,
 )
 from experiments.report.creator import descent, diversity, rewards, signals
 from experiments.report.figures import lines
+from experiments.report.numbers import number, percent
 from experiments.report.record import Record, Row, kind
 from experiments.report.settings import settings
 from experiments.report.solver import answers, health, logs, over_optimisation

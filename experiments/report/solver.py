@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.report.blocks import Answers, Fold, Grid, Section, Switch, known, number, title
+from experiments.report.blocks import Answers, Fold, Grid, Section, Switch
 from experiments.report.figures import Series, lines, paths
+from experiments.report.numbers import known, number, title
 from experiments.report.record import Record
 
 Row = Mapping[str, Any]

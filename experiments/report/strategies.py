@@ -1,6 +1,6 @@
 """Every strategy by itself: scores on the suites, curves, what its prompts did, its budget."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from experiments.report.blocks import (
@@ -11,19 +11,20 @@ from experiments.report.blocks import (
     Switch,
     Table,
     figure,
-    number,
-    percent,
     spread,
-    title,
     word,
 )
 from experiments.report.figures import Series, dots, lines
+from experiments.report.numbers import decimal, percent, points, title
 from experiments.report.summary import SCORES, Summary
 
 AREAS = {
     "win_rate_area": "Win rate, mean over rounds",
     "gold_area": "Gold reward, mean over rounds",
 }
+
+OTHERS = {"creators": "solvers", "solvers": "creators"}
+"""Over whom the differences between strategies of a kind are averaged."""
 
 DRIFT = {
     "entropy": "Entropy of the proposal, nats",
@@ -65,7 +66,7 @@ def told(own: Mapping[str, Any], suite: str, score: str) -> Any:
 
 def scores(summary: Summary, score: str, caption: str) -> Table:
     """Arms by suites."""
-    show = percent if score.startswith("win_rate") else number
+    show = percent if score.startswith("win_rate") else decimal
     rows: list[list[Cell]] = []
     for arm, own in summary.arms.items():
         cells = [spread(told(own, suite, score), show) for suite in summary.suites]
@@ -79,26 +80,27 @@ def scores(summary: Summary, score: str, caption: str) -> Table:
 
 def differences(summary: Summary) -> Table | None:
     """Paired tests, corrected for how many there are."""
+    rate = summary.own.get("metric") == "win_rate"
     rows = []
     for row in summary.own.get("comparisons") or []:
-        seeds = row.get("seeds")
-        count = len(seeds) if isinstance(seeds, Sequence) else seeds
-        names = [word(row.get(key)) for key in ("a", "b", "within")]
-        tests = [figure(row.get("p")), figure(row.get("p_holm")), figure(count)]
-        rows.append([*names, spread(row), *tests])
-    header = ("strategy", "minus", "within", "difference", "p", "p, Holm", "seeds")
-    note = "Paired by seed. p, Holm: corrected for all comparisons of its kind (Holm 1979)."
+        names = [word(row.get(key)) for key in ("a", "b")]
+        within = word(row.get("within") or f"all {OTHERS.get(row.get('kind'), '')}")
+        tests = [figure(row.get(key)) for key in ("p", "p_holm", "seeds")]
+        rows.append([*names, within, spread(row, points if rate else decimal), *tests])
+    difference = "difference, points" if rate else "difference"
+    header = ("strategy", "minus", "within", difference, "p", "p, Holm", "seeds")
+    note = (
+        "Paired by seed; intervals and p, Holm (Holm 1979) are corrected for all comparisons "
+    )
+    note += "of their family: those over all others, and those within one."
     return Table("Differences", header, rows, note, texts=3) if rows else None
 
 
 def curves(summary: Summary) -> Section | None:
     """Learning curves over what was spent, with bands over seeds."""
-    units = dict.fromkeys(
-        unit
-        for own in summary.arms.values()
-        for curve in own.get("curves", {}).values()
-        for unit in curve.get("budget", {})
-    )
+    known = [line for own in summary.arms.values() for line in own.get("curves", {}).values()]
+    metered = dict.fromkeys(unit for line in known for unit in line.get("budget", {}))
+    units = sorted(metered, key=lambda unit: unit != "responses")
     options = {}
     for unit in units:
         plots = [curve(summary, s, suite, unit) for s in SCORES for suite in summary.suites]

@@ -77,6 +77,10 @@ class Summary:
         """The name of an arm, with a word for the one that does not compete."""
         return f"{arm} (ceiling)" if self.arms.get(arm, {}).get("ceiling") else arm
 
+    def labelled(self, own: Mapped) -> Mapped:
+        """What is told by arm, under their labels."""
+        return {self.label(arm): told for arm, told in own.items()}
+
 
 SCORES = {"win_rate": "Win rate against the start", "gold": "Gold reward"}
 """What decides, and what is told beside it."""

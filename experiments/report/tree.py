@@ -7,7 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from experiments.report.blocks import Tree, known
+from experiments.report.blocks import Tree
+from experiments.report.numbers import known
 
 Row = Mapping[str, Any]
 
