@@ -26,6 +26,9 @@ ATTACKS = (
     "javascript:alert(4)",
 )
 
+GENERATIONS = 5
+"""How often the attacks descend from each other."""
+
 
 def play(folder, **changes):
     """A run of a few rounds, to its end."""
@@ -38,7 +41,7 @@ def play(folder, **changes):
 
 
 def hostile(folder):
-    """A run in which every text is an attack."""
+    """A run in which every text is an attack, the prompts in one line of descent."""
     first, second, third, fourth, fifth = ATTACKS
     config = {"settings": {"type": first, "creator": {"type": second}, third: fourth}}
     config |= {
@@ -48,11 +51,12 @@ def hostile(folder):
         "seed": fifth,
     }
     run = Run.create(folder, config)
-    for i, text in enumerate(ATTACKS):
+    for i, text in enumerate(ATTACKS * GENERATIONS):
         row = {"id": i, "text": text, "parent": i - 1 if i else None, "operator": text}
         row |= {"round": 1, "signal": 0.5, "mean": 0.5, "best": 1.0, "worst": 0.0}
         row |= {"rewards": [0.0, 1.0], "best_response": text, "worst_response": text}
         run.append("prompts", [row | {"drawn": True}])
+    for text in ATTACKS:
         run.append("transcripts", [transcript(text)])
         run.append("evaluations", [{"round": r, "suite": text, "gold": 0.5} for r in (0, 1)])
         run.append("alarms", [{"round": 1, "alarm": text, "text": text, "value": 1.0}])

@@ -11,7 +11,7 @@ import webbrowser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_cases import ATTACKS, compare, hostile, play
+from report_cases import ATTACKS, GENERATIONS, compare, hostile, play
 
 from experiments import cli, report
 from experiments.errors import UserError
@@ -24,7 +24,7 @@ from experiments.report.numbers import decimal, number
 from experiments.report.page import render
 from experiments.report.record import Record
 from experiments.report.settings import flat
-from experiments.report.strategies import differences
+from experiments.report.strategies import differences, scores
 from experiments.report.summary import Summary
 from experiments.report.tree import embed, families, gather, genealogy
 
@@ -157,8 +157,8 @@ def test_text_of_models_is_never_markup(tmp_path):
     assert len(page.scripts) == 2
     assert "alert" not in own
     nodes = json.loads(data)
-    assert [node[0] for node in nodes] == list(ATTACKS)
-    assert [node[3][0][6] for node in nodes] == list(ATTACKS)
+    assert [node[0] for node in nodes] == list(ATTACKS * GENERATIONS)
+    assert [node[3][0][6] for node in nodes] == list(ATTACKS * GENERATIONS)
 
 
 @given(JSON)
@@ -375,10 +375,10 @@ def test_gold_and_proxy_stand_over_the_root_of_kl():
 
 
 def test_a_line_chart_knows_its_gaps_and_is_none_without_data():
-    gold = Series("gold", [0, 1, 2], [0.25, None, float("nan")])
+    gold = Series("gold", [0, 1, 2, 3], [0.25, None, float("nan"), 0.5])
     plot = lines("Gold", [gold, Series("proxy", [0], [None])], x="round")
-    assert values(plot) == [[0, 0.25], [1, None], [2, None]]
-    assert 'aria-label="Gold, by round. gold from 0.250 to 0.250"' in plot.svg
+    assert values(plot) == [[0, 0.25], [1, None], [2, None], [3, 0.5]]
+    assert 'aria-label="Gold, by round. gold from 0.250 to 0.500"' in plot.svg
     assert [name for name, _ in plot.legend] == ["gold"]
     assert lines("Gold", [Series("gold", [0], [None])]) is None
 
@@ -422,6 +422,15 @@ def test_the_power_is_told_once_and_stands_out_if_it_does_not_suffice(compared):
     assert (headline.kind, [*headline.lines]) == ("headline", own["conclusions"][:1])
     assert (power.kind, [*power.lines]) == ("note", own["power"]["sentences"])
     assert [*others.lines] == own["conclusions"][1:2]
+
+
+def test_win_rates_are_percentages_and_the_deciding_suite_comes_first(compared):
+    own = {"arms": {"eva": {"suites": {"hard": {"win_rate": 0.625, "gold": 0.5}}}}}
+    summary = Summary(compared, {}, own | {"suites": ["easy", "hard"], "suite": "hard"})
+    table = scores(summary, "win_rate", "")
+    assert [*table.header] == ["strategy", "hard", "easy"]
+    assert [cell.text for cell in table.rows[0]] == ["eva", "62.5 %", "\N{EN DASH}"]
+    assert scores(summary, "gold", "").rows[0][1].text == "0.500"
 
 
 def test_differences_are_points_and_averaged_over_the_other_player(compared):

@@ -62,7 +62,7 @@ def pages(tmp_path_factory):
 def visit(driver, pages):
     """Open a page at a width and in a theme; afterwards nothing may have gone wrong."""
 
-    def opened(name, width=1440, theme="light"):
+    def load(name, width=1440, theme="light"):
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         media = [{"name": "prefers-color-scheme", "value": theme}]
@@ -71,7 +71,7 @@ def visit(driver, pages):
         driver.get(pages[name])
         return driver
 
-    yield opened
+    yield load
     assert driver.get_log("browser") == []
     messages = [json.loads(row["message"])["message"] for row in driver.get_log("performance")]
     asked = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
@@ -83,15 +83,27 @@ def all_of(driver, css):
     return driver.find_elements("css selector", css)
 
 
+def until(driver, there):
+    """What ``there()`` finds, as soon as the page has drawn it."""
+    for _ in range(300):
+        found = there()
+        if found:
+            return found
+        driver.execute_async_script("requestAnimationFrame(arguments[0])")
+    raise AssertionError("the page did not draw it")
+
+
 def grown(driver):
     """The first genealogy, drawn."""
     tree = next(t for t in all_of(driver, ".tree") if t.is_displayed())
-    driver.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", tree)
-    for _ in range(100):
-        if tree.find_elements("css selector", ".nodes > li"):
-            return tree
-        driver.execute_async_script("requestAnimationFrame(arguments[0])")
-    raise AssertionError("the genealogy was not drawn")
+    driver.execute_script("arguments[0].scrollIntoView()", tree)
+    until(driver, lambda: tree.find_elements("css selector", ".nodes > li"))
+    return tree
+
+
+def opened(details):
+    """The body of a node, which is drawn a moment after the node opens."""
+    return until(details.parent, lambda: details.find_elements("css selector", ".body"))[0]
 
 
 def focused(driver):
@@ -103,7 +115,7 @@ def test_the_tree_expands_by_click(visit):
     first = tree.find_element("css selector", ".nodes > li > details")
     assert not first.find_elements("css selector", ".body"), "drawn before it was opened"
     first.find_element("css selector", "summary").click()
-    body = first.find_element("css selector", ".body")
+    body = opened(first)
     assert "Best answer" in body.text
     children = body.find_elements("css selector", ":scope > .nodes > li")
     told = first.find_element("css selector", ".meta").text
@@ -121,12 +133,12 @@ def test_the_tree_expands_by_keyboard(visit):
     assert root.tag_name == "summary"
     root.send_keys(Keys.ENTER)
     details = root.find_element("xpath", "..")
-    assert details.get_attribute("open")
+    opened(details)
     root.send_keys(Keys.ARROW_DOWN)
     child = focused(driver)
     assert child.find_element("xpath", "ancestor::details[2]") == details
     child.send_keys(Keys.ARROW_RIGHT)
-    assert child.find_element("xpath", "..").get_attribute("open")
+    opened(child.find_element("xpath", ".."))
     child.send_keys(Keys.ARROW_LEFT)
     child.send_keys(Keys.ARROW_LEFT)
     assert focused(driver) == root
@@ -146,7 +158,8 @@ def test_the_filter_finds_by_text_and_operator(visit):
     status = f"{len(wanted)} of {len(nodes)} prompts match"
     assert tree.find_element("css selector", "[role=status]").text == status
     tree.find_element("css selector", ".nodes > li summary").click()
-    assert tree.find_element("css selector", ".descent li").text
+    body = opened(tree.find_element("css selector", ".nodes > li details"))
+    assert body.find_element("css selector", ".descent li").text
     box.clear()
     box.send_keys("x", Keys.BACKSPACE)
     assert tree.find_element("css selector", "[role=status]").text == families
@@ -233,6 +246,12 @@ def test_the_page_is_never_wider_than_the_screen(visit, name, width):
     unfold(driver)
     script = "return document.documentElement.scrollWidth"
     assert driver.execute_script(script) <= width
+
+
+def test_the_youngest_descendant_still_has_room_on_a_phone(visit):
+    last = unfold(visit("hostile", 360)).find_elements("css selector", "summary")[-1]
+    assert "generation 24" in last.text
+    assert last.rect["width"] > 180
 
 
 CONTRAST = """

@@ -39,7 +39,10 @@
       node.round = node.draws.length ? node.draws[0][0] : Infinity;
     }
     const order = [...roots];
-    for (let i = 0; i < order.length; i++) order.push(...order[i].children);
+    for (let i = 0; i < order.length; i++) {
+      order[i].level = order[i].parent ? order[i].parent.level + 1 : 0;
+      order.push(...order[i].children);
+    }
     for (const node of order.reverse()) {
       if (!node.parent) continue;
       node.parent.size += node.size;
@@ -125,6 +128,7 @@
         "span",
         "meta",
         make("span", node.operator ? "operator" : "operator seed", node.operator ?? "seed"),
+        node.level ? `generation ${node.level} · ` : "",
         last ? `round ${rounds(node)}` : "never drawn",
         last ? ` · signal ${number(last[1])} · mean reward ${number(last[2])}` : "",
         below ? ` · ${count(below, "descendant")} in ${count(node.depth, "generation")}` : "",
@@ -151,7 +155,8 @@
     for (const draw of node.draws.slice(-3).reverse()) body.append(drawn(draw, scale));
     if (node.draws.length > 3) body.append(make("p", "small", `and ${count(node.draws.length - 3, "draw")} before`));
     if (node.children.length) {
-      const list = make("ul", "nodes");
+      // Indents end somewhere, or text would have no room.
+      const list = make("ul", `nodes ${node.level < 4 ? "" : node.level < 10 ? "far" : "far deep"}`);
       extend(list, node.children, scale, false);
       body.append(list);
     }
