@@ -6,12 +6,11 @@ import shutil
 
 import pytest
 from report_cases import ATTACKS, compare, hostile, play
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.keys import Keys
 
 from experiments import report
-
-webdriver = pytest.importorskip("selenium.webdriver")
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
 
 FLAGS = (
     "--headless=new",
