@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from agents.diversity import distribution, effective_size, entropy, largest_cluster
 from agents.play import Budget
-from eva_env.types import Round
+from eva_env.types import Round, Task
+
+OUTCOME = ("mean", "best", "worst", "rewards", "best_response", "worst_response")
+"""What a drawn prompt's row says of its n responses; rewards in reward-model units."""
 
 
 @dataclass
@@ -31,13 +35,11 @@ class Genealogy:
             parent, operator = origins.get(text, (None, None))
             if parent is not None and parent not in self.ids and parent not in new:
                 rows.append(self._row(parent, round) | {"drawn": False})
-            rewards = round.rewards[i]
             rows.append(
                 self._row(text, round)
                 | {"parent": None if parent is None else self._id(parent)}
                 | {"operator": operator, "drawn": True, "signal": float(round.signal[i])}
-                | {"mean": float(rewards.mean())}
-                | {"best": float(rewards.max()), "worst": float(rewards.min())}
+                | outcome(round, i)
             )
         return rows
 
@@ -45,12 +47,35 @@ class Genealogy:
         return self.ids.setdefault(text, len(self.ids))
 
     def _row(self, text: Any, round: Round) -> dict[str, Any]:
-        empty = dict.fromkeys(("parent", "operator", "signal", "mean", "best", "worst"))
+        empty = dict.fromkeys(("parent", "operator", "signal", *OUTCOME))
         return {"id": self._id(text), "text": text, "round": round.index + 1, **empty}
 
 
-def summarise(round: Round, budget: Budget, seconds: float) -> dict[str, Any]:
-    """The row of rounds.jsonl; ``response_length`` in words, None where responses have none."""
+def outcome(round: Round, i: int) -> dict[str, Any]:
+    """What came of the i-th drawn prompt: ``OUTCOME`` with its values."""
+    rewards, responses = round.rewards[i], round.responses[i]
+    best, worst = rewards.argmax(), rewards.argmin()
+    values = (
+        float(rewards.mean()),
+        float(rewards[best]),
+        float(rewards[worst]),
+        rewards.tolist(),
+        plain(responses[best]),
+        plain(responses[worst]),
+    )
+    return dict(zip(OUTCOME, values, strict=True))
+
+
+def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[str, Any]:
+    """The row of rounds.jsonl.
+
+    ``entropy`` (nats) and ``effective`` (sample size) are of the proposed distribution over
+    distinct prompts, ``proposed`` counts its used slots. ``response_length`` is in words, None
+    where responses have none, ``complexity`` None where the task has none.
+    """
+    proposed = distribution(round.proposal)
+    measure = getattr(task, "complexity", None)
+    complexity = float(np.mean([measure(p) for p in round.prompts])) if measure else None
     return {
         "round": round.index + 1,
         "payoffs": dict(round.payoffs),
@@ -59,8 +84,14 @@ def summarise(round: Round, budget: Budget, seconds: float) -> dict[str, Any]:
         "reward_max": float(round.rewards.max()),
         "signal_mean": float(np.mean(round.signal)),
         "invalid": round.invalid,
+        "no_gradient": float((np.ptp(round.rewards, axis=1) == 0).mean()),
+        "proposed": sum(prompt != "" for prompt in round.proposal.prompts),
+        "entropy": entropy(proposed),
+        "effective": effective_size(proposed),
         "distinct_prompts": len(set(map(plain, round.prompts))),
-        "response_length": _words(round.responses),
+        "cluster_share": largest_cluster(round.prompts, task),
+        "complexity": complexity,
+        "response_length": words(round.responses),
         "logs": {name: float(value) for name, value in round.logs.items()},
         "budget": asdict(budget),
         "seconds": seconds,
@@ -79,7 +110,8 @@ def origins_of(round: Round) -> dict[Any, tuple[Any, str | None]]:
     return origins
 
 
-def _words(responses: Any) -> float | None:
+def words(responses: Any) -> float | None:
+    """Mean words of responses (P, n); None where they are numbers."""
     flat = [response for row in responses for response in row]
     if not isinstance(flat[0], str):
         return None

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from agents.base import Policy, Solver
+from agents.divergence import kl
 from agents.evaluate import answer, win_rate
-from eva_env.types import Floats, Round
-from experiments.genealogy import origins_of, plain
+from eva_env.types import Floats, RewardModel, Round
+from experiments.genealogy import origins_of, plain, words
 from experiments.rungs import AnyTask, gold_reward
 
 SEED = 1
@@ -18,13 +19,22 @@ PASS = 1.0 - 1e-9
 SHOWN = 3
 """Transcripts per suite and evaluation."""
 
+SCORED = 16
+"""Texts of a suite, the first ones, whose answers are read again for ``kl`` and ``proxy``: to
+read an answer costs more than to have written it. Of numbers all are, since it costs little."""
+
 
 class Judge:
-    """Compares players with the policy that a run starts from, on n answers to each prompt."""
+    """Compares players with the policy that a run starts from, on n answers to each prompt.
 
-    def __init__(self, task: AnyTask, start: Policy, n: int) -> None:
+    ``proxy`` is the reward that trains, as it stands when it is asked; None if that is gold.
+    """
+
+    def __init__(
+        self, task: AnyTask, start: Policy, n: int, proxy: RewardModel | None = None
+    ) -> None:
         self.suites, self.gold = task.suites, gold_reward(task)
-        self.start, self.n = start, n
+        self.start, self.n, self.proxy = start, n, proxy
         self.before = {name: self.ask(start, suite) for name, suite in self.suites.items()}
 
     def ask(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
@@ -44,7 +54,9 @@ class Judge:
             after = self.ask(player, suite) if round else self.before[name]
             baseline = self.before[name][1]
             evaluations.append(
-                {"round": round, "suite": name, **scores(after[1], baseline), "n": self.n}
+                {"round": round, "suite": name, **scores(after[1], baseline)}
+                | self.health(player, suite, after[0])
+                | {"n": self.n}
             )
             head = {"round": round, "suite": name, "parent": None, "operator": None}
             transcripts += [
@@ -52,6 +64,24 @@ class Judge:
                 for i, prompt in enumerate(suite[:SHOWN])
             ]
         return evaluations, transcripts
+
+    def health(
+        self, player: Solver | Policy, suite: Sequence[Any], responses: Any
+    ) -> dict[str, float | None]:
+        """How far the player's policy is from the start, and what it is being paid.
+
+        ``kl`` in nats per response, of the policy itself where a method answers otherwise
+        (best-of-n: 0), None for a player without one; ``length`` in words, None of numbers;
+        ``proxy`` the mean training reward, None where gold trains.
+        """
+        policy = getattr(player, "policy", None) if isinstance(player, Solver) else player
+        head = slice(SCORED if isinstance(suite[0], str) else None)
+        prompts, few = suite[head], responses[head]
+        return {
+            "kl": None if policy is None else kl(policy, self.start, prompts, few),
+            "length": words(responses),
+            "proxy": None if self.proxy is None else float(np.mean(self.proxy(prompts, few))),
+        }
 
     def replay(self, player: Solver | Policy, round: Round) -> list[dict[str, Any]]:
         """Transcripts of prompts of a finished round, evolved ones if there are any."""

@@ -20,6 +20,7 @@ from eva_env.types import Round
 from eva_env.verifiable import PASS_RATE_SIGNALS
 from eva_env.wordlist import Wordlist
 from eva_env.wordlist.improve import improve
+from experiments.alarms import Alarms
 from experiments.errors import UserError
 from experiments.rungs import AnyTask, load_policy, make_env, play_reward
 
@@ -69,6 +70,8 @@ class Settings:
     """Responses to each prompt of a suite."""
     checkpoint_every: int = 1
     """Rounds between checkpoints; the last round always has one."""
+    alarms: Alarms = field(default_factory=Alarms)
+    """When to say that a run goes wrong, and whether to end it then."""
 
     def __post_init__(self) -> None:
         least = dict.fromkeys(("rounds", "prompts", "evaluate_every", "checkpoint_every"), 1)

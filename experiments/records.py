@@ -1,9 +1,13 @@
 """A run folder: plain files that outlive any crash.
 
     config.json         the settings with class names, versions, seed, command line
-    rounds.jsonl        a row per round: payoffs, rewards, logs of the players, budget spent
-    prompts.jsonl       every drawn prompt: id, parent, operator, round, signal, rewards
-    evaluations.jsonl   a row per suite: gold reward, pass rate, win rate against the start
+    rounds.jsonl        a row per round: payoffs, rewards, how varied the prompts were, logs of
+                        the players, budget spent
+    prompts.jsonl       every drawn prompt: id, parent, operator, round, signal, rewards, the
+                        best and the worst response
+    evaluations.jsonl   a row per suite: gold reward, pass rate, win rate against the start, KL
+                        to it (nats per response), length (words), training reward
+    alarms.jsonl        a row per alarm and round in which it rings, see ``experiments.alarms``
     transcripts.jsonl   some prompts with the answers before and after
     checkpoints/        round-0003/: the policy as it saves itself, and state.pt with the rest
 
@@ -28,7 +32,7 @@ from agents.base import Policy
 from experiments.config import from_json
 from experiments.errors import UserError
 
-FILES = ("rounds", "prompts", "evaluations", "transcripts")
+FILES = ("rounds", "prompts", "evaluations", "transcripts", "alarms")
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,13 @@ class Run:
         with on_disk(path), path.open("a") as file:
             file.write(text)
 
+    def write(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write all rows of ``name``.jsonl; a kill leaves the whole file or none."""
+        path = self.folder / f"{name}.jsonl"
+        with on_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, "".join(json.dumps(row) + "\n" for row in rows))
+
     def rows(self, name: str) -> list[dict[str, Any]]:
         """All rows of ``name``.jsonl; a last line torn by a crash is left out."""
         path = self.folder / f"{name}.jsonl"
@@ -93,14 +104,24 @@ class Run:
                 raise UserError(f"{path}, line {number}, is not JSON: {error}") from error
         return rows
 
+    def history(self) -> Iterator[dict[str, Any]]:
+        """The rows that ``experiments.train.train`` yielded up to the last checkpoint."""
+        last = max(self.checkpoints, default=-1)
+        rounds: dict[int, dict[str, Any]] = {
+            row["round"]: row | {"evaluations": {}, "alarms": {}}
+            for row in ({"round": 0}, *self.rows("rounds"))
+            if row["round"] <= last
+        }
+        for name, key in (("evaluations", "suite"), ("alarms", "alarm")):
+            for row in self.rows(name):
+                if row["round"] in rounds:
+                    rounds[row["round"]][name][row[key]] = row
+        yield from rounds.values()
+
     def truncate(self, round: int) -> None:
         """Drop what was written after a round: rows and checkpoints."""
         for name in FILES:
-            kept = [row for row in self.rows(name) if row["round"] <= round]
-            text = "".join(json.dumps(row) + "\n" for row in kept)
-            path = self.folder / f"{name}.jsonl"
-            with on_disk(path):
-                _replace(path, text)
+            self.write(name, [row for row in self.rows(name) if row["round"] <= round])
         for later in self.checkpoints:
             if later > round:
                 with on_disk(self.checkpoint(later)):

@@ -2,13 +2,14 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
+from experiments.alarms import Watch
 from experiments.cli import parse
 from experiments.config import describe
 from experiments.display import Board
@@ -17,6 +18,7 @@ from experiments.genealogy import Genealogy, summarise
 from experiments.judge import Judge
 from experiments.match import Match, Settings, remark
 from experiments.records import Run
+from experiments.tracking import Mode, tracked, with_mode
 
 Row = dict[str, Any]
 
@@ -25,36 +27,50 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
     """Play and record from the run's last checkpoint on; yields a row per round.
 
     That is the row of rounds.jsonl, with the rows of evaluations.jsonl by suite under
-    ``evaluations`` where the round was judged. A new run begins with the row of round 0.
-    ``match`` is one of these settings that has just been opened; None opens one.
+    ``evaluations`` where the round was judged, and those of alarms.jsonl by alarm under
+    ``alarms``. A new run begins with the row of round 0. ``match`` is one of these settings
+    that has just been opened; None opens one.
     """
     match = match or Match.open(settings)
-    judge = Judge(settings.task, match.solver.policy.frozen(), settings.evaluation_samples)
+    judge = judge_of(settings, match)
     played = restore(run, match)
     genealogy = Genealogy.of(run.rows("prompts"))
     if played < 0:
-        yield {"round": 0, "evaluations": judged(run, judge, match, 0)}
+        yield {"round": 0, "evaluations": judged(run, judge, match, 0), "alarms": {}}
     spent = [0, *(row["budget"]["reward_calls"] for row in run.rows("rounds"))]
     if exhausted(settings, spent):
         return
+    watch, task = Watch.over(run, settings.alarms, played), match.env.unwrapped.task
     began = time.perf_counter()
     for round in match.rounds():
         played = round.index + 1
         spent.append(match.budget.reward_calls)
-        last = played == settings.rounds or exhausted(settings, spent)
-        row = summarise(round, match.budget, time.perf_counter() - began)
+        row = summarise(round, task, match.budget, time.perf_counter() - began)
         run.append("prompts", genealogy.rows(round))
         run.append("rounds", [row])
+        last = played == settings.rounds or exhausted(settings, spent)
+        last = last or settings.alarms.stops(watch.ringing(row))
         evaluations = {}
         if last or played % settings.evaluate_every == 0:
             evaluations = judged(run, judge, match, played)
             run.append("transcripts", judge.replay(match.solver, round))
+            watch.evaluations += evaluations.values()
+        alarms = watch.ringing(row)
+        run.append("alarms", alarms.values())
+        last = last or settings.alarms.stops(alarms)
         if last or played % settings.checkpoint_every == 0:
             run.save(played, match.solver.policy, match.state_dict())
-        yield row | {"evaluations": evaluations}
+        yield row | {"evaluations": evaluations, "alarms": alarms}
         if last:
             return
-        began = time.perf_counter()
+        watch.before, began = alarms, time.perf_counter()
+
+
+def judge_of(settings: Settings, match: Match) -> Judge:
+    """Who compares the solver with what it starts from; the match must not have been played."""
+    proxy = match.solver.reward_model if settings.reward == "proxy" else None
+    start = match.solver.policy.frozen()
+    return Judge(settings.task, start, settings.evaluation_samples, proxy)
 
 
 def exhausted(settings: Settings, spent: Sequence[int]) -> bool:
@@ -83,9 +99,10 @@ def judged(run: Run, judge: Judge, match: Match, played: int) -> dict[str, Row]:
     """Judge the solver and record it; rows by suite."""
     evaluations, transcripts = judge.judge(match.solver, played)
     spent = {"budget": asdict(match.budget)}
-    run.append("evaluations", [row | spent for row in evaluations])
+    rows = {row["suite"]: row | spent for row in evaluations}
+    run.append("evaluations", rows.values())
     run.append("transcripts", transcripts)
-    return {row["suite"]: row for row in evaluations}
+    return rows
 
 
 @dataclass(frozen=True)
@@ -97,28 +114,33 @@ class Command:
     """Folder of the run, new or empty; None: runs/CREATOR-SOLVER-TIME."""
     resume: Path | None = None
     """Continue this run bit for bit; it keeps its own settings."""
-    wandb: Literal["off", "offline", "online"] = "off"
-    """Send the rows to Weights & Biases as well; offline needs no account and no network."""
+    wandb: Mode = "off"
+    """Send the numbers of the record to Weights & Biases as well. --wandb alone says offline,
+    which needs no account and no network: wandb sync RUN/wandb/offline-run-* uploads later."""
 
 
 def main(args: list[str]) -> int:
     """The command; returns the exit status."""
-    command = parse(Command, args, "train")
+    command = parse(Command, with_mode(args), "train")
     run, settings, match = open_run(command, ["train", *args])
-    log = wandb_log(command.wandb, run, settings) if command.wandb != "off" else None
     name = type(settings.creator).__name__
     note = remark(settings)
     if note:
         print(f"eva train: {note}", file=sys.stderr)
+    row: Row = {}
     try:
-        with Board([name], settings.rounds) as board:
+        with (
+            tracked(run, command.wandb) as log,
+            Board([name], settings.rounds) as board,
+        ):
             for row in train(run, settings, match):
                 board.update(name, settings.seed, row)
-                if log:
-                    log(row)
+                log(row)
     except KeyboardInterrupt:
         print(f"stopped; continue with: eva train --resume {run.folder}", file=sys.stderr)
         return 130
+    if row and row["round"] < settings.rounds and settings.alarms.stops(row["alarms"]):
+        print(f"an alarm has ended it; to go on: eva train --resume {run.folder}")
     print(f"the run lies in {run.folder}")
     return 0
 
@@ -137,28 +159,3 @@ def open_run(command: Command, argv: list[str]) -> tuple[Run, Settings, Match | 
     players = f"{type(settings.creator).__name__}-{type(settings.solver).__name__}".lower()
     folder = command.out or Path("runs", f"{players}-{time.strftime('%Y%m%d-%H%M%S')}")
     return Run.create(folder, describe(settings, argv)), settings, match
-
-
-def wandb_log(mode: str, run: Run, settings: Settings) -> Callable[[Row], None]:
-    """A function that logs a row's numbers under the keys of the JSON, joined by slashes."""
-    import wandb
-
-    session = wandb.init(
-        project="eva",
-        mode="online" if mode == "online" else "offline",
-        dir=run.folder,
-        name=run.folder.name,
-        config=run.config["settings"],
-    )
-    return lambda row: session.log(flat(row), step=row["round"])
-
-
-def flat(row: Row, prefix: str = "") -> Row:
-    """Numbers of a nested row: {"a": {"b": 1}} -> {"a/b": 1}; everything else is dropped."""
-    numbers: Row = {}
-    for key, value in row.items():
-        if isinstance(value, dict):
-            numbers |= flat(value, f"{prefix}{key}/")
-        elif isinstance(value, int | float):
-            numbers[prefix + key] = value
-    return numbers

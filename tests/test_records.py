@@ -186,13 +186,44 @@ def test_a_parent_drawn_later_in_the_same_round_gets_one_row():
     assert rows[0]["parent"] == rows[1]["id"]
 
 
+class Bare:
+    """A task that does not say how much a prompt asks for."""
+
+    def topic(self, prompt):
+        return prompt
+
+
+class Graded(Bare):
+    def complexity(self, prompt):
+        return {"x": 2.0, "y": 5.0}[prompt]
+
+
 def test_round_row():
-    round = played(0, ("x", "y"), (), (), ("x", "x"))
-    row = summarise(round, Budget(prompts=2), seconds=1.5)
+    """x is proposed twice and y once; x is drawn twice and y once, with equal rewards."""
+    round = played(0, ("x", "y", "x"), (), (), ("x", "x", "y"))
+    round.rewards[2] = 0.5
+    row = summarise(round, Graded(), Budget(prompts=2), seconds=1.5)
     assert row["round"] == 1
     assert row["payoffs"] == {CREATOR: 0.25, SOLVER: 0.5}
     assert (row["reward_mean"], row["reward_min"], row["reward_max"]) == (0.5, 0.0, 1.0)
-    assert (row["signal_mean"], row["distinct_prompts"]) == (0.5, 1)
+    assert (row["signal_mean"], row["distinct_prompts"], row["proposed"]) == (1.0, 2, 3)
+    p = np.array([2 / 3, 1 / 3])
+    assert row["entropy"] == pytest.approx(-(p * np.log(p)).sum())
+    assert row["effective"] == pytest.approx(9 / 5)
+    assert row["cluster_share"] == pytest.approx(2 / 3)
+    assert row["no_gradient"] == pytest.approx(1 / 3)
+    assert row["complexity"] == 3.0
     assert row["response_length"] == 2.0
     assert row["budget"]["prompts"] == 2
+    json.dumps(row)
+    assert summarise(round, Bare(), Budget(), seconds=1.5)["complexity"] is None
+
+
+def test_a_drawn_prompt_keeps_its_rewards_and_extremes():
+    round = played(0, ("x",), (), (), ("x",))
+    round.rewards[0] = [0.5, -1.0, 3.0]
+    (row,) = Genealogy().rows(round)
+    assert row["rewards"] == [0.5, -1.0, 3.0]
+    assert (row["best"], row["best_response"]) == (3.0, "a b c")
+    assert (row["worst"], row["worst_response"]) == (-1.0, "a b")
     json.dumps(row)

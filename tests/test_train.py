@@ -1,15 +1,18 @@
 """`eva train` on the tabular rung: what it records, and that resuming changes nothing."""
 
-import json
-import sys
-import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from agents.creators import SFL, Eva, EvaOnline, Fresh, UniformEvolve
-from agents.solvers import DPO, RLOO
+from agents.causal_lm import CausalLM
+from agents.creators import SFL, Eva, EvaOnline, Fresh, PolicyGradient, UniformEvolve
+from agents.divergence import kl
+from agents.diversity import largest_cluster
+from agents.reward_lm import LearnedReward
+from agents.solvers import DPO, RLOO, BestOfN, Fixed
 from agents.table import TablePolicy
+from eva_env.rewards import LengthBiased, Retrained
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
 from experiments import cli
@@ -19,7 +22,7 @@ from experiments.errors import UserError
 from experiments.judge import Judge
 from experiments.match import Match, Settings, remark
 from experiments.records import FILES, Run
-from experiments.train import flat, train
+from experiments.train import train
 
 WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=6)
 
@@ -37,6 +40,12 @@ def start(folder, chosen):
 def rows(run, name):
     return [
         {key: value for key, value in row.items() if key != "seconds"} for row in run.rows(name)
+    ]
+
+
+def drawn(run, round):
+    return [
+        row["text"] for row in run.rows("prompts") if row["drawn"] and row["round"] == round
     ]
 
 
@@ -99,6 +108,68 @@ def test_prompts_have_ids_and_every_parent_exists(finished):
     assert all(row["operator"] for row in prompts if row["parent"] is not None)
 
 
+def test_drawn_prompts_keep_their_rewards_and_the_extreme_responses(finished):
+    """On this rung the best response's reward can be looked up in the table that paid."""
+    drawn = [row for row in finished[0].rows("prompts") if row["drawn"]]
+    for row in drawn:
+        assert len(row["rewards"]) == 3
+        assert row["mean"] == pytest.approx(sum(row["rewards"]) / 3)
+        for name, extreme in (("best", max), ("worst", min)):
+            assert row[name] == extreme(row["rewards"])
+            assert row[name] == WORLD.proxy[row["text"], row[f"{name}_response"]]
+    known = [row for row in finished[0].rows("prompts") if not row["drawn"]]
+    assert {row["rewards"] for row in known} | {row["best_response"] for row in known} <= {None}
+
+
+def test_rounds_say_how_varied_and_how_hard_the_prompts_were(finished):
+    """A world of 2 topics, 4 levels and a variant to publish: 8 slots. Twins share a level."""
+    run = finished[0]
+    for row in run.rows("rounds"):
+        texts = drawn(run, row["round"])
+        assert row["complexity"] == np.mean([*map(WORLD.complexity, texts)])
+        own = [one for one in run.rows("prompts") if one["round"] == row["round"]]
+        alike = [len(set(one["rewards"])) == 1 for one in own if one["drawn"]]
+        assert row["no_gradient"] == np.mean(alike)
+        cells = [text // WORLD.variants for text in texts]
+        assert row["cluster_share"] == max(map(cells.count, cells)) / 8
+        assert row["proposed"] == 8
+        assert 1 <= row["effective"] <= np.exp(row["entropy"]) + 1e-9 <= 8 + 1e-6
+
+
+def test_evaluations_say_how_far_the_policy_has_moved(finished):
+    run, _, _ = finished
+    start = TablePolicy(WORLD.reference_logits, WORLD.features)
+    for row in run.rows("evaluations"):
+        policy = TablePolicy.load(run.checkpoint(row["round"])) if row["round"] else start
+        p, q = (one.probabilities()[[*WORLD.suites[row["suite"]]]] for one in (policy, start))
+        assert row["kl"] == pytest.approx((p * np.log(p / q)).sum(-1).mean(), abs=1e-12)
+        assert (row["kl"] > 0) == (row["round"] > 0)
+        assert row["length"] is None
+        assert row["proxy"] == row["gold"], "nothing can be hacked here"
+
+
+def test_the_training_reward_is_that_which_pays_and_none_where_gold_does(tmp_path):
+    """A response's number counts as its length here, so that the proxy shows the mean one."""
+    chosen = settings(rounds=1, reward_model=LengthBiased(bias=1.0))
+    row = list(train(start(tmp_path / "proxy", chosen), chosen))[-1]["evaluations"]["hard"]
+    match = Match.open(chosen)
+    judge = Judge(WORLD, match.solver.initial, 4)
+    list(match.rounds())
+    responses, gold = judge.ask(match.solver, WORLD.suites["hard"])
+    assert row["proxy"] == pytest.approx(gold.mean() + responses.mean())
+    chosen = settings(rounds=1, reward="gold", reward_model=LengthBiased(bias=1.0))
+    row = list(train(start(tmp_path / "gold", chosen), chosen))[-1]["evaluations"]["hard"]
+    assert row["proxy"] is None
+
+
+@pytest.mark.parametrize("method", [Fixed(), BestOfN(candidates=2)])
+def test_what_does_not_learn_does_not_move(tmp_path, method):
+    chosen = settings(solver=method, rounds=2)
+    run = start(tmp_path / "run", chosen)
+    list(train(run, chosen))
+    assert {row["kl"] for row in run.rows("evaluations")} == {0.0}
+
+
 def test_transcripts_hold_answers_before_and_after(finished):
     run = finished[0]
     played = [row for row in run.rows("transcripts") if row["suite"] == "played"]
@@ -115,8 +186,9 @@ def test_transcripts_hold_answers_before_and_after(finished):
         (Eva(), RLOO(lr=0.1)),
         (UniformEvolve(old_from="history"), DPO(lr=0.1, epochs=1)),
         (EvaOnline(), DPO(lr=0.1, epochs=1, restart=True)),
+        (PolicyGradient(step=300.0), DPO(lr=1.0)),
     ],
-    ids=["eva-rloo", "uniform-dpo", "online-dpo-restart"],
+    ids=["eva-rloo", "uniform-dpo", "online-dpo-restart", "with-alarms"],
 )
 @pytest.mark.parametrize("stop", [1, 3])
 def test_resumed_equals_uninterrupted(tmp_path, creator, solver, stop):
@@ -133,9 +205,30 @@ def test_resumed_equals_uninterrupted(tmp_path, creator, solver, stop):
     list(train(torn, torn.settings(Settings)))
     for name in FILES:
         assert rows(torn, name) == rows(whole, name), name
+    assert rows(whole, "alarms") or not isinstance(creator, PolicyGradient)
     for round in whole.checkpoints:
         ours, theirs = (TablePolicy.load(run.checkpoint(round)) for run in (torn, whole))
         assert (ours.theta == theirs.theta).all()
+
+
+def test_judging_by_a_reward_model_that_is_retrained_changes_nothing_in_play(tmp_path):
+    """The judge asks it between the rounds, and a resumed run when it has been read back."""
+    chosen = settings(reward_model=Retrained(every=1), checkpoint_every=2)
+    runs = [start(tmp_path / name, chosen) for name in ("whole", "torn", "rarely")]
+    list(train(runs[0], chosen))
+    rounds = train(runs[1], chosen)
+    for _ in range(4):
+        next(rounds)
+    rounds.close()
+    list(train(runs[1], chosen))
+    for name in FILES:
+        assert rows(runs[1], name) == rows(runs[0], name), name
+    list(train(runs[2], replace(chosen, evaluate_every=4)))
+    for name in ("rounds", "prompts"):
+        assert rows(runs[2], name) == rows(runs[0], name), name
+    played = [row for row in rows(runs[0], "prompts") if row["round"] == 4]
+    paid = [(row["best"], WORLD.proxy[row["text"], row["best_response"]]) for row in played]
+    assert any(best != before for best, before in paid), "it was not retrained"
 
 
 def test_resumed_equals_uninterrupted_with_a_language_model(tmp_path):
@@ -151,8 +244,21 @@ def test_resumed_equals_uninterrupted_with_a_language_model(tmp_path):
     assert len(list(train(torn, chosen))) == 1
     for name in FILES:
         assert rows(torn, name) == rows(whole, name), name
-    assert 1 < whole.rows("rounds")[0]["response_length"] < 12
-    assert {row["suite"] for row in whole.rows("evaluations")} == {"easy", "hard", "unseen"}
+    first, last = whole.rows("rounds")
+    assert 1 < first["response_length"] < 12
+    assert first["entropy"] == pytest.approx(np.log(12))
+    assert first["complexity"] == np.mean([*map(task.complexity, drawn(whole, 1))])
+    assert last["cluster_share"] == largest_cluster(drawn(whole, 2), task)
+    judge = Judge(task, Match.open(chosen).solver.initial, 2)
+    for row in whole.rows("evaluations"):
+        assert len(judge.before) == 3
+        suite = task.suites[row["suite"]]
+        moved = CausalLM.load(whole.checkpoint(row["round"])) if row["round"] else judge.start
+        answers, _ = judge.ask(moved, suite)
+        assert row["kl"] == pytest.approx(kl(moved, judge.start, suite, answers), abs=1e-4)
+        assert row["length"] == np.mean([len(a.split()) for pair in answers for a in pair])
+        proxy = LearnedReward.load("wordlist")(suite, answers).mean()
+        assert row["proxy"] == pytest.approx(proxy, abs=1e-4)
 
 
 def test_resuming_a_finished_run_adds_nothing(finished):
@@ -258,28 +364,6 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, capsys, monkeypatch):
     monkeypatch.undo()
     assert command.main(["--resume", str(out)]) == 0
     assert [row["round"] for row in Run.open(out).rows("rounds")] == [1, 2]
-
-
-def test_flat_joins_keys_and_drops_what_is_no_number():
-    row = {"round": 1, "payoffs": {"a": {"b": 2.0}}, "suite": "hard", "none": None}
-    assert flat(row) == {"round": 1, "payoffs/a/b": 2.0}
-
-
-def test_wandb_gets_the_numbers_of_the_record(tmp_path, monkeypatch):
-    logged, started = [], {}
-    session = types.SimpleNamespace(log=lambda row, step: logged.append((step, row)))
-    fake = types.SimpleNamespace(init=lambda **given: started.update(given) or session)
-    monkeypatch.setitem(sys.modules, "wandb", fake)
-    out = tmp_path / "run"
-    assert command.main([*ARGS.split(), "--out", str(out), "--wandb", "offline"]) == 0
-    assert started["mode"] == "offline"
-    run = Run.open(out)
-    assert [step for step, _ in logged] == [0, 1, 2]
-    rewards = [row["reward_mean"] for row in run.rows("rounds")]
-    assert [row["reward_mean"] for _, row in logged[1:]] == rewards
-    final = run.rows("evaluations")[-1]
-    assert logged[-1][1]["evaluations/hard/win_rate"] == final["win_rate"]
-    json.dumps(logged)
 
 
 def test_players_that_do_not_fit_are_refused_before_a_folder_is_made(tmp_path, capsys):
