@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from agents.base import Policy, Solver
+from eva_env.solving.bootstrap import quantile, resampled
+from eva_env.solving.win_rates import Answers, wins
 from eva_env.types import Floats, RewardModel
 
 
@@ -31,26 +32,9 @@ def evaluate(
     return np.asarray(reward_model(prompts, answer(player, prompts, n, seed)))
 
 
-def wins(rewards: Floats, baseline: Floats, *, coupled: bool = False) -> Floats:
-    """P(reward > baseline) + P(tie) / 2 of each prompt, (P, n) and (P, m) -> (P,) in [0, 1].
-
-    Over all n * m pairs of a prompt's responses, so that no pair is drawn by luck. ``coupled``
-    is for two players that answered from the same seed: pairs (i, i), which share a random
-    stream, are left out. The others are independent, and a player is exactly on a par with
-    itself, whereas with two seeds it may be lucky.
-    """
-    if len(rewards) != len(baseline):
-        raise ValueError(f"got rewards of {len(rewards)} prompts, baseline of {len(baseline)}")
-    score = (np.sign(rewards[:, :, None] - baseline[:, None, :]) + 1) / 2
-    if not coupled:
-        return score.mean((1, 2))
-    n = rewards.shape[1]
-    return score[:, ~np.eye(n, dtype=bool)].mean(-1)
-
-
-def win_rate(rewards: Floats, baseline: Floats, *, coupled: bool = False) -> float:
-    """Mean over prompts of ``wins``, in [0, 1]; 1/2 is on a par."""
-    return float(wins(rewards, baseline, coupled=coupled).mean())
+def win_rate(rewards: Floats, baseline: Floats) -> float:
+    """Mean over prompts of ``wins`` of coupled rewards (P, n), in [0, 1]; 1/2 is on a par."""
+    return float(wins(Answers(rewards), Answers(baseline)).mean())
 
 
 def interval(values: Sequence[float] | Floats, comparisons: int = 1) -> tuple[float, float]:
@@ -62,15 +46,11 @@ def interval(values: Sequence[float] | Floats, comparisons: int = 1) -> tuple[fl
     if len(values) < 2:
         return float(values.mean()), float("nan")
     error = values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(
-        error * stats.t.ppf(1 - 0.025 / comparisons, len(values) - 1)
-    )
+    return float(values.mean()), float(error * quantile(len(values), comparisons))
 
 
 def bootstrap(values: Floats, seed: int, draws: int = 2000) -> tuple[float, float]:
     """95 % percentile interval of the mean, resampling the prompts, (P,) -> (low, high)."""
-    rng = np.random.default_rng(seed)
-    values = np.asarray(values)
-    means = values[rng.integers(len(values), size=(draws, len(values)))].mean(-1)
+    means = resampled(np.asarray(values)[None], draws, np.random.default_rng(seed))
     low, high = np.quantile(means, (0.025, 0.975))
     return float(low), float(high)

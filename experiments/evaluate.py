@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.decoding import Sampling
-from agents.evaluate import bootstrap, evaluate, wins
+from agents.evaluate import bootstrap, evaluate
+from eva_env.solving.win_rates import Answers, wins
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
 from experiments.cli import parse
@@ -88,7 +89,7 @@ def report(command: Command) -> dict[str, Any]:
         "prompts": len(prompts),
         "samples": command.samples,
         **scores(rewards, baseline),
-        "win_rate_interval": bootstrap(wins(rewards, baseline, coupled=True), command.seed),
+        "win_rate_interval": bootstrap(wins(Answers(rewards), Answers(baseline)), command.seed),
         "start_gold": float(np.mean(baseline)),
     }
 

@@ -5,12 +5,9 @@ import json
 import numpy as np
 import pytest
 import tyro
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from agents.creators import Oracle
-from agents.evaluate import bootstrap, evaluate, interval, win_rate, wins
+from agents.evaluate import bootstrap, evaluate, interval, win_rate
 from agents.solvers import RLOO
 from agents.table import TablePolicy
 from eva_env.tabular.world import TabularWorld
@@ -22,47 +19,13 @@ from experiments.match import Settings
 from experiments.records import Run
 from experiments.train import train
 
-REWARDS = hnp.arrays(np.float64, (3, 4), elements=st.sampled_from([0.0, 0.25, 0.5, 1.0]))
 
-
-def test_win_rate_by_hand():
-    """Prompt 1: of the pairs (1, 0), (1, 2), (2, 0), (2, 2) two are won, one tied: 5/8.
-
-    Prompt 2: (0, 3) twice and (1, 3) twice are all lost: 0.
-    """
+def test_win_rate_is_the_mean_over_prompts_and_half_against_itself():
+    """Prompt 1: of (1, 2) and (2, 0) one is won. Prompt 2: (0, 3) and (1, 3) are lost."""
     rewards, baseline = np.array([[1, 2], [0, 1]]), np.array([[0, 2], [3, 3]])
-    assert wins(rewards, baseline).tolist() == [0.625, 0.0]
-    assert win_rate(rewards, baseline) == 0.3125
-
-
-@given(REWARDS, REWARDS)
-def test_win_rates_of_the_two_sides_add_up_to_one(rewards, baseline):
-    assert win_rate(rewards, baseline) + win_rate(baseline, rewards) == pytest.approx(1)
+    assert win_rate(rewards, baseline) == 0.25
+    assert win_rate(baseline, rewards) == 0.75
     assert win_rate(rewards, rewards) == 0.5
-    assert win_rate(rewards + 2, baseline) == 1
-
-
-def test_coupled_win_rate_leaves_out_the_pairs_of_one_stream():
-    """Of the pairs (1, 2) and (2, 0) the second is won; (1, 0) and (2, 2) share a stream."""
-    rewards, baseline = np.array([[1, 2]]), np.array([[0, 2]])
-    assert win_rate(rewards, baseline, coupled=True) == 0.5
-    assert win_rate(rewards, np.array([[3, 0]]), coupled=True) == 0.5
-    assert win_rate(rewards, np.array([[1, 0]]), coupled=True) == 1.0
-
-
-@given(REWARDS)
-def test_a_player_is_on_a_par_with_itself(rewards):
-    assert win_rate(rewards, rewards, coupled=True) == pytest.approx(0.5)
-
-
-@given(REWARDS, REWARDS, st.permutations(range(4)))
-def test_win_rate_does_not_depend_on_the_order_of_responses(rewards, baseline, order):
-    assert win_rate(rewards[:, order], baseline) == win_rate(rewards, baseline)
-
-
-def test_rewards_of_other_prompts_are_refused():
-    with pytest.raises(ValueError, match="got rewards of 2 prompts, baseline of 3"):
-        wins(np.zeros((2, 4)), np.zeros((3, 4)))
 
 
 def test_student_interval_by_hand():
