@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from eva_env.rewards.noise import stream
 from eva_env.types import Floats, Ints
 
 OPERATORS = ("up", "down", "breadth_topic", "breadth_variant")
@@ -40,6 +41,18 @@ def correlation_factor(
         np.kron(_equal(topics, topic), _autoregressive(levels, level)),
         _equal(variants, variant),
     )
+
+
+def draws(
+    sizes: tuple[int, int, int], responses: int, drift: float, slope: float, seed: int
+) -> tuple[Floats, Floats]:
+    """Latent quality (K, M), and the reference policy's skill on each prompt (K,)."""
+    topic, level, _ = np.indices(sizes).reshape(3, -1)
+    rng = stream(seed, *b"tables")
+    factor = correlation_factor(sizes, TOPIC_CORRELATION, drift, VARIANT_CORRELATION)
+    quality = factor @ rng.standard_normal((len(level), responses))
+    start = SKILL * (1 + SKILL_SPREAD * rng.uniform(-1, 1, sizes[:2]))
+    return quality, start[topic, level] - slope * level
 
 
 def gold_rewards(quality: Floats, level: Ints) -> Floats:

@@ -4,7 +4,6 @@ Prompt ``(topic * levels + level) * variants + variant`` is an integer in 0 ... 
 response an integer in 0 ... M-1, and every reward and reference probability is known.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eva_env.tabular import ladder
 from eva_env.tabular.ladder import BREADTH, DEPTH, OPERATORS, QUALITY
-from eva_env.tabular.reward import TabularReward, stream
-from eva_env.types import Floats, Ints
+from eva_env.tabular.reward import TabularReward
+from eva_env.tabular.tables import Tables, fixed
+from eva_env.types import Ints
 
 __all__ = ["OPERATORS", "TabularReward", "TabularWorld"]
 
 
 @dataclass(frozen=True)
-class TabularWorld:
+class TabularWorld(Tables):
     """K = topics * levels * variants prompts, M responses: a ``Task`` over integers.
 
     Latent quality g (K, M) is Gaussian. Gold rewards Phi(g)^kappa lie in [0, 1], with kappa
@@ -32,126 +31,15 @@ class TabularWorld:
     them lies a frontier that moves as the solver learns. Human prompts are the first rungs.
 
     Held out, and rejected by ``valid``: variant 0, of which the others are near twins; with
-    ``variants=1`` topic 0. Arrays are read-only, and the same fields give the same bytes.
+    ``variants=1`` topic 0.
+
+    The solver starts as a softmax table, ``reference_logits`` and ``features``, that sees every
+    prompt: some solver is best on all of them. ``blind`` hides coordinates from it, so that the
+    prompts of a cell (``cells``) share one law, and ``rank`` limits how finely it can answer:
+    then ``eva_env.tabular.equilibrium`` is not trivial.
+
+    Arrays are read-only, and the same fields give the same bytes.
     """
-
-    topics: int = 6
-    levels: int = 8
-    variants: int = 3
-    responses: int = 64
-    """M, hackable ones included."""
-
-    slope: float = 0.5
-    """Skill that the reference policy loses from a level to the next; 0 is a flat ladder."""
-
-    drift: float = 0.9
-    """Correlation, in [0, 1], of the latent quality at neighbouring levels."""
-
-    lengthscale: float = 2.0
-    """Levels over which learning carries in ``features``, by exp(-|dl|/lengthscale)."""
-
-    noise: float = 0.0
-    """Standard deviation of the proxy's Gaussian noise, in units of reward."""
-
-    noisy_topics: int | None = None
-    """How many topics, from the last one down, have that noise; None for all."""
-
-    hackable: int = 0
-    """Responses (the last ones) that the proxy scores 1 and gold 0, on every prompt."""
-
-    world_seed: int = 0
-    """Seed of the tables and of the proxy's noise (``seed`` is the method that draws)."""
-
-    def __post_init__(self) -> None:
-        bounds: dict[str, tuple[float, float]] = {
-            "topics": (2 if self.variants == 1 else 1, math.inf),
-            "levels": (2, math.inf),
-            "variants": (1, math.inf),
-            "responses": (2 + self.hackable, math.inf),
-            "drift": (0, 1),
-            "slope": (0, 100),
-            "lengthscale": (0, math.inf),
-            "noise": (0, np.finfo(np.float64).max),
-            "hackable": (0, 0.5 / ladder.HACK_MASS),
-        }
-        if self.noisy_topics is not None:
-            bounds["noisy_topics"] = (0, self.topics)
-        for name, (low, high) in bounds.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be in {low:g} ... {high:g}, got {value}")
-
-    # Prompts
-
-    @property
-    def size(self) -> int:
-        """K, the number of prompts, held-out ones included."""
-        return self.topics * self.levels * self.variants
-
-    @cached_property
-    def coordinates(self) -> Ints:
-        """Topic, level and variant of each prompt, (3, K)."""
-        return _fixed(np.indices(self._sizes).reshape(3, -1))
-
-    @property
-    def prompt_topics(self) -> Ints:
-        """Topic of each prompt, (K,)."""
-        return self.coordinates[0]
-
-    @property
-    def prompt_levels(self) -> Ints:
-        """Level of each prompt, (K,); 0 is the easiest."""
-        return self.coordinates[1]
-
-    @cached_property
-    def trainable(self) -> Ints:
-        """Prompts that a creator may publish, increasing."""
-        topic, _, variant = self.coordinates
-        return _fixed(np.flatnonzero(variant > 0 if self.variants > 1 else topic > 0))
-
-    @cached_property
-    def neighbours(self) -> tuple[Mapping[str, tuple[int, ...]], ...]:
-        """The prompt graph: for each prompt, what each operator may give, held out or not."""
-        return ladder.prompt_graph(self.coordinates, self.trainable)
-
-    # Tables
-
-    @cached_property
-    def gold(self) -> Floats:
-        """Rewards (K, M) in [0, 1] that the world is about; hackable responses get 0."""
-        gold = ladder.gold_rewards(self._draws[0], self.prompt_levels)
-        gold[:, self.responses - self.hackable :] = 0.0
-        return _fixed(gold)
-
-    @cached_property
-    def proxy(self) -> Floats:
-        """Mean rewards (K, M) of the reward model in play: gold, but hackable ones get 1."""
-        proxy = self.gold.copy()
-        proxy[:, self.responses - self.hackable :] = 1.0
-        return _fixed(proxy)
-
-    @cached_property
-    def noise_std(self) -> Floats:
-        """Standard deviation (K,) of the proxy's noise on each prompt's rewards."""
-        noisy = self.topics if self.noisy_topics is None else self.noisy_topics
-        return _fixed(np.where(self.prompt_topics >= self.topics - noisy, self.noise, 0.0))
-
-    @cached_property
-    def reference_logits(self) -> Floats:
-        """Log-probabilities (K, M), in nats, of the policy that solvers start from."""
-        return _fixed(ladder.reference_logits(*self._draws, self.hackable))
-
-    @cached_property
-    def features(self) -> Floats:
-        """Features (K, K) of a softmax table whose learning carries to neighbours.
-
-        ``features @ features.T`` is the kernel exp(-|dl|/lengthscale), times 0.3 across topics
-        and 0.9 across variants: a gradient step on one prompt moves the logits of another by
-        that fraction.
-        """
-        carry = math.exp(-1 / self.lengthscale) if self.lengthscale else 0.0
-        topic, variant = ladder.TOPIC_TRANSFER, ladder.VARIANT_TRANSFER
-        return _fixed(ladder.correlation_factor(self._sizes, topic, carry, variant))
 
     def reward_model(self, rewards: str = "proxy") -> TabularReward:
         """The game's dynamics: "proxy" with its noise, or "gold", which has none."""
@@ -203,24 +91,9 @@ class TabularWorld:
         """``topic0``, ``topic1``, ... ; ValueError for a prompt out of range."""
         return f"topic{self.prompt_topics[self._checked(prompt)]}"
 
-    @property
-    def _sizes(self) -> tuple[int, int, int]:
-        return self.topics, self.levels, self.variants
-
-    @cached_property
-    def _draws(self) -> tuple[Floats, Floats]:
-        """Latent quality (K, M), and the reference policy's skill on each prompt (K,)."""
-        rng = stream(self.world_seed, *b"tables")
-        topic, variant = ladder.TOPIC_CORRELATION, ladder.VARIANT_CORRELATION
-        factor = ladder.correlation_factor(self._sizes, topic, self.drift, variant)
-        quality = factor @ rng.standard_normal((self.size, self.responses))
-        spread = 1 + ladder.SKILL_SPREAD * rng.uniform(-1, 1, (self.topics, self.levels))
-        start = ladder.SKILL * spread[self.prompt_topics, self.prompt_levels]
-        return quality, start - self.slope * self.prompt_levels
-
     @cached_property
     def _free(self) -> NDArray[np.bool_]:
-        return _fixed(np.isin(np.arange(self.size), self.trainable))
+        return fixed(np.isin(np.arange(self.size), self.trainable))
 
     @cached_property
     def _rungs(self) -> Mapping[str, range]:
@@ -241,9 +114,3 @@ class TabularWorld:
             limit = self.size - 1
             raise ValueError(f"prompt must be an integer in 0 ... {limit}, got {prompt!r}")
         return prompt
-
-
-def _fixed(array: Any) -> Any:
-    """The array, read-only: it is cached and shared."""
-    array.setflags(write=False)
-    return array
