@@ -106,7 +106,7 @@ def scores(rewards: Floats, baseline: Floats) -> dict[str, float]:
     return {
         "gold": float(rewards.mean()),
         "pass_rate": float((rewards >= PASS).mean()),
-        "win_rate": win_rate(rewards, baseline, coupled=True),
+        "win_rate": win_rate(rewards, baseline),
     }
 
 
