@@ -72,7 +72,7 @@ def describe(settings: Any, argv: list[str]) -> dict[str, Any]:
     versions = {name: metadata.version(package) for name, package in PACKAGES.items()}
     return {
         "settings": to_json(settings),
-        "seed": settings.seed,
+        "seed": getattr(settings, "seed", None),
         "argv": argv,
         "versions": {"python": sys.version.split()[0], **versions},
         "commit": _commit(),

@@ -1,4 +1,4 @@
-"""The figure of a comparison: the win rate by round, with its interval over seeds."""
+"""The learning curves of a comparison: the deciding score by round, with its interval."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,35 +6,45 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluate import interval
-from experiments.verdict import SUITE
-
-COLOURS = ("#4c4c4c", "#0072b2", "#009e73", "#d55e00", "#b0b0b0", "#cc79a7", "#e69f00")
+COLOURS = ("#4c4c4c", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe & Ito 2008: told apart by colour-blind readers as well."""
 
+DASHES = ("-", "--", ":", "-.")
+"""By solver, so that it is not by colour alone."""
 
-def draw(arms: Mapping[str, Mapping[str, Any]], folder: Path, suite: str = SUITE) -> None:
-    """Write curves.png and curves.svg."""
+
+def draw(summary: Mapping[str, Any], folder: Path) -> None:
+    """Write curves.svg."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    for colour, (arm, own) in zip(COLOURS, arms.items(), strict=False):
-        wins = own["suites"][suite]["win_rate"]
-        rounds, curves = wins["rounds"], 100 * np.array(wins["curves"])
-        mean, half = np.array([interval(column) for column in curves.T]).T
-        axes.plot(rounds, mean, color=colour, label=arm, marker="o", markersize=3)
-        axes.fill_between(
-            rounds, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0
-        )
-    axes.axhline(50, color="black", linewidth=0.8, linestyle=":")
-    axes.set_xlabel("round")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylabel(f"win rate on the {suite} suite, %")
-    seeds = max(len(own["seeds"]) for own in arms.values())
-    axes.set_title(f"Against the starting model: mean over {seeds} seeds, 95 % interval")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    for kind in ("png", "svg"):
-        figure.savefig(folder / f"curves.{kind}", dpi=150)
+    suite, metric, arms = summary["suite"], summary["metric"], summary["arms"]
+    creators, solvers = ([*dict.fromkeys(a[k] for a in arms.values())] for k in _SIDES)
+    scale = 100 if metric == "win_rate" else 1
+    with rc_context({"svg.hashsalt": "eva"}):
+        figure = Figure(figsize=(7, 4.2), layout="constrained")
+        axes = figure.add_subplot()
+        for name, arm in arms.items():
+            curve = arm["curves"][suite]
+            colour = COLOURS[creators.index(arm["creator"]) % len(COLOURS)]
+            dash = DASHES[solvers.index(arm["solver"]) % len(DASHES)]
+            mean, low, high = (
+                scale * np.array(curve[metric][end], dtype=float)
+                for end in ("mean", "low", "high")
+            )
+            label = arm["creator"] if len(solvers) == 1 else name
+            axes.plot(curve["rounds"], mean, dash, color=colour, label=label, linewidth=1.4)
+            axes.fill_between(curve["rounds"], low, high, color=colour, alpha=0.12, linewidth=0)
+        axes.axhline(scale * summary["power"]["start"], color="black", lw=0.8, ls=":")
+        axes.set_xlabel("round")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        unit = "win rate against the start, %" if metric == "win_rate" else "gold reward"
+        axes.set_ylabel(f"{unit}, suite {suite}")
+        axes.set_title(f"Mean over {len(summary['seeds'])} seeds, 95 % interval", fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=8)
+        figure.savefig(folder / "curves.svg", metadata={"Date": None})
+
+
+_SIDES = ("creator", "solver")

@@ -29,7 +29,7 @@ def test_every_command_explains_its_options(command, capsys):
 
 def test_an_unknown_command_is_named(capsys):
     assert cli.main(["trian"]) == 2
-    assert "unknown command 'trian'; commands: train, evaluate" in capsys.readouterr().err
+    assert "unknown command 'trian'; commands: train, compare" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_an_unknown_command_is_named(capsys):
         (["train", "--policy", "nowhere"], "no checkpoint at nowhere"),
         (["evaluate", "nowhere"], "no checkpoint at nowhere"),
         (["evaluate", "wordlist", "--suite", "harder"], "unknown suite 'harder'; suites"),
-        (["demo", "--resume", "nowhere"], "no demo at nowhere"),
+        (["demo", "--resume", "nowhere"], "no run at nowhere"),
         (["train", "--rounds", "0"], "rounds must be at least 1, got 0"),
         (["train", "--seed", "-1"], "seed must be at least 0, got -1"),
         (["train", "--signal", "luck"], "unknown signal 'luck'; known signals: regret"),

@@ -2,7 +2,7 @@
 
 import os
 
-from experiments.workers import Event, run_jobs
+from experiments.workers import Event, Workers
 
 
 def count(job):
@@ -19,16 +19,31 @@ def stumble(job):
 
 
 def test_every_job_yields_its_rows_in_order_and_then_ends():
-    events = list(run_jobs(count, [3, 0, 2], workers=2))
+    with Workers(count, 2) as workers:
+        events = list(workers.run([3, 0, 2]))
     for job in (3, 0, 2):
         own = [event for event in events if event.job == job]
         assert own == [Event(job, row) for row in count(job)] + [Event(job)]
 
 
 def test_a_job_that_fails_or_dies_leaves_the_others_alone():
-    events = list(run_jobs(stumble, ["die", "raise", "fine"], workers=1))
+    with Workers(stumble, 1) as workers:
+        events = list(workers.run(["die", "raise", "fine"]))
     ends = {event.job: event.failure for event in events if event.row is None}
     assert ends["fine"] is None
     assert ends["raise"].endswith("ValueError: no luck\n")
     assert ends["die"] == "process died, exit status 3"
     assert [event.job for event in events if event.row] == ["die", "raise", "fine"]
+
+
+def name(job):
+    yield os.getpid()
+
+
+def test_the_same_processes_serve_all_stages_and_end_with_the_context():
+    with Workers(name, 1) as workers:
+        (first, *_), (second, *_) = (list(workers.run(["a"])) for _ in range(2))
+        assert first.row == second.row
+        (process, _) = workers.idle[0]
+    process.join(10)
+    assert process.exitcode is not None

@@ -1,0 +1,180 @@
+"""A cell: one arm with one seed, an ordinary run whose folder holds two files more.
+
+- ``answers.jsonl``: the answers of the last evaluation to every prompt of every suite
+- ``final.jsonl``: the distribution that its creator proposes for the round after the last,
+  so that nobody has been trained on it, and how often each prompt was drawn from it
+- ``crossplay.jsonl``: the answers to what the creators of all arms have so proposed
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.base import Solver
+from agents.evaluate import answer
+from eva_env.draw import draw_iid, softmax
+from eva_env.types import Proposal
+from experiments.config import describe
+from experiments.genealogy import plain
+from experiments.judge import SEED
+from experiments.match import Match, Settings
+from experiments.records import Run
+from experiments.rungs import AnyTask, gold_reward
+from experiments.train import train
+
+Row = dict[str, Any]
+
+ASKED = 128
+"""Prompts drawn from a creator's last proposal."""
+
+DRAW = 1
+"""Stream of the last proposal and the draws from it, beside those of a run's seed."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A run that a comparison needs."""
+
+    arm: str
+    seed: int
+    settings: Settings
+    folder: Path
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a record to continue."""
+        return (self.folder / "config.json").exists()
+
+    @property
+    def finished(self) -> bool:
+        """Whether its last round has been judged, and its creator asked once more."""
+        return (self.folder / "final.jsonl").exists()
+
+    def play(self) -> Iterator[Row]:
+        """Start or continue the run; the rows that ``train`` yields."""
+        if self.started:
+            run = Run.open(self.folder)
+        else:
+            run = Run.create(self.folder, describe(self.settings, ["compare"]))
+        match = Match.open(self.settings)
+        yield from train(run, self.settings, match)
+        run.write("answers", answers(match.solver, self.settings))
+        run.write("final", final_proposal(match, self.settings))
+
+
+@dataclass(frozen=True)
+class Start:
+    """The starting model's answers, in a folder beside those of the arms."""
+
+    arm: str
+    seed: int
+    settings: Settings
+    folder: Path
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has answered."""
+        return (self.folder / "answers.jsonl").exists()
+
+    def play(self) -> Iterator[Row]:
+        """Answer, and write it down; one row that says how many prompts."""
+        rows = answers(Match.open(self.settings).solver, self.settings)
+        Run(self.folder).write("answers", rows)
+        yield {"answered": len(rows)}
+
+
+def final_proposal(match: Match, settings: Settings) -> list[Row]:
+    """Rows of final.jsonl."""
+    task: Any = settings.task
+    rng = np.random.default_rng([settings.seed, DRAW])
+    proposal: Proposal = match.creator.propose(task, match.env.unwrapped.proposals, rng)
+    rows: dict[Any, Row] = {}
+    nothing = [None] * len(proposal.prompts)
+    slots = zip(
+        proposal.prompts,
+        softmax(np.asarray(proposal.logits, dtype=np.float64)).tolist(),
+        proposal.parents or nothing,
+        proposal.operators or nothing,
+        strict=True,
+    )
+    for prompt, probability, parent, operator in slots:
+        if task.valid(prompt):
+            row = {"prompt": plain(prompt), "probability": 0.0, "drawn": 0}
+            row |= {"parent": plain(parent), "operator": operator}
+            rows.setdefault(row["prompt"], row)["probability"] += probability
+    if not rows:
+        raise ValueError("no prompt of the creator's last proposal is valid")
+    found = list(rows.values())
+    law = np.array([row["probability"] for row in found])
+    law /= law.sum()
+    drawn = np.bincount(draw_iid(law, rng.random(ASKED)), minlength=len(found))
+    for row, probability, count in zip(found, law.tolist(), drawn.tolist(), strict=True):
+        row |= {"probability": probability, "drawn": count}
+    return found
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A player against the final prompts of all creators of its seed."""
+
+    arm: str
+    seed: int
+    settings: Settings
+    folder: Path
+    creators: Mapping[str, Path]
+    """The folders of the cells whose final prompts are to be answered, by arm."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has answered the final prompts of just these creators."""
+        path = self.folder / "crossplay.jsonl"
+        known = [row["creator"] for row in Run(self.folder).rows("crossplay")]
+        return path.exists() and known == list(self.creators)
+
+    def play(self) -> Iterator[Row]:
+        """Answer, and write it down; one row that says how many prompts."""
+        match, run = Match.open(self.settings), Run(self.folder)
+        if run.checkpoints:  # the start has none
+            match.load_state_dict(run.load(run.checkpoints[-1]))
+        task, n = self.settings.task, self.settings.evaluation_samples
+        rows = []
+        for arm, folder in self.creators.items():
+            drawn = [row for row in Run(folder).rows("final") if row["drawn"]]
+            rows.append({"creator": arm, **regrets(match.solver, task, drawn, n)})
+        run.write("crossplay", rows)
+        yield {"answered": sum(len(row["prompts"]) for row in rows)}
+
+
+def answers(player: Solver, settings: Settings) -> list[Row]:
+    """Rows of answers.jsonl."""
+    rows = []
+    task, n = settings.task, settings.evaluation_samples
+    gold = gold_reward(task)
+    for suite, prompts in task.suites.items():
+        responses = answer(player, prompts, n, SEED)
+        rewards = np.asarray(gold(prompts, responses))
+        rows += [
+            {"suite": suite, "prompt": plain(prompt), "responses": list(map(plain, given))}
+            | {"rewards": scores.tolist(), "lengths": lengths(given)}
+            for prompt, given, scores in zip(prompts, responses, rewards, strict=True)
+        ]
+    return rows
+
+
+def regrets(player: Solver, task: AnyTask, drawn: Sequence[Row], n: int) -> Row:
+    """A player's true regret on prompts that were drawn, repeats in proportion."""
+    gold: Any = gold_reward(task)
+    prompts = [row["prompt"] for row in drawn]
+    rewards = np.asarray(gold(prompts, answer(player, prompts, n, SEED)))
+    regret = gold.best(prompts) - rewards.mean(-1)
+    times = np.array([row["drawn"] for row in drawn])
+    return {"prompts": prompts, "drawn": times.tolist(), "regret": regret.tolist()}
+
+
+def lengths(responses: Sequence[Any]) -> list[int] | None:
+    """Words of each response; None where responses are integers."""
+    texts = [response for response in responses if isinstance(response, str)]
+    return [len(text.split()) for text in texts] if texts else None

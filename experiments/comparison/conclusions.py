@@ -1,0 +1,213 @@
+"""What the data do and do not support, a plain sentence each."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Summary = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+METRICS = {"win_rate": "win rate against the start", "gold": "gold reward"}
+EVEN = 0.5
+SETTLED = 0.95
+"""Share of bootstrap draws from which a support is called settled."""
+
+
+def conclusions(summary: Summary) -> list[str]:
+    """All sentences, the headline first."""
+    told = [headline(summary), bracket(summary), *summary["power"]["sentences"]]
+    for row in summary["comparisons"]:
+        if row["family"] == "main":
+            told.append(contrast(row, summary["metric"]))
+    split = [row for row in summary["comparisons"] if row["family"] == "within"]
+    if split:
+        told.append(within(split))
+    told += [*tuning(summary), *equilibrium(summary), *exact(summary), *trouble(summary)]
+    return [sentence for sentence in told if sentence]
+
+
+def headline(summary: Summary) -> str:
+    """Who wins, and from whom that tells it apart: the one line that is quoted."""
+    ranked = sorted(
+        (name for name, arm in summary["arms"].items() if not arm["ceiling"]),
+        key=lambda name: -_score(summary, name)["mean"],
+    )
+    if not ranked:
+        return "No arm has finished: nothing can be said."
+    best = _score(summary, ranked[0])
+    first = (
+        f"{ranked[0]} comes first of {len(ranked)} with a {METRICS[summary['metric']]} on "
+        f"{summary['suite']} of {value(best['mean'], summary)}{spread(best, summary)}"
+    )
+    main = [row for row in summary["comparisons"] if row["family"] == "main"]
+    ahead = [f"{won} beats {lost}" for won, lost in map(decided, main) if won]
+    open_ = [f"{row['a']} and {row['b']}" for row in main if not decided(row)[0]]
+    says = []
+    if ahead:
+        says.append(f"averaged over the other player, {_join(ahead)}")
+    if open_:
+        says.append(f"these data do not tell {_join(open_)} apart")
+    return f"{first}; {'; '.join(says)}." if says else f"{first}."
+
+
+def bracket(summary: Summary) -> str:
+    """Where start and oracle stand."""
+    ceilings = [name for name, arm in summary["arms"].items() if arm["ceiling"]]
+    if not ceilings:
+        return "The oracle's runs are missing: nothing shows how much there was to gain."
+    reached = ", ".join(
+        f"{name} reaches {value(_score(summary, name)['mean'], summary)}" for name in ceilings
+    )
+    return f"The start stands at {value(summary['power']['start'], summary)}; {reached}."
+
+
+def contrast(row: Row, metric: str) -> str:
+    """One paired comparison: its interval, and what that supports."""
+    if row["mean"] is None:
+        return f"{row['a']} and {row['b']} cannot be compared: no seed has all of their cells."
+    unit, scale, digits = ("points", 100, 1) if metric == "win_rate" else ("", 1, 4)
+    says = f"{row['a']} - {row['b']}: {scale * row['mean']:+.{digits}f} {unit}".rstrip()
+    if row["low"] is None:
+        return f"{says} on {row['seeds']} seed: one seed shows nothing."
+    says += (
+        f", 95 % interval {scale * row['low']:+.{digits}f} to {scale * row['high']:+.{digits}f}"
+    )
+    if row["comparisons"] > 1:
+        says += f", corrected for {row['comparisons']} comparisons"
+    says += f", p = {row['p_holm']:.2g}, {row['seeds']} seeds"
+    won, lost = decided(row)
+    if won:
+        return f"{says}: {won} is ahead of {lost}."
+    return f"{says}: these data do not tell which of the two is ahead."
+
+
+def decided(row: Row) -> tuple[str | None, str | None]:
+    """Winner and loser of a comparison, None for both if the data do not tell."""
+    if row["low"] is None or row["low"] <= 0 <= row["high"]:
+        return None, None
+    return (row["a"], row["b"]) if row["mean"] > 0 else (row["b"], row["a"])
+
+
+def within(rows: list[Row]) -> str:
+    """Which of the comparisons within one other player hold for themselves."""
+    held = [
+        f"{won} beats {lost} with {row['within']}"
+        for row in rows
+        for won, lost in [decided(row)]
+        if won
+    ]
+    count = f"Of {len(rows)} comparisons within one solver or one creator, corrected together, "
+    return count + (f"{len(held)} hold: {_join(held)}." if held else "none holds.")
+
+
+def tuning(summary: Summary) -> list[str]:
+    """What the settings were, and what that forbids."""
+    tuned = summary["tuning"]
+    if not tuned:
+        return [
+            "Settings were not tuned (--tune 0): a difference between strategies may be one "
+            "between their settings."
+        ]
+    edges = [f"{arm} ({_join(own['edges'])})" for arm, own in tuned.items() if own["edges"]]
+    told = []
+    if edges:
+        told.append(
+            f"The best setting lies at the edge of what was tried for {_join(edges)}: better "
+            f"ones may lie beyond."
+        )
+    fewer = [arm for arm, own in tuned.items() if len(own["sweep"]) < summary["tune"]]
+    if fewer:
+        told.append(
+            f"The grid of {_join(fewer)} holds fewer configurations than were asked for."
+        )
+    return told
+
+
+def equilibrium(summary: Summary) -> list[str]:
+    """The game of creators' prompts against solvers, and how settled its solution is."""
+    game = summary["games"].get("crossplay")
+    if not game or game["value"]["mean"] is None:
+        return []
+    told = [
+        f"Creators' prompts against solvers, the measured strategies have an equilibrium at a "
+        f"regret of {game['value']['mean']:.3f}{_range(game['value'], 3)}."
+    ]
+    for player, what in (("row", "creators"), ("column", "solvers")):
+        played = [
+            f"{name} with probability {own['probability']:.2f} (in {own['support']:.0%} of "
+            f"bootstrap draws)"
+            for name, own in game[player].items()
+            if own["probability"] and own["probability"] > 1e-3
+        ]
+        shares = [own["support"] for own in game[player].values()]
+        settled = all(share >= SETTLED or share <= 1 - SETTLED for share in shares)
+        told.append(
+            f"There the {what} play {_join(played)}: these data "
+            f"{'settle' if settled else 'do not settle'} the support."
+        )
+    return told
+
+
+def exact(summary: Summary) -> list[str]:
+    """Distance to minimax regret, where the rung is exact."""
+    known = summary["exact"]
+    if not known or not known["arms"]:
+        return []
+    ranked = sorted(known["arms"], key=lambda arm: known["arms"][arm]["distance"]["mean"])
+    best = known["arms"][ranked[0]]
+    least = "at least " if best["lower_bound"] else ""
+    says = (
+        f"No policy of this class can guarantee a true regret below "
+        f"{known['value']['mean']:.3f} (exact); {ranked[0]} comes nearest, with a worst case "
+        f"{least}{best['distance']['mean']:.3f} above it{_range(best['distance'], 3)}"
+    )
+    if "nash_conv" in best:
+        name = "a lower bound on its NashConv" if least else "its NashConv"
+        says += f"; {name} is {best['nash_conv']['mean']:.3f}"
+    trivial = known["upper"]["mean"] == 0
+    why = (
+        " The value is 0 because this solver can answer every prompt best: --task.blind variant"
+    )
+    return [f"{says}.{why} makes the equilibrium worth asking for." if trivial else f"{says}."]
+
+
+def trouble(summary: Summary) -> list[str]:
+    """Alarms and failed cells."""
+    told = []
+    rung = sorted({row["alarm"] for rows in summary["alarms"].values() for row in rows})
+    if rung:
+        cells = f"{len(summary['alarms'])} of {summary['cells']} cells"
+        told.append(f"Alarms ({_join(rung)}) rang in {cells}.")
+    if summary["failures"]:
+        cells = sorted(summary["failures"])
+        one = len(cells) == 1
+        says = "1 cell failed and is" if one else f"{len(cells)} cells failed and are"
+        told.append(f"{says} left out: {_join(cells)}.")
+    return told
+
+
+def value(number: float, summary: Summary) -> str:
+    """A score of the deciding metric."""
+    return f"{100 * number:.1f} %" if summary["metric"] == "win_rate" else f"{number:.4f}"
+
+
+def spread(figure: Row, summary: Summary) -> str:
+    """Its interval in brackets."""
+    if figure["low"] is None:
+        return ""
+    low, high = (value(figure[end], summary) for end in ("low", "high"))
+    return f" (95 % interval {low.removesuffix(' %')} to {high})"
+
+
+def _score(summary: Summary, arm: str) -> Row:
+    return summary["arms"][arm]["suites"][summary["suite"]][summary["metric"]]
+
+
+def _range(figure: Row, digits: int) -> str:
+    if figure["low"] is None:
+        return ""
+    return f" (95 % interval {figure['low']:.{digits}f} to {figure['high']:.{digits}f})"
+
+
+def _join(items: list[str]) -> str:
+    """a, b and c."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

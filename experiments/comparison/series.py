@@ -1,0 +1,94 @@
+"""Curves of an arm over its seeds: scores against the budget, and what its creator did."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from eva_env.solving.bootstrap import paired_test
+from experiments.comparison.figures import figure, nested
+from experiments.records import Run
+
+SCORES = ("gold", "win_rate", "pass_rate", "kl", "length", "proxy")
+TRENDS = (
+    "entropy", "effective", "distinct_prompts", "cluster_share", "no_gradient", "complexity",
+    "signal_mean", "reward_mean", "response_length",
+)  # fmt: skip
+
+Named = dict[str, Any]
+
+
+def curves(runs: Mapping[int, Run]) -> tuple[dict[str, Named], dict[str, Named]]:
+    """By suite: the pass rate and the areas under the curves (means over the rounds judged,
+    without the start) as figures, and the curves against each part of the budget, means.
+
+    Seeds that were judged less often cut the curves of all.
+    """
+    rows = [run.rows("evaluations") for run in runs.values()]
+    ends: dict[str, Named] = {}
+    found: dict[str, Named] = {}
+    for suite in dict.fromkeys(row["suite"] for row in rows[0]):
+        seeds = [[row for row in own if row["suite"] == suite] for own in rows]
+        length = min(map(len, seeds))
+        table = {
+            score: np.array(
+                [[_number(row.get(score)) for row in own[:length]] for own in seeds]
+            )
+            for score in SCORES
+        }
+        ends[suite] = {
+            f"{score}_area": figure(table[score][:, 1:].mean(1), list(runs))
+            for score in ("gold", "win_rate")
+        } | {"pass_rate": figure(table["pass_rate"][:, -1], list(runs))}
+        budgets = [[row["budget"] for row in own[:length]] for own in seeds]
+        found[suite] = {
+            "rounds": [row["round"] for row in seeds[0][:length]],
+            "budget": {
+                name: np.mean([[b[name] for b in own] for own in budgets], 0).tolist()
+                for name in budgets[0][0]
+            }
+            | {"seconds": _seconds(runs, [row["round"] for row in seeds[0][:length]])},
+        } | {score: _band(values) for score, values in table.items()}
+    return ends, found
+
+
+def trends(runs: Mapping[int, Run]) -> dict[str, list[float | None]]:
+    """Means over seeds, by round, of what rounds.jsonl says of the prompts."""
+    rows = [run.rows("rounds") for run in runs.values()]
+    length = min(map(len, rows))
+    return {
+        name: nested(
+            np.array([[_number(row.get(name)) for row in own[:length]] for own in rows]).mean(0)
+        )
+        for name in TRENDS
+    }
+
+
+def spent(runs: Mapping[int, Run]) -> dict[str, float]:
+    """Mean budget of a run, its seconds without evaluations among it."""
+    rows = [run.rows("rounds") for run in runs.values()]
+    budget = {
+        name: float(np.mean([own[-1]["budget"][name] for own in rows]))
+        for name in rows[0][-1]["budget"]
+    }
+    return budget | {
+        "seconds": float(np.mean([sum(r["seconds"] for r in own) for own in rows]))
+    }
+
+
+def _band(values: Any) -> Named:
+    found = paired_test(values[..., None])
+    return {name: nested(getattr(found, name)) for name in ("mean", "low", "high")}
+
+
+def _seconds(runs: Mapping[int, Run], rounds: list[int]) -> list[float]:
+    """Mean seconds that playing took up to each of the rounds."""
+    by_run = []
+    for run in runs.values():
+        total = np.cumsum([0.0, *(row["seconds"] for row in run.rows("rounds"))])
+        by_run.append(total[np.minimum(rounds, len(total) - 1)])
+    return np.mean(by_run, 0).tolist()
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

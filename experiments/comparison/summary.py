@@ -1,0 +1,153 @@
+"""summary.json: everything that the terminal and the report show of a comparison."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eva_env.solving import bootstrap
+from eva_env.solving.length_controlled import length_controlled, length_controlled_draws
+from eva_env.types import Floats
+from experiments.comparison import games
+from experiments.comparison.arms import Arm
+from experiments.comparison.conclusions import conclusions
+from experiments.comparison.contrasts import contrasts
+from experiments.comparison.exact import exact
+from experiments.comparison.figures import drawn_matrix, figure, matrix
+from experiments.comparison.measures import START, Measures, measure
+from experiments.comparison.power import estimate
+from experiments.comparison.series import curves, spent, trends
+from experiments.comparison.settings import Comparison
+from experiments.config import to_json
+from experiments.records import Run
+
+GAME_DRAWS = 200
+"""Bootstrap draws of a matrix whose game is solved in each."""
+
+Summary = dict[str, Any]
+
+
+def summarise(
+    setting: Comparison,
+    folder: Path,
+    arms: Sequence[Arm],
+    tuned: Mapping[str, Any] | None,
+    failures: Mapping[str, str],
+) -> Summary:
+    """Read the finished cells and say what they show; deterministic by the record."""
+    seeds = range(setting.seeds or setting.sizes.seeds)
+    names = [arm.name for arm in arms]
+    runs = {
+        (name, seed): Run(path)
+        for name in names
+        for seed in seeds
+        if (path := folder / "cells" / name / f"seed-{seed:04d}")
+        .joinpath("final.jsonl")
+        .exists()
+    }
+    known = measure(folder, names, list(seeds))
+    scores = scored(known, setting)
+    rivals = [i for i, arm in enumerate(arms) if not arm.ceiling]
+    start = len(names)
+    alarms = {f"{a}/seed-{s:04d}": run.rows("alarms") for (a, s), run in runs.items()}
+    summary: Summary = {
+        "settings": to_json(setting),
+        "task": type(setting.task).__name__,
+        "suites": list(known.gold),
+        "suite": setting.suite,
+        "metric": setting.metric,
+        "seeds": list(seeds),
+        "tune": setting.tune,
+        "cells": len(names) * len(seeds),
+        "arms": {
+            arm.name: described(arm, i, known, runs) for i, arm in enumerate(arms)
+            if any(name == arm.name for name, _ in runs)
+        },
+        "power": estimate(scores[:, :start], started(known, setting), arms, setting),
+        "comparisons": contrasts(scores[:, :start], arms),
+        "crossplay": {"rows": names, "columns": known.players, "unit": "regret"}
+        | matrix(known.regret),
+        "wins": {"players": known.players} | matrix(known.wins[setting.suite]),
+        "wins_length_controlled": at_equal_length(known, setting),
+        **played(known, setting, rivals, start),
+        "exact": exact(setting, arms, runs),
+        "tuning": tuned,
+        "alarms": {cell: rows for cell, rows in alarms.items() if rows},
+        "failures": dict(failures),
+    }  # fmt: skip
+    return summary | {"conclusions": conclusions(summary)}
+
+
+def scored(known: Measures, setting: Comparison) -> Floats:
+    """The deciding scores of all players, (S, L, P)."""
+    if setting.metric == "gold":
+        return known.gold[setting.suite]
+    return known.against_start(setting.suite)
+
+
+def started(known: Measures, setting: Comparison) -> float:
+    """The deciding score of the starting model."""
+    return float(bootstrap.mean(scored(known, setting)[:, -1]))
+
+
+def described(arm: Arm, i: int, known: Measures, runs: Mapping[Any, Run]) -> Summary:
+    """One arm: who plays, its scores on every suite, its curves and what it has spent."""
+    own = {seed: run for (name, seed), run in runs.items() if name == arm.name}
+    ends, by_round = curves(own)
+    suites = {
+        suite: {
+            "gold": figure(gold[:, i], known.seeds),
+            "win_rate": figure(known.against_start(suite)[:, i], known.seeds),
+            **ends[suite],
+        }
+        for suite, gold in known.gold.items()
+    }
+    return {
+        "creator": arm.creator,
+        "solver": arm.solver,
+        "ceiling": arm.ceiling,
+        "seeds": list(own),
+        "settings": {"creator": to_json(arm.players[0]), "solver": to_json(arm.players[1])},
+        "suites": suites,
+        "curves": by_round,
+        "rounds": trends(own),
+        "budget": spent(own),
+    }
+
+
+def played(known: Measures, setting: Comparison, rivals: list[int], start: int) -> Summary:
+    """The games of what competes, and the ratings of all."""
+    rng = np.random.default_rng(0)
+    names, draws = known.players, min(setting.draws, GAME_DRAWS)
+    wins = known.wins[setting.suite]
+    entered = [*rivals, start]
+    rows, columns = ([names[i] for i in own] for own in (rivals, entered))
+    regret = known.regret[:, rivals][:, :, entered]
+    among = wins[:, entered][:, :, entered]
+    solved = {
+        "crossplay": games.crossplay_game(regret, rows, columns, draws, rng),
+        "wins": games.win_rate_game(among, columns, draws, rng),
+    }
+    rated = games.rate(wins, names, START, setting.draws, rng)
+    return {"games": solved, "ratings": rated, "simplex": games.simplex(among, columns)}
+
+
+def at_equal_length(known: Measures, setting: Comparison) -> Summary | None:
+    """Length-controlled win rates; None where answers have no length."""
+    answers = known.answers[setting.suite]
+    if any(own is not None and own.lengths is None for row in answers for own in row):
+        return None
+    size, prompts = len(known.players), known.gold[setting.suite].shape[-1]
+    rng = np.random.default_rng(0)
+    by_seed, by_prompt = bootstrap.counts(len(answers), prompts, setting.draws, rng)
+    rates = np.full((len(answers), size, size), np.nan)
+    drawn = np.full((len(answers), setting.draws, size, size), np.nan)
+    for s, row in enumerate(answers):
+        there = np.flatnonzero([own is not None for own in row])
+        present = [own for own in row if own is not None]
+        rates[s][np.ix_(there, there)] = length_controlled(present)
+        drawn[s][:, there[:, None], there] = length_controlled_draws(present, by_prompt)
+    spread = bootstrap.over_seeds(drawn, by_seed)
+    found = drawn_matrix(bootstrap.mean(rates[..., None]), spread, len(answers))
+    return {"players": known.players} | found
