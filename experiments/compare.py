@@ -17,6 +17,7 @@ from experiments.comparison.summary import summarise
 from experiments.config import describe
 from experiments.display import Board
 from experiments.errors import UserError
+from experiments.match import remark
 from experiments.records import Run
 from experiments.tracking import Mode, send, with_mode
 
@@ -56,6 +57,8 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
     """Play what is not played yet, then say what came out; 1 if a cell has failed."""
     console = console or Console()
     run, setting = opened(command, argv)
+    for note in {remark(setting.settings(arm, 0)) for arm in setting.arms} - {None}:
+        print(f"eva compare: {note}", file=sys.stderr)
     stage = Stage(run, setting, command.workers)
     try:
         with Board([arm.name for arm in stage.arms], 0, console, brief=True) as board:

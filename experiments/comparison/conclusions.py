@@ -71,9 +71,10 @@ def contrast(row: Row, metric: str) -> str:
     says += (
         f", 95 % interval {scale * row['low']:+.{digits}f} to {scale * row['high']:+.{digits}f}"
     )
+    says += f", p = {min(1.0, row['p'] * row['comparisons']):.2g}"
     if row["comparisons"] > 1:
-        says += f", corrected for {row['comparisons']} comparisons"
-    says += f", p = {row['p_holm']:.2g}, {row['seeds']} seeds"
+        says += f" (both corrected for {row['comparisons']} comparisons)"
+    says += f", {row['seeds']} seeds"
     won, lost = decided(row)
     if won:
         return f"{says}: {won} is ahead of {lost}."
@@ -96,7 +97,9 @@ def within(rows: list[Row]) -> str:
         if won
     ]
     count = f"Of {len(rows)} comparisons within one solver or one creator, corrected together, "
-    return count + (f"{len(held)} hold: {_join(held)}." if held else "none holds.")
+    if not held:
+        return f"{count}none holds."
+    return f"{count}{len(held)} {'holds' if len(held) == 1 else 'hold'}: {_join(held)}."
 
 
 def tuning(summary: Summary) -> list[str]:

@@ -12,6 +12,7 @@ from agents.guards import Guards
 from eva_env.rewards import AnyRewardModel, Plain
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
+from experiments.alarms import Alarms
 from experiments.comparison.arms import Arm, pair
 from experiments.errors import UserError
 from experiments.match import Settings, check
@@ -36,7 +37,7 @@ class Sizes:
 
 
 WORDLIST = Sizes(3, 8, 512, 6, evaluate_every=2, evaluation_samples=4, lr=1.0)
-TABULAR = Sizes(20, 40, 32, 6, evaluate_every=5, evaluation_samples=16, lr=100.0)
+TABULAR = Sizes(20, 30, 32, 6, evaluate_every=5, evaluation_samples=16, lr=100.0)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Comparison:
     signal: str | None = None
     """The creator's payoff, as in eva train."""
     rounds: int | None = None
-    """Most rounds of a cell. None: 8, or 40 on the tabular rung."""
+    """Most rounds of a cell. None: 8, or 30 on the tabular rung."""
     prompts: int | None = None
     """Prompts a round. None: 512, or 32. An arm's budget is rounds * prompts * samples reward
     calls: one that has more responses scored in a round plays fewer rounds."""
@@ -80,6 +81,8 @@ class Comparison:
     """Folder of the checkpoint that all start from. None: the one that ships with the task."""
     sampling: Sampling = field(default_factory=Sampling)
     """How a language model's responses are drawn."""
+    alarms: Alarms = field(default_factory=Alarms)
+    """When to say that a cell goes wrong, and whether to end it then, short of its budget."""
     draws: int = 1000
     """Bootstrap draws of seeds and prompts; every printed figure has an interval from them."""
 
@@ -135,6 +138,7 @@ class Comparison:
             evaluate_every=self.sizes.evaluate_every,
             evaluation_samples=self.sizes.evaluation_samples,
             checkpoint_every=rounds,
+            alarms=self.alarms,
         )
 
     def world(self, seed: int) -> AnyTask:

@@ -1,0 +1,83 @@
+"""What a comparison can tell, from its first cells."""
+
+import numpy as np
+import pytest
+
+from eva_env.solving.power import detectable, seeds_needed
+from experiments.comparison.arms import pair
+from experiments.comparison.cells import Cell
+from experiments.comparison.power import estimate, pilot
+from experiments.comparison.settings import Comparison
+
+ARMS = pair(["fresh", "eva"], ["dpo", "rloo"], "hard", 1.0)
+
+
+def scores(fresh, oracle, seeds=6):
+    """(S, A, 1) with both solvers alike; only the first seeds have been played."""
+    values = np.full((seeds, len(ARMS), 1), np.nan)
+    for i, arm in enumerate(ARMS):
+        if arm.ceiling or arm.creator == "fresh":
+            played = oracle if arm.ceiling else fresh
+            values[: len(played), i, 0] = played
+    return values
+
+
+def test_the_oracle_and_the_first_creator_are_played_first():
+    setting = Comparison(seeds=10)
+    cells = [Cell(a.name, s, setting.settings(a, s), None) for s in range(10) for a in ARMS]
+    first = pilot(cells, ARMS, 10)
+    names = {"fresh-dpo", "fresh-rloo", "oracle-dpo", "oracle-rloo"}
+    assert {(cell.arm, cell.seed) for cell in first} == {(a, s) for a in names for s in (0, 1)}
+    assert {cell.seed for cell in pilot(cells, ARMS, 20)} == {0, 1, 2, 3}
+
+
+def test_the_estimate_by_hand():
+    """Oracle - fresh is .1, .2, .3: standard deviation .1, over two solvers .1 / sqrt 2."""
+    told = estimate(scores([0.6, 0.5, 0.5], [0.7, 0.7, 0.8]), 0.5, ARMS, Comparison(seeds=6))
+    assert told["headroom"] == pytest.approx(np.mean([0.7, 0.7, 0.8]) - 0.5)
+    assert (told["pilot_seeds"], told["comparisons"]) == (3, 2)
+    assert told["sd"] == pytest.approx(0.1 / np.sqrt(2))
+    assert told["detectable"] == pytest.approx(detectable(0.1 / np.sqrt(2), 6, 2))
+
+
+def test_prompts_do_not_become_more_with_seeds():
+    """Their part of the variance of the mean stays: sd^2 / S has it whatever S is."""
+    steady = np.repeat(scores([0.6, 0.5, 0.5], [0.7, 0.7, 0.8]), 4, axis=2)
+    steady[:, [arm.ceiling for arm in ARMS]] += np.array([-0.2, 0.2, -0.2, 0.2])
+    few, many = (
+        estimate(steady, 0.5, ARMS, Comparison(seeds=seeds))["sd"] for seeds in (6, 600)
+    )
+    prompts = 0.2**2 / 4
+    assert few**2 == pytest.approx(0.005 + 6 * prompts)
+    assert many**2 / 600 == pytest.approx(0.005 / 600 + prompts)
+
+
+def test_it_says_when_the_seeds_are_too_few():
+    setting = Comparison(seeds=3)
+    noisy = scores([0.4, 0.7, 0.5], [0.8, 0.6, 0.5], seeds=3)
+    told = estimate(noisy, 0.5, ARMS, setting)
+    assert not told["enough"]
+    wanted = seeds_needed(told["headroom"] / 2, told["sd"], 2)
+    (says,) = told["sentences"]
+    assert f"too little for so few seeds. To find half of it takes about {wanted} seeds" in says
+    calm = estimate(scores([0.5, 0.51, 0.5], [0.8, 0.81, 0.8], seeds=3), 0.5, ARMS, setting)
+    assert calm["enough"]
+    assert calm["sentences"][0].endswith("oracle and start are 30.3 % apart.")
+
+
+def test_without_room_nothing_can_be_compared():
+    told = estimate(scores([0.5, 0.6], [0.4, 0.45]), 0.5, ARMS, Comparison(seeds=6))
+    assert told["headroom"] < 0
+    assert told["sentences"][0].endswith(
+        "there is nothing to gain here, so nothing can be compared."
+    )
+
+
+def test_too_few_seeds_for_an_estimate():
+    told = estimate(scores([0.5], [0.7]), 0.5, ARMS, Comparison(seeds=6))
+    assert told["detectable"] is None
+    assert told["sentences"] == ["No power can be estimated from 1 seed of oracle and fresh."]
+    alone = pair(["fresh"], ["dpo"], "hard", 1.0)
+    values = np.array([[0.5, 0.7], [0.5, 0.8]])[..., None]
+    told = estimate(values, 0.5, alone, Comparison(seeds=2))
+    assert "from one creator and one solver" in told["sentences"][0]
