@@ -14,6 +14,10 @@ TRANSITIVE = np.array([[0.0, 1, 2], [-1, 0, 1], [-2, -1, 0]])
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=6)
 TIES = hnp.arrays(np.float64, SHAPES, elements=st.integers(-2, 2).map(float))
 """Matrices of few different payoffs, so that most have several equilibria."""
+COARSE = TIES | hnp.arrays(
+    np.float64, SHAPES, elements=st.integers(-99, 99).map(lambda k: k / 8)
+)
+"""Matrices whose payoffs are equal or clearly apart."""
 PAYOFFS = TIES | hnp.arrays(np.float64, SHAPES, elements=st.floats(-9, 9, width=32))
 
 

@@ -30,7 +30,14 @@ def summary(**more):
         }
         for name, score in scores.items()
     }
-    given = {"arms": arms, "metric": "win_rate", "suite": "hard", "tune": 0, "tuning": None}
+    given = {
+        "votes": None,
+        "arms": arms,
+        "metric": "win_rate",
+        "suite": "hard",
+        "tune": 0,
+        "tuning": None,
+    }
     return given | {"comparisons": [row()], "power": {"start": 0.5}} | more
 
 

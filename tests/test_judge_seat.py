@@ -22,6 +22,7 @@ from experiments.match import Settings
 from experiments.records import Run
 from experiments.seats.exhibits import Exhibits, Question, exhibits_of
 from experiments.seats.judge import judge
+from experiments.seats.standings import standings
 from experiments.seats.terminal import Terminal
 from experiments.seats.votes import agreement, first_shown, given, resampled, win_matrix
 from experiments.train import train
@@ -297,3 +298,21 @@ def test_judge_through_a_pipe(comparison):
     assert done.stdout.endswith(b"the end: 1 vote of yours, 1 in all, in votes.jsonl\n")
     assert len(given(Run(comparison))) == 1
     assert all(a != b for a, b in pairwise(done.stdout.split(b"better> ")))
+
+
+def test_votes_join_the_ratings_of_the_comparison():
+    """a beat b twice and tied once, gold says 30 to 10: log odds 3 / 1, and 33 / 11.
+
+    With half a win of everyone over everyone, of 2.5 + .5 to .5 + .5 games.
+    """
+    votes = [{"a": "x", "b": "y", "winner": w, "judge": "me"} for w in ("a", "a", "tie")]
+    gold = np.array([[0.0, 30.0], [10.0, 0.0]])
+    found = standings(votes, ["y", "x"], gold.T)
+    assert list(found) == ["x", "y"]
+    apart = found["x"]["elo_by_votes"]["mean"] - found["y"]["elo_by_votes"]["mean"]
+    assert apart == pytest.approx(400 * np.log10(3.0 / 1.0))
+    both = found["x"]["elo_with_gold"] - found["y"]["elo_with_gold"]
+    assert both == pytest.approx(400 * np.log10(33.0 / 11.0))
+    assert (found["x"]["votes"], found["x"]["won"], found["y"]["won"]) == (3, 2.5, 0.5)
+    interval = found["x"]["elo_by_votes"]
+    assert interval["low"] < interval["mean"] < interval["high"]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.seats.standings import agreed
+
 Summary = Mapping[str, Any]
 Row = Mapping[str, Any]
 
@@ -22,6 +24,7 @@ def conclusions(summary: Summary) -> list[str]:
     if split:
         told.append(within(split))
     told += [*tuning(summary), *equilibrium(summary), *exact(summary), *trouble(summary)]
+    told.append(agreed(summary["votes"]))
     return [sentence for sentence in told if sentence]
 
 

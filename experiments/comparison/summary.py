@@ -21,6 +21,7 @@ from experiments.comparison.series import curves, spent, trends
 from experiments.comparison.settings import Comparison
 from experiments.config import to_json
 from experiments.records import Run
+from experiments.seats.standings import voted
 
 GAME_DRAWS = 200
 """Bootstrap draws of a matrix whose game is solved in each."""
@@ -72,6 +73,7 @@ def summarise(
         "wins_length_controlled": at_equal_length(known, setting),
         **played(known, setting, rivals, start),
         "exact": exact(setting, arms, runs),
+        "votes": voted(folder),
         "tuning": tuned,
         "alarms": {cell: rows for cell, rows in alarms.items() if rows},
         "failures": dict(failures),

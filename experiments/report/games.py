@@ -16,6 +16,7 @@ from experiments.report.blocks import (
 )
 from experiments.report.numbers import decimal, known, percent, title
 from experiments.report.summary import Mapped, Summary
+from experiments.seats.standings import agreed
 
 NAMES = {
     "nash_conv": "NashConv",
@@ -165,9 +166,10 @@ def ratings(summary: Summary) -> Section | None:
     """Bradley-Terry and Elo, and what people voted."""
     own, votes = summary.own.get("ratings"), summary.own.get("votes")
     blocks: list[Any] = [measures("Ratings", "rating", summary.labelled(own))] if own else []
-    if isinstance(votes, Mapping) and votes:
-        blocks.append(measures("Votes of people", "votes", votes))
     lead = "Bradley-Terry strengths are in nats; Elo is the same on its usual scale."
+    if votes:
+        blocks.append(measures("By votes of people", "rating", votes["players"]))
+        lead += f" {agreed(votes)}"
     return Section("Ratings", blocks, lead) if blocks else None
 
 

@@ -11,6 +11,7 @@ from experiments.errors import UserError
 from experiments.records import Run, on_disk
 from experiments.report.drawing import Style
 from experiments.report.record import Record
+from experiments.seats.standings import voted
 
 Mapped = Mapping[str, Any]
 
@@ -37,7 +38,8 @@ class Summary:
             raise UserError(f"{path} is not JSON: {error}") from error
         if not isinstance(own, dict) or not isinstance(own.get("arms"), dict):
             raise UserError(f"{path} is not the summary of a comparison: it has no arms")
-        return cls(folder, Run.open(folder).config, own)
+        # People may have voted since the summary was written.
+        return cls(folder, Run.open(folder).config, own | {"votes": voted(folder)})
 
     @cached_property
     def records(self) -> dict[str, Record]:

@@ -5,31 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import tyro
 
-from eva_env.solving.ratings import bradley_terry, elo_scale
+from eva_env.solving.ratings import bradley_terry
 from experiments.cli import parse
 from experiments.records import Run
 from experiments.seats.exhibits import Exhibit, Exhibits, Question, exhibits_of
+from experiments.seats.standings import PRIOR, standings
 from experiments.seats.terminal import Terminal
 from experiments.seats.votes import (
     Vote,
     agreement,
     first_shown,
     given,
-    resampled,
     take_back,
     win_matrix,
 )
 
 CHOICES = ("a", "b", "tie", "skip", "undo", "quit")
-
-PRIOR = 0.5
-"""Wins of everyone over everyone that ratings begin with, so that few votes make no giants."""
-
-DRAWS = 1000
-"""Of the votes, for the intervals of ratings."""
 
 
 @dataclass(frozen=True)
@@ -172,20 +165,15 @@ class Bench:
 
     def rate(self) -> None:
         """Print the ratings by the votes, alone and with gold's, and how far both agree."""
-        votes, players = self.votes, self.exhibits.players
-        wins = win_matrix(votes, players)
-        own, both = (
-            elo_scale(bradley_terry(won, prior=PRIOR)) for won in (wins, wins + self.gold)
-        )
-        drawn = resampled(votes, players, DRAWS, np.random.default_rng(self.seed))
-        ratings = elo_scale(bradley_terry(drawn, prior=PRIOR))
-        low, high = np.quantile(ratings, (0.025, 0.975), axis=0)
+        votes = self.votes
         rows = [("player", "votes", "won", "Elo by votes (95 %)", "with gold's games")]
-        for i in np.argsort(-own, kind="stable"):
-            games = wins[i].sum() + wins[:, i].sum()
-            interval = f"{own[i]:.0f} ({low[i]:.0f} to {high[i]:.0f})"
-            row = (players[i], f"{games:.0f}", f"{wins[i].sum():g}", interval, f"{both[i]:.0f}")
-            rows.append(row)
+        for player, own in standings(
+            votes, self.exhibits.players, self.gold, self.seed
+        ).items():
+            elo = own["elo_by_votes"]
+            interval = f"{elo['mean']:.0f} ({elo['low']:.0f} to {elo['high']:.0f})"
+            counts = f"{own['votes']}", f"{own['won']:g}"
+            rows.append((player, *counts, interval, f"{own['elo_with_gold']:.0f}"))
         self.terminal.grid(rows)
         mine = [vote for vote in votes if vote["judge"] == self.name]
         agree, decided = agreement(mine)
