@@ -2,7 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
+from scipy.linalg import null_space
+from scipy.optimize import linprog, nnls
 
 from eva_env.solving.cells import Equilibrium, on_complete
 from eva_env.solving.zero_sum import nash, normalised
@@ -38,10 +39,10 @@ def _most_even(gains: Floats) -> Floats:
     x, gains = inside[support], gains[support]
     equal = np.c_[gains[:, ~strict], np.ones(len(x))].T
     target = np.r_[np.zeros(len(equal) - 1), 1.0]
-    correction, _, rank, _ = np.linalg.lstsq(equal, target - equal @ x, rcond=FINEST)
-    x = x + correction
-    if rank < len(x):
-        x = _climb(x, equal, gains[:, strict])
+    x = x + np.linalg.lstsq(equal, target - equal @ x, rcond=FINEST)[0]
+    directions = null_space(equal, rcond=FINEST)
+    if directions.size:
+        x = _climb(x, directions, gains[:, strict])
     found = np.zeros(len(support))
     found[support] = np.maximum(x, 0.0)
     return found / found.sum()
@@ -55,56 +56,55 @@ def _relative_interior(gains: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """
     n, k = gains.shape
     both = np.r_[gains, gains].round(12)
-    found = linprog(
-        -np.r_[np.zeros(n), np.ones(n + k)],
-        A_ub=np.c_[-both.T, np.eye(k)],
-        b_ub=np.full(k, 1e-9),  # the value is rounded: without slack there might be no x
-        bounds=[(0, 1e4)] * n + [(0, 1)] * (n + k),  # wider ones are too hard for HiGHS
-        method="highs",
-        options={"presolve": False},  # which takes some for infeasible, though 0 always is
-    )
-    if not found.success:
+    for tolerance in (1e-7, 1e-6):  # HiGHS gives up on one in 10 000 at the first
+        found = linprog(
+            -np.r_[np.zeros(n), np.ones(n + k)],
+            A_ub=np.c_[-both.T, np.eye(k)],
+            b_ub=np.full(k, 1e-9),  # the value is rounded: without slack there might be no x
+            bounds=[(0, 1e4)] * n + [(0, 1)] * (n + k),  # wider ones are too hard for HiGHS
+            method="highs",
+            # Presolve takes some for infeasible, though 0 always is feasible.
+            options={"presolve": False, "primal_feasibility_tolerance": tolerance},
+        )
+        if found.success:
+            break
+    else:
         raise RuntimeError(f"the linear program was not solved: {found.message}")
     rest, present, strict = np.split(found.x, [n, 2 * n])
     x = np.where(present > 1e-3, rest + present, 0.0)
     return x / x.sum(), strict > 1e-3
 
 
-def _climb(x: Floats, equal: Floats, slacks: Floats) -> Floats:
-    """Highest entropy with ``equal`` @ x as it is and x @ slacks > 0: an interior point.
+def _climb(x: Floats, directions: Floats, slacks: Floats) -> Floats:
+    """Highest entropy on x + the span of ``directions`` with x @ slacks >= 0.
 
-    Newton's method on entropy with a logarithmic barrier, whose weight falls to 1e-14. Its
-    steps come by the inverse of the curvature, diag(x) but for the barrier: the curvature
-    itself grows beyond all bounds where the barrier pushes an x towards 0.
+    Newton's method; where a whole step leaves the set, it is the nearest in the metric of the
+    curvature, diag(1 / x), that does not.
     """
-    for weight in 10.0 ** -np.arange(1, 15):
-        for _ in range(50):
-            pull = slacks / (x @ slacks)
-            gradient = np.log(x) - weight * pull.sum(1)
-            scaled = x[:, None] * np.c_[gradient, equal.T]
-            barrier = np.eye(pull.shape[1]) / weight + pull.T @ (x[:, None] * pull)
-            scaled -= x[:, None] * (pull @ np.linalg.solve(barrier, pull.T @ scaled))
-            downhill, across = scaled[:, 0], scaled[:, 1:]
-            kept = np.linalg.lstsq(equal @ across, equal @ downhill, rcond=FINEST)[0]
-            move = across @ kept - downhill
-            x = _stepped(x, move, slacks, weight)
-            if -gradient @ move < 1e-18:
+    for _ in range(200):
+        root = np.sqrt(x)
+        basis = np.linalg.qr(directions / root[:, None])[0]
+        free = -basis.T @ (root * np.log(x))
+        walls = basis.T @ (root[:, None] * slacks)
+        step = free + _least_distance(walls, -(x @ slacks) - free @ walls)
+        move = root * (basis @ step)
+        for size in 0.5 ** np.arange(60):
+            ahead = x + size * move
+            if (ahead > 0).all() and ahead @ np.log(ahead) <= x @ np.log(x):
+                x = ahead
                 break
+        if step @ step < 1e-20:
+            break
     return x
 
 
-def _stepped(x: Floats, move: Floats, slacks: Floats, weight: float) -> Floats:
-    """x + as much of ``move`` as stays inside and does not raise what is minimised."""
-
-    def height(at: Floats) -> float:
-        return float(at @ np.log(at) - weight * np.log(at @ slacks).sum())
-
-    start = height(x)
-    for size in 0.5 ** np.arange(60):
-        ahead = x + size * move
-        if (ahead > 0).all() and (ahead @ slacks > 0).all() and height(ahead) <= start:
-            return ahead
-    return x
+def _least_distance(walls: Floats, short: Floats) -> Floats:
+    """The shortest w with w @ walls >= short, by NNLS; Lawson and Hanson 1974, chapter 23."""
+    if not (short > 0).any():
+        return np.zeros(len(walls))
+    system, target = np.r_[walls, short[None]], np.eye(len(walls) + 1)[-1]
+    residual = system @ nnls(system, target)[0] - target
+    return -residual[:-1] / residual[-1]
 
 
 def _distinct(payoffs: Floats) -> tuple[Ints, Ints]:
