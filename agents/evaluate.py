@@ -46,7 +46,7 @@ def interval(values: Sequence[float] | Floats, comparisons: int = 1) -> tuple[fl
     if len(values) < 2:
         return float(values.mean()), float("nan")
     error = values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(error * quantile(len(values), comparisons))
+    return float(values.mean()), float(error * quantile(len(values) - 1, comparisons))
 
 
 def bootstrap(values: Floats, seed: int, draws: int = 2000) -> tuple[float, float]:

@@ -93,7 +93,7 @@ def test_the_headline_names_the_first_of_the_competitors():
         "interval 69.0 to 71.0 %); averaged over the other player, eva beats fresh."
     )
     open_ = headline(summary(comparisons=[row(low=-0.01)]))
-    assert open_.endswith("; these data do not tell eva and fresh apart.")
+    assert open_.endswith("; these data do not tell eva from fresh.")
     assert "beats" not in open_
 
 

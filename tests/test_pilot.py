@@ -41,15 +41,16 @@ def test_the_estimate_by_hand():
 
 
 def test_prompts_do_not_become_more_with_seeds():
-    """Their part of the variance of the mean stays: sd^2 / S has it whatever S is."""
+    """Four prompts .2 off the mean: .2 / sqrt 4 of the standard error stays."""
     steady = np.repeat(scores([0.6, 0.5, 0.5], [0.7, 0.7, 0.8]), 4, axis=2)
     steady[:, [arm.ceiling for arm in ARMS]] += np.array([-0.2, 0.2, -0.2, 0.2])
-    few, many = (
-        estimate(steady, 0.5, ARMS, Comparison(seeds=seeds))["sd"] for seeds in (6, 600)
+    told = estimate(steady, 0.5, ARMS, Comparison(seeds=6))
+    assert told["sd"] == pytest.approx(0.1 / np.sqrt(2))
+    assert told["floor"] == pytest.approx(0.1)
+    assert told["detectable"] == pytest.approx(
+        detectable(0.1 / np.sqrt(2), 6, 2, floor=0.1), rel=1e-9
     )
-    prompts = 0.2**2 / 4
-    assert few**2 == pytest.approx(0.005 + 6 * prompts)
-    assert many**2 / 600 == pytest.approx(0.005 / 600 + prompts)
+    assert "too little for a suite of so few prompts" in told["sentences"][0]
 
 
 def test_it_says_when_the_seeds_are_too_few():
@@ -62,7 +63,7 @@ def test_it_says_when_the_seeds_are_too_few():
     assert f"too little for so few seeds. To find half of it takes about {wanted} seeds" in says
     calm = estimate(scores([0.5, 0.51, 0.5], [0.8, 0.81, 0.8], seeds=3), 0.5, ARMS, setting)
     assert calm["enough"]
-    assert calm["sentences"][0].endswith("oracle and start are 30.3 % apart.")
+    assert calm["sentences"][0].endswith("oracle and start are 30.3 points apart.")
 
 
 def test_without_room_nothing_can_be_compared():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from eva_env.solving.bootstrap import paired_test
 from eva_env.solving.power import detectable, power, seeds_needed
 
 
@@ -29,6 +30,22 @@ def test_power_by_simulation():
     drawn = np.random.default_rng(0).normal(5, 1, size=(3, 100_000))
     rejected = stats.ttest_1samp(drawn, 0).pvalue < 0.05 / 10
     assert power(5, 1, 3, 10) == pytest.approx(rejected.mean(), abs=0.005)
+
+
+def test_prompts_set_a_floor():
+    """By simulation of ``paired_test``: 4 seeds of sd .06, 100 prompts of sd .3, so .03."""
+    rng = np.random.default_rng(0)
+    shape = (4, 4000, 1), (4000, 100)
+    differences = 0.12 + 0.06 * rng.normal(size=shape[0]) + 0.3 * rng.normal(size=shape[1])
+    found = (paired_test(differences).p < 0.05).mean()
+    assert power(0.12, 0.06, 4, floor=0.03) == pytest.approx(found, abs=0.02)
+    assert power(0.12, 0.06, 4) > found + 0.02
+    least = detectable(0.06, 4, floor=0.03)
+    assert power(least, 0.06, 4, floor=0.03) == pytest.approx(0.8)
+    wanted = seeds_needed(0.12, 0.06, floor=0.04)
+    assert wanted > seeds_needed(0.12, 0.06)
+    assert power(0.12, 0.06, wanted, floor=0.04) >= 0.8
+    assert seeds_needed(0.05, 0.06, floor=0.03) is None
 
 
 def test_detectable_difference():

@@ -142,7 +142,8 @@ def test_intervals_by_the_draws_of_win_matrices():
     """The delta method: a rate of .6 with error .02 is log 1.5 with .02 / (.6 * .4)."""
     rates = 0.6 + 0.02 * np.random.default_rng(0).normal(size=4000)
     draws = np.stack([[0 * rates, rates], [1 - rates, 0 * rates]]).transpose(2, 0, 1)
-    low, high = interval(bradley_terry(draws, 1), np.array([np.log(1.5), 0]), seeds=10_000)
+    rated = bradley_terry(draws, 1)
+    low, high = interval(np.array([np.log(1.5), 0]), rated, 0 * rated, (10_000, 1))
     assert low[0] == pytest.approx(np.log(1.5) - 1.96 * 0.02 / 0.24, abs=0.005)
     assert high[0] == pytest.approx(np.log(1.5) + 1.96 * 0.02 / 0.24, abs=0.005)
     assert (low[1], high[1]) == (0, 0)

@@ -2,7 +2,9 @@
 
 The pigeonhole bootstrap (Owen 2007, arXiv 0712.1111): rows and columns of a table, here seeds
 and prompts, are each drawn anew with replacement, whatever belongs to a seed or a prompt going
-with it. It needs no model of the variance, and errs towards wide intervals.
+with it. It needs no model of the variance. Supports of games are counted over such draws. For
+intervals seeds and prompts are drawn one at a time, since their variances are known with very
+different certainty: a few seeds, many prompts.
 
 Values are (S, ..., P) everywhere: S seeds first, P prompts last, between them what is compared
 (arms, pairs of players). NaN is a cell without a value, as of a seed that failed. One prompt
@@ -10,13 +12,15 @@ Values are (S, ..., P) everywhere: S seeds first, P prompts last, between them w
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from eva_env.types import Floats, Ints
+from eva_env.types import Floats
+
+Drawn = Literal["both", "seeds", "prompts"]
 
 
 def mean(values: ArrayLike) -> Floats:
@@ -26,14 +30,18 @@ def mean(values: ArrayLike) -> Floats:
     return over_seeds(over_prompts(values, ones[1]), ones[0])[0]
 
 
-def resampled(values: ArrayLike, draws: int, rng: np.random.Generator) -> Floats:
+def resampled(
+    values: ArrayLike, draws: int, rng: np.random.Generator, of: Drawn = "both"
+) -> Floats:
     """``mean`` of seeds and prompts that were drawn anew, (S, ..., P) -> (D, ...).
 
     The seeds and prompts of a draw are the same for everything between. NaN where all cells
-    that were drawn lack a value.
+    that were drawn lack a value. ``of``: draw only seeds, or only prompts, anew.
     """
     values = np.asarray(values, dtype=np.float64)
     seeds, prompts = counts(values.shape[0], values.shape[-1], draws, rng)
+    seeds = np.ones_like(seeds) if of == "prompts" else seeds
+    prompts = np.ones_like(prompts) if of == "seeds" else prompts
     return over_seeds(over_prompts(values, prompts), seeds)
 
 
@@ -64,51 +72,65 @@ def over_seeds(values: Floats, counts: Floats) -> Floats:
 
 
 def interval(
-    draws: Floats, estimate: ArrayLike, seeds: ArrayLike, comparisons: int = 1
+    estimate: ArrayLike,
+    by_seed: Floats,
+    by_prompt: Floats,
+    sizes: tuple[ArrayLike, int],
+    comparisons: int = 1,
 ) -> tuple[Floats, Floats]:
-    """95 % interval (low, high) about an estimate (...), by its bootstrap draws (D, ...).
+    """95 % interval (low, high) about an estimate (...) that need not be a mean.
 
-    estimate -+ t sqrt(S / (S - 1)) sd(draws), t the quantile for S - 1 degrees of freedom; the
-    widening makes up for few seeds. If the prompts are fixed this is Student's interval over
-    seeds; if prompts or noise vary more than seeds do, it is wider than need be, with 3 seeds
-    up to three times. ``seeds`` S is how many there are, for each estimate if an array; NaN for
-    one. ``comparisons``: ``quantile``.
+    From its bootstrap draws (D, ...) with the seeds drawn anew alone, and with the prompts:
+    what ``standard_error`` is for means. ``sizes`` are S and P; S for each estimate if an
+    array. NaN for one seed. ``comparisons``: ``quantile``.
     """
-    spread = np.ma.masked_invalid(draws).std(axis=0, ddof=1)
-    half = quantile(seeds, comparisons) * _widening(seeds) * np.ma.filled(spread, np.nan)
+    seeds, prompts = sizes
+    part = _variance(by_seed) * _widening(seeds)
+    other = _variance(by_prompt) * _widening(max(prompts, 2))
+    error, freedom = _combined(part, other, seeds, prompts)
+    half = quantile(freedom, comparisons) * error
     return np.asarray(estimate) - half, np.asarray(estimate) + half
 
 
-def quantile(seeds: ArrayLike, comparisons: int = 1) -> Floats:
-    """Student's t that a 95 % interval over the seeds reaches; NaN below two seeds.
+def quantile(freedom: ArrayLike, comparisons: int = 1) -> Floats:
+    """Student's t that a 95 % interval reaches; NaN without a degree of freedom.
 
     With several comparisons all their intervals cover at once with 95 % (Bonferroni).
     """
-    return stats.t.ppf(1 - 0.025 / comparisons, np.asarray(seeds) - 1)
+    return stats.t.ppf(1 - 0.025 / comparisons, freedom)
 
 
-def standard_error(values: ArrayLike) -> tuple[Floats, Ints]:
-    """Standard error of ``mean`` (...) and number of seeds, in closed form.
+def standard_error(values: ArrayLike) -> tuple[Floats, Floats]:
+    """Standard error of ``mean`` (...), and its degrees of freedom, in closed form.
 
-    What ``interval`` has from draws: with multinomial counts the bootstrap's variance is the
-    sum of the squares of the seeds' effects / S^2, of the prompts' effects / P^2 and of what
-    neither explains / (S P)^2; it is widened by S / (S - 1). A seed that lacks a value at any
-    prompt is left out. NaN below two seeds.
+    The variances over seeds, of their means over prompts, / S and over prompts / P add up; so
+    errs the sum, upwards, by what neither explains / (S P). The degrees of freedom are
+    Satterthwaite's (1946, Biometrics Bulletin 2, 110-114): near S - 1 if the seeds make up most
+    of it, more if the prompts do. Two seeds are too few for that, and have 1. A seed that lacks
+    a value at any prompt is left out. NaN below two seeds.
     """
     values = np.asarray(values, dtype=np.float64)
-    known = ~np.isnan(values.sum(-1, keepdims=True))
-    seeds = known[..., 0].sum(0)
-    centred = np.where(known, values, 0.0)
+    known = ~np.isnan(values).any(-1)
+    seeds, prompts = known.sum(0), values.shape[-1]
+    whole = np.where(np.isnan(values).any(-1, keepdims=True), 0.0, values)
     scale = 1 / np.maximum(seeds, 1)
-    by_prompt = centred.sum(0) * scale[..., None]
-    centred = np.where(known, values - by_prompt, 0.0)
-    by_seed = centred.mean(-1)
-    rest = np.where(known, centred - by_seed[..., None], 0.0)
-    prompts = values.shape[-1]
-    variance = (by_seed**2).sum(0) * scale**2
-    variance += by_prompt.var(-1) / prompts
-    variance += (rest**2).sum((0, -1)) * scale**2 / prompts**2
-    return np.sqrt(variance) * _widening(seeds), seeds
+    by_prompt = whole.sum(0) * np.expand_dims(scale, -1)
+    by_seed = np.where(known, whole.mean(-1) - by_prompt.mean(-1), 0.0)
+    part = (by_seed**2).sum(0) * scale**2 * _widening(seeds)
+    other = by_prompt.var(-1, ddof=1) / prompts if prompts > 1 else np.zeros(seeds.shape)
+    return _combined(part, other, seeds, prompts)
+
+
+def _combined(
+    by_seed: Floats, by_prompt: Floats, seeds: ArrayLike, prompts: int
+) -> tuple[Floats, Floats]:
+    """Standard error and degrees of freedom of a sum of two estimated variances."""
+    total, few = by_seed + by_prompt, np.asarray(seeds, dtype=np.float64) - 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = by_seed**2 / few + by_prompt**2 / max(prompts - 1, 1)
+        freedom = np.where(spread > 0, total**2 / spread, few)
+    freedom = np.where(few > 1, freedom, few)
+    return np.where(few > 0, np.sqrt(total), np.nan), np.where(few > 0, freedom, np.nan)
 
 
 class Paired(NamedTuple):
@@ -121,19 +143,19 @@ class Paired(NamedTuple):
 
 
 def paired_test(differences: ArrayLike, comparisons: int = 1) -> Paired:
-    """Whether paired differences (S, ..., P) are 0 in the mean: t with S - 1 degrees.
+    """Whether paired differences (S, ..., P) are 0 in the mean, by Student's t.
 
     With ``standard_error``; the paired t test over seeds if the prompts are fixed.
     ``comparisons`` widens the interval alone; p values are for ``holm``. NaN below two seeds.
     Differences that are 0 throughout have p = 1.
     """
     values = np.asarray(differences, dtype=np.float64)
-    error, seeds = standard_error(values)
+    error, freedom = standard_error(values)
     centre = mean(np.where(np.isnan(values).any(-1, keepdims=True), np.nan, values))
-    half = quantile(seeds, comparisons) * error
+    half = quantile(freedom, comparisons) * error
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where((centre == 0) & (error == 0), 0.0, centre / error)
-    p = 2 * stats.t.sf(np.abs(t), seeds - 1)
+    p = 2 * stats.t.sf(np.abs(t), freedom)
     return Paired(centre, centre - half, centre + half, p)
 
 
@@ -177,6 +199,12 @@ def _ratio(total: Floats, number: Floats) -> Floats:
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
 
-def _widening(seeds: ArrayLike) -> Floats:
-    number = np.asarray(seeds, dtype=np.float64)
-    return np.sqrt(number / np.where(number > 1, number - 1, np.nan))
+def _variance(draws: Floats) -> Floats:
+    """Variance of draws (D, ...), those that lack a value left out."""
+    return np.ma.filled(np.ma.masked_invalid(draws).var(axis=0, ddof=1), np.nan)
+
+
+def _widening(size: ArrayLike) -> Floats:
+    """n / (n - 1), by which the variance of a sample of n falls short."""
+    number = np.asarray(size, dtype=np.float64)
+    return number / np.where(number > 1, number - 1, np.nan)

@@ -43,12 +43,12 @@ def headline(summary: Summary) -> str:
     )
     main = [row for row in summary["comparisons"] if row["family"] == "main"]
     ahead = [f"{won} beats {lost}" for won, lost in map(decided, main) if won]
-    open_ = [f"{row['a']} and {row['b']}" for row in main if not decided(row)[0]]
+    open_ = [f"{row['a']} from {row['b']}" for row in main if not decided(row)[0]]
     says = []
     if ahead:
         says.append(f"averaged over the other player, {_join(ahead)}")
     if open_:
-        says.append(f"these data do not tell {_join(open_)} apart")
+        says.append(f"these data do not tell {', nor '.join(open_)}")
     return f"{first}; {'; '.join(says)}." if says else f"{first}."
 
 
@@ -194,6 +194,11 @@ def trouble(summary: Summary) -> list[str]:
 def value(number: float, summary: Summary) -> str:
     """A score of the deciding metric."""
     return f"{100 * number:.1f} %" if summary["metric"] == "win_rate" else f"{number:.4f}"
+
+
+def gap(number: float, metric: str) -> str:
+    """A difference of scores."""
+    return f"{100 * number:.1f} points" if metric == "win_rate" else f"{number:.4f}"
 
 
 def spread(figure: Row, summary: Summary) -> str:

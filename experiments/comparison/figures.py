@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 from eva_env.solving import bootstrap
 from eva_env.types import Floats
 
+Draws = tuple[Floats, Floats]
+"""Of a figure, with the seeds drawn anew alone, and with the prompts."""
+
 Figure = dict[str, Any]
 """``mean``, ``low``, ``high`` and ``values`` by seed; None for what is not known."""
 
@@ -24,9 +27,9 @@ def figure(values: ArrayLike, seeds: Sequence[int]) -> Figure:
     }
 
 
-def drawn_figure(estimate: float, draws: Floats, seeds: int) -> Figure:
-    """Of a figure that is no mean, by its bootstrap draws (D,)."""
-    low, high = bootstrap.interval(draws, estimate, seeds)
+def drawn_figure(estimate: float, draws: Draws, sizes: tuple[int, int]) -> Figure:
+    """Of a figure that is no mean, by its bootstrap draws (D,); ``sizes`` are S and P."""
+    low, high = bootstrap.interval(estimate, *draws, sizes)
     return _figure(estimate, float(low), float(high))
 
 
@@ -36,9 +39,9 @@ def matrix(values: Floats) -> dict[str, Any]:
     return {name: nested(getattr(found, name)) for name in ("mean", "low", "high")}
 
 
-def drawn_matrix(estimate: Floats, draws: Floats, seeds: int) -> dict[str, Any]:
+def drawn_matrix(estimate: Floats, draws: Draws, sizes: tuple[int, int]) -> dict[str, Any]:
     """The same of a matrix that is no mean, by its bootstrap draws (D, R, C)."""
-    low, high = bootstrap.interval(draws, estimate, seeds)
+    low, high = bootstrap.interval(estimate, *draws, sizes)
     return {"mean": nested(estimate), "low": nested(low), "high": nested(high)}
 
 

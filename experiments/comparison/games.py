@@ -17,9 +17,6 @@ from eva_env.solving.zero_sum import nash, nash_conv
 from eva_env.types import Floats
 from experiments.comparison.figures import drawn_figure, known
 
-PLAYED = 1e-6
-"""A strategy of more probability is in the support."""
-
 ALPHA = 10.0
 """Intensity of selection of alpha-Rank, per win rate; at .1 it is nearly flat."""
 
@@ -28,6 +25,8 @@ HORIZON = 1000.0
 
 PRIOR = 1e-3
 """Wins of everyone over everyone that Bradley-Terry adds: who wins always stays finite."""
+
+ONE_AT_A_TIME: tuple[bootstrap.Drawn, ...] = ("seeds", "prompts")
 
 Named = dict[str, Any]
 
@@ -43,20 +42,33 @@ def crossplay_game(
     """
     mean = bootstrap.mean(regret)
     found = nash(mean)
-    played = [nash(drawn) for drawn in usable(bootstrap.resampled(regret, draws, rng))]
-    value = drawn_figure(found.value, np.array([e.value for e in played]), len(regret))
-    mixed = {
-        "row": _supports(rows, found.row, np.array([e.row for e in played])),
-        "column": _supports(columns, found.column, np.array([e.column for e in played])),
-    }
+    values = [
+        np.array([value(drawn) for drawn in bootstrap.resampled(regret, draws, rng, of)])
+        for of in ONE_AT_A_TIME
+    ]
+    played = bootstrap.support_frequencies(both, bootstrap.resampled(regret, draws, rng))
     pairs = {}
     for arm in rows:
-        row, column = (np.eye(len(of))[of.index(arm)] for of in (list(rows), list(columns)))
-        dropped = np.isnan(found.row[rows.index(arm)]) or np.isnan(
-            found.column[columns.index(arm)]
-        )
+        row, column = (np.array([one == arm for one in of], float) for of in (rows, columns))
+        dropped = np.isnan(found.row @ row) or np.isnan(found.column @ column)
         pairs[arm] = None if dropped else nash_conv(mean, row, column)
-    return {"value": value, **mixed, "nash_conv": pairs}
+    return {
+        "value": drawn_figure(found.value, (values[0], values[1]), sizes(regret)),
+        "row": _supports(rows, found.row, played[: len(rows)]),
+        "column": _supports(columns, found.column, played[len(rows) :]),
+        "nash_conv": pairs,
+    }
+
+
+def both(matrix: Floats) -> Floats:
+    """Equilibrium strategies of rows and columns, (R + C,)."""
+    found = nash(matrix)
+    return np.r_[found.row, found.column]
+
+
+def value(matrix: Floats) -> float:
+    """Value of a drawn game; NaN if cells are missing, which would make it another game."""
+    return float("nan") if np.isnan(matrix).any() else nash(matrix).value
 
 
 def win_rate_game(
@@ -64,27 +76,33 @@ def win_rate_game(
 ) -> Named:
     """Solver against solver, by win rates (S, L, L, P): three ways of saying who is best."""
     mean = bootstrap.mean(wins)
-    drawn = usable(bootstrap.resampled(wins, draws, rng))
-    average = nash_averaging(log_odds(mean))
-    mass = alpha_rank(mean, ALPHA)
-    averages = np.array([nash_averaging(log_odds(m)).probabilities for m in drawn])
-    masses = np.array([alpha_rank(m, ALPHA) for m in drawn])
-    firsts = masses == np.nanmax(masses, axis=1, keepdims=True)
+    drawn = bootstrap.resampled(wins, draws, rng)
+    average, mass = nash_averaging(log_odds(mean)), alpha_rank(mean, ALPHA)
+    played = bootstrap.support_frequencies(
+        lambda m: nash_averaging(log_odds(m)).probabilities, drawn
+    )
+    firsts = bootstrap.support_frequencies(first, drawn)
     kept = np.flatnonzero(~np.isnan(average.probabilities))
     even = np.full(len(kept), 1 / len(kept))
     flow = trajectory(mean[np.ix_(kept, kept)], even, [0.0, HORIZON])[-1]
     skills = zip(players, average.skills, strict=True)
     return {
-        "nash_averaging": _supports(players, average.probabilities, averages),
+        "nash_averaging": _supports(players, average.probabilities, played),
         "nash_skill": {name: known(skill) for name, skill in skills},
         "alpha_rank": {
-            name: {"mass": known(own), "first": float(first)}
-            for name, own, first in zip(players, mass, firsts.mean(0), strict=True)
+            name: {"mass": known(own), "first": float(share)}
+            for name, own, share in zip(players, mass, firsts, strict=True)
         },
         "replicator": {
             players[int(i)]: float(share) for i, share in zip(kept, flow, strict=True)
         },
     }
+
+
+def first(matrix: Floats) -> Floats:
+    """Whom alpha-Rank gives the most mass, as ones, (L,)."""
+    mass = alpha_rank(matrix, ALPHA)
+    return (mass == np.nanmax(mass)).astype(np.float64)
 
 
 def rate(
@@ -93,27 +111,28 @@ def rate(
     """Bradley-Terry strengths in nats and on Elo's scale, the anchor at 0 and 1500."""
     at = list(players).index(anchor)
     strengths = ratings.bradley_terry(bootstrap.mean(wins), at, PRIOR)
-    drawn = ratings.bradley_terry(bootstrap.resampled(wins, draws, rng), at, PRIOR)
-    return {
-        name: {
-            "bradley_terry": drawn_figure(float(own), by_draw, len(wins)),
-            "elo": drawn_figure(
-                float(ratings.elo_scale(own)), ratings.elo_scale(by_draw), len(wins)
-            ),
+    drawn = [
+        ratings.bradley_terry(bootstrap.resampled(wins, draws, rng, of), at, PRIOR)
+        for of in ONE_AT_A_TIME
+    ]
+    found: Named = {}
+    for i, name in enumerate(players):
+        own, spread = float(strengths[i]), (drawn[0][:, i], drawn[1][:, i])
+        elo = ratings.elo_scale(spread[0]), ratings.elo_scale(spread[1])
+        found[name] = {
+            "bradley_terry": drawn_figure(own, spread, sizes(wins)),
+            "elo": drawn_figure(float(ratings.elo_scale(own)), elo, sizes(wins)),
         }
-        for name, own, by_draw in zip(players, strengths, drawn.T, strict=True)
-    }
+    return found
 
 
-def usable(drawn: Floats) -> Floats:
-    """Drawn matrices (D, R, C) that lack no cell but those that all of them lack."""
-    missing = np.isnan(drawn)
-    return drawn[~(missing & ~missing.all(0)).any((1, 2))]
+def sizes(values: Floats) -> tuple[int, int]:
+    """Seeds and prompts of scores (S, ..., P)."""
+    return values.shape[0], values.shape[-1]
 
 
-def _supports(names: Sequence[str], mixed: Floats, drawn: Floats) -> Named:
+def _supports(names: Sequence[str], mixed: Floats, shares: Floats) -> Named:
     """Probability by strategy, and the share of draws in which it is played."""
-    shares = (drawn > PLAYED).mean(0)
     return {
         name: {"probability": known(own), "support": float(share)}
         for name, own, share in zip(names, mixed, shares, strict=True)

@@ -13,7 +13,7 @@ from eva_env.solving import power
 from eva_env.types import Floats
 from experiments.comparison.arms import Arm
 from experiments.comparison.cells import Cell
-from experiments.comparison.conclusions import value
+from experiments.comparison.conclusions import gap
 from experiments.comparison.settings import Comparison
 
 ENOUGH = 0.5
@@ -49,10 +49,11 @@ def estimate(values: Floats, start: float, arms: Sequence[Arm], setting: Compari
         return told | {"detectable": None, "enough": False, "sentences": said}
     seeds = setting.seeds or setting.sizes.seeds
     by_seed, by_prompt = gaps.mean(2), gaps.mean((0, 1))
-    spread = by_seed.var(0, ddof=1).mean() / len(solvers)
-    sd = float(np.sqrt(spread + seeds * by_prompt.var() / by_prompt.size))
-    least = power.detectable(sd, seeds, tests) if seeds > 1 else float("nan")
-    told |= {"detectable": least if seeds > 1 else None, "comparisons": tests, "sd": sd}
+    sd = float(np.sqrt(by_seed.var(0, ddof=1).mean() / len(solvers)))
+    floor = float(np.sqrt(by_prompt.var() / by_prompt.size))
+    least = power.detectable(sd, seeds, tests, floor=floor) if seeds > 1 else float("nan")
+    told |= {"detectable": least if seeds > 1 else None, "comparisons": tests}
+    told |= {"sd": sd, "floor": floor}
     enough = least <= ENOUGH * room
     return told | {"enough": enough, "sentences": [_say(told, seeds, enough, setting)]}
 
@@ -61,20 +62,23 @@ _SIDES = ("creator", "solver")
 
 
 def _say(told: dict[str, Any], seeds: int, enough: bool, setting: Comparison) -> str:
-    shown = {"metric": setting.metric}
-    room, least = value(told["headroom"], shown), told["detectable"]
+    room, least = gap(told["headroom"], setting.metric), told["detectable"]
     if least is None:
         return f"Oracle and start are {room} apart; one seed shows no difference between arms."
     says = (
-        f"With {seeds} seeds a difference of {value(least, shown)} between creators is found "
-        f"with 80 % power (roughly, by {told['pilot_seeds']} seeds of oracle and first one; "
-        f"{told['comparisons']} comparisons); oracle and start are {room} apart"
+        f"With {seeds} seeds a difference of {gap(least, setting.metric)} between creators is "
+        f"found with 80 % power (roughly, by {told['pilot_seeds']} seeds of oracle and first "
+        f"one; {told['comparisons']} comparisons); oracle and start are {room} apart"
     )
     if enough:
         return f"{says}."
     if told["headroom"] <= 0:
         return f"{says}: there is nothing to gain here, so nothing can be compared."
-    wanted = power.seeds_needed(ENOUGH * told["headroom"], told["sd"], told["comparisons"])
+    wanted = power.seeds_needed(
+        ENOUGH * told["headroom"], told["sd"], told["comparisons"], floor=told["floor"]
+    )
+    if wanted is None:
+        return f"{says}: too little for a suite of so few prompts, however many seeds."
     return (
         f"{says}: too little for so few seeds. To find half of it takes about {wanted} seeds "
         f"(--seeds {wanted})."

@@ -16,8 +16,9 @@ def tell(summary: Summary, console: Console) -> None:
     key = numbers(summary)
     console.print(
         pairs(
-            summary["crossplay"], "rows", "columns", key, 1, 3,
-            "Cross-play: true regret of solvers (columns) on what creators (rows) propose last",
+            summary["crossplay"], "rows", "columns", key, 1000, 0,
+            "Cross-play: true regret, in thousandths, of solvers (columns)\n"
+            "on what creators (rows) propose for the round after the last",
         )
     )  # fmt: skip
     title = f"Solver against solver: % of answers won by the row, suite {summary['suite']}"
@@ -39,10 +40,16 @@ def numbers(summary: Summary) -> dict[str, str]:
     return {name: str(i) for i, name in enumerate(summary["wins"]["players"], 1)}
 
 
+def label(name: str, summary: Summary) -> str:
+    """A player's name on two lines, creator and solver, to be narrow."""
+    arm = summary["arms"].get(name)
+    return f"{arm['creator']}\n  {arm['solver']}" if arm else name
+
+
 def strategies(summary: Summary) -> Table:
     """Gold reward and win rate of every arm on every suite, and what it has spent."""
     table = Table(
-        Column("arm", overflow="fold"),
+        "arm",
         *(f"{suite}: win %\ngold reward" for suite in summary["suites"]),
         "tokens\nreward calls", "steps\nseconds",
         title="Strategies on the fixed suites, means and 95 % intervals",
@@ -58,7 +65,7 @@ def strategies(summary: Summary) -> Table:
             for own in arm["suites"].values()
         ]
         table.add_row(
-            f"{key[name]} {name}{_fewer(arm, summary)}", *scores,
+            f"{key[name]} {label(name, summary)}{_fewer(arm, summary)}", *scores,
             f"{spent['tokens']:,.0f}\n{spent['reward_calls']:,.0f}",
             f"{spent['gradient_steps']:,.0f}\n{spent['seconds']:.1f}",
         )  # fmt: skip
@@ -90,16 +97,17 @@ def standings(summary: Summary) -> Table:
     """Equilibria, ranks and ratings, each beside how often the bootstrap agrees."""
     games, rated = summary["games"], summary["ratings"]
     table = Table(
-        Column("", overflow="fold"), "Elo\n(Bradley-Terry)", "alpha-Rank mass\n(first in)",
-        "Nash average\n(support in)", "cross-play Nash:\nprompts", "cross-play Nash:\nanswers",
-        title="As players of a game; in brackets the share of bootstrap draws",
+        "", "Elo", "alpha-Rank\n(first in)", "Nash average\n(support in)",
+        "cross-play:\nprompts", "cross-play:\nanswers",
+        title="As players of a game: ratings and shares of equilibria,\n"
+        "in brackets how often a bootstrap draw agrees", show_lines=True,
         caption=f"Cross-play value: regret {pm(games['crossplay']['value'], 1, 3)}",
     )  # fmt: skip
     wins, cross = games["wins"], games["crossplay"]
     for name in rated:
         rank = wins["alpha_rank"].get(name)
         table.add_row(
-            name,
+            label(name, summary),
             pm(rated[name]["elo"], 1, 0),
             _share(rank and rank["mass"], rank and rank["first"]),
             *(

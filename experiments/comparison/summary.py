@@ -143,6 +143,7 @@ def at_equal_length(known: Measures, setting: Comparison) -> Summary | None:
     size, prompts = len(known.players), known.gold[setting.suite].shape[-1]
     rng = np.random.default_rng(0)
     by_seed, by_prompt = bootstrap.counts(len(answers), prompts, setting.draws, rng)
+    once = np.ones_like(by_seed)
     rates = np.full((len(answers), size, size), np.nan)
     drawn = np.full((len(answers), setting.draws, size, size), np.nan)
     for s, row in enumerate(answers):
@@ -150,6 +151,8 @@ def at_equal_length(known: Measures, setting: Comparison) -> Summary | None:
         present = [own for own in row if own is not None]
         rates[s][np.ix_(there, there)] = length_controlled(present)
         drawn[s][:, there[:, None], there] = length_controlled_draws(present, by_prompt)
-    spread = bootstrap.over_seeds(drawn, by_seed)
-    found = drawn_matrix(bootstrap.mean(rates[..., None]), spread, len(answers))
+    whole = np.broadcast_to(rates[:, None], drawn.shape)
+    spread = bootstrap.over_seeds(whole, by_seed), bootstrap.over_seeds(drawn, once)
+    mean = bootstrap.mean(rates[..., None])
+    found = drawn_matrix(mean, spread, (len(answers), prompts))
     return {"players": known.players} | found

@@ -35,7 +35,7 @@ def standings(
         elo_scale(bradley_terry(drawn, prior=PRIOR)), (0.025, 0.975), axis=0
     )
     return {
-        players[i]: {
+        players[int(i)]: {
             "votes": int(wins[i].sum() + wins[:, i].sum()),
             "won": float(wins[i].sum()),
             "elo_by_votes": {
