@@ -37,7 +37,7 @@ class Sizes:
 
 
 WORDLIST = Sizes(3, 8, 512, 6, evaluate_every=2, evaluation_samples=4, lr=1.0)
-TABULAR = Sizes(20, 30, 32, 6, evaluate_every=5, evaluation_samples=16, lr=100.0)
+TABULAR = Sizes(20, 30, 32, 6, evaluate_every=5, evaluation_samples=16, lr=400.0)
 
 
 @dataclass(frozen=True)
