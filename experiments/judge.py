@@ -36,6 +36,7 @@ class Judge:
         self.suites, self.gold = task.suites, gold_reward(task)
         self.start, self.n, self.proxy = start, n, proxy
         self.before = {name: self.ask(start, suite) for name, suite in self.suites.items()}
+        self.latest = dict(self.before)
 
     def ask(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
         """Responses (P, n) and gold rewards (P, n)."""
@@ -52,6 +53,7 @@ class Judge:
         evaluations, transcripts = [], []
         for name, suite in self.suites.items():
             after = self.ask(player, suite) if round else self.before[name]
+            self.latest[name] = after
             baseline = self.before[name][1]
             evaluations.append(
                 {"round": round, "suite": name, **scores(after[1], baseline)}
@@ -64,6 +66,15 @@ class Judge:
                 for i, prompt in enumerate(suite[:SHOWN])
             ]
         return evaluations, transcripts
+
+    def answers(self) -> list[dict[str, Any]]:
+        """Rows of answers.jsonl: to every prompt of every suite, as judged the last time."""
+        return [
+            {"suite": name, "prompt": plain(prompt), "responses": [*map(plain, given)]}
+            | {"rewards": rewards.tolist(), "lengths": lengths(given)}
+            for name, suite in self.suites.items()
+            for prompt, given, rewards in zip(suite, *self.latest[name], strict=True)
+        ]
 
     def health(
         self, player: Solver | Policy, suite: Sequence[Any], responses: Any
@@ -108,6 +119,12 @@ def scores(rewards: Floats, baseline: Floats) -> dict[str, float]:
         "pass_rate": float((rewards >= PASS).mean()),
         "win_rate": win_rate(rewards, baseline),
     }
+
+
+def lengths(responses: Sequence[Any]) -> list[int] | None:
+    """Words of each response; None where responses are integers."""
+    texts = [response for response in responses if isinstance(response, str)]
+    return [len(text.split()) for text in texts] if texts else None
 
 
 def transcript(

@@ -102,6 +102,7 @@ def judged(run: Run, judge: Judge, match: Match, played: int) -> dict[str, Row]:
     rows = {row["suite"]: row | spent for row in evaluations}
     run.append("evaluations", rows.values())
     run.append("transcripts", transcripts)
+    run.write("answers", judge.answers())
     return rows
 
 

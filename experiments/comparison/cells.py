@@ -1,6 +1,5 @@
 """A cell: one arm with one seed, an ordinary run whose folder holds two files more.
 
-- ``answers.jsonl``: the answers of the last evaluation to every prompt of every suite
 - ``final.jsonl``: the distribution that its creator proposes for the round after the last,
   so that nobody has been trained on it, and how often each prompt was drawn from it
 - ``crossplay.jsonl``: the answers to what the creators of all arms have so proposed
@@ -23,7 +22,7 @@ from experiments.judge import SEED
 from experiments.match import Match, Settings
 from experiments.records import Run
 from experiments.rungs import AnyTask, gold_reward
-from experiments.train import train
+from experiments.train import judge_of, train
 
 Row = dict[str, Any]
 
@@ -61,7 +60,6 @@ class Cell:
             run = Run.create(self.folder, describe(self.settings, ["compare"]))
         match = Match.open(self.settings)
         yield from train(run, self.settings, match)
-        run.write("answers", answers(match.solver, self.settings))
         run.write("final", final_proposal(match, self.settings))
 
 
@@ -81,7 +79,7 @@ class Start:
 
     def play(self) -> Iterator[Row]:
         """Answer, and write it down; one row that says how many prompts."""
-        rows = answers(Match.open(self.settings).solver, self.settings)
+        rows = judge_of(self.settings, Match.open(self.settings)).answers()
         Run(self.folder).write("answers", rows)
         yield {"answered": len(rows)}
 
@@ -148,22 +146,6 @@ class Crossing:
         yield {"answered": sum(len(row["prompts"]) for row in rows)}
 
 
-def answers(player: Solver, settings: Settings) -> list[Row]:
-    """Rows of answers.jsonl."""
-    rows = []
-    task, n = settings.task, settings.evaluation_samples
-    gold = gold_reward(task)
-    for suite, prompts in task.suites.items():
-        responses = answer(player, prompts, n, SEED)
-        rewards = np.asarray(gold(prompts, responses))
-        rows += [
-            {"suite": suite, "prompt": plain(prompt), "responses": list(map(plain, given))}
-            | {"rewards": scores.tolist(), "lengths": lengths(given)}
-            for prompt, given, scores in zip(prompts, responses, rewards, strict=True)
-        ]
-    return rows
-
-
 def regrets(player: Solver, task: AnyTask, drawn: Sequence[Row], n: int) -> Row:
     """A player's true regret on prompts that were drawn, repeats in proportion."""
     gold: Any = gold_reward(task)
@@ -172,9 +154,3 @@ def regrets(player: Solver, task: AnyTask, drawn: Sequence[Row], n: int) -> Row:
     regret = gold.best(prompts) - rewards.mean(-1)
     times = np.array([row["drawn"] for row in drawn])
     return {"prompts": prompts, "drawn": times.tolist(), "regret": regret.tolist()}
-
-
-def lengths(responses: Sequence[Any]) -> list[int] | None:
-    """Words of each response; None where responses are integers."""
-    texts = [response for response in responses if isinstance(response, str)]
-    return [len(text.split()) for text in texts] if texts else None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.comparison.wording import interval, join, spread, value
 from experiments.seats.standings import agreed
 
 Summary = Mapping[str, Any]
@@ -46,7 +47,7 @@ def headline(summary: Summary) -> str:
     open_ = [f"{row['a']} from {row['b']}" for row in main if not decided(row)[0]]
     says = []
     if ahead:
-        says.append(f"averaged over the other player, {_join(ahead)}")
+        says.append(f"averaged over the other player, {join(ahead)}")
     if open_:
         says.append(f"these data do not tell {', nor '.join(open_)}")
     return f"{first}; {'; '.join(says)}." if says else f"{first}."
@@ -102,7 +103,7 @@ def within(rows: list[Row]) -> str:
     count = f"Of {len(rows)} comparisons within one solver or one creator, corrected together, "
     if not held:
         return f"{count}none holds."
-    return f"{count}{len(held)} {'holds' if len(held) == 1 else 'hold'}: {_join(held)}."
+    return f"{count}{len(held)} {'holds' if len(held) == 1 else 'hold'}: {join(held)}."
 
 
 def tuning(summary: Summary) -> list[str]:
@@ -113,17 +114,17 @@ def tuning(summary: Summary) -> list[str]:
             "Settings were not tuned (--tune 0): a difference between strategies may be one "
             "between their settings."
         ]
-    edges = [f"{arm} ({_join(own['edges'])})" for arm, own in tuned.items() if own["edges"]]
+    edges = [f"{arm} ({join(own['edges'])})" for arm, own in tuned.items() if own["edges"]]
     told = []
     if edges:
         told.append(
-            f"The best setting lies at the edge of what was tried for {_join(edges)}: better "
+            f"The best setting lies at the edge of what was tried for {join(edges)}: better "
             f"ones may lie beyond."
         )
     fewer = [arm for arm, own in tuned.items() if len(own["sweep"]) < summary["tune"]]
     if fewer:
         told.append(
-            f"The grid of {_join(fewer)} holds fewer configurations than were asked for."
+            f"The grid of {join(fewer)} holds fewer configurations than were asked for."
         )
     return told
 
@@ -135,7 +136,7 @@ def equilibrium(summary: Summary) -> list[str]:
         return []
     told = [
         f"Creators' prompts against solvers, the measured strategies have an equilibrium at a "
-        f"regret of {game['value']['mean']:.3f}{_range(game['value'], 3)}."
+        f"regret of {game['value']['mean']:.3f}{interval(game['value'], 3)}."
     ]
     for player, what in (("row", "creators"), ("column", "solvers")):
         played = [
@@ -147,7 +148,7 @@ def equilibrium(summary: Summary) -> list[str]:
         shares = [own["support"] for own in game[player].values()]
         settled = all(share >= SETTLED or share <= 1 - SETTLED for share in shares)
         told.append(
-            f"There the {what} play {_join(played)}: these data "
+            f"There the {what} play {join(played)}: these data "
             f"{'settle' if settled else 'do not settle'} the support."
         )
     return told
@@ -164,7 +165,7 @@ def exact(summary: Summary) -> list[str]:
     says = (
         f"No policy of this class can guarantee a true regret below "
         f"{known['value']['mean']:.3f} (exact); {ranked[0]} comes nearest, with a worst case "
-        f"{least}{best['distance']['mean']:.3f} above it{_range(best['distance'], 3)}"
+        f"{least}{best['distance']['mean']:.3f} above it{interval(best['distance'], 3)}"
     )
     if "nash_conv" in best:
         name = "a lower bound on its NashConv" if least else "its NashConv"
@@ -182,43 +183,14 @@ def trouble(summary: Summary) -> list[str]:
     rung = sorted({row["alarm"] for rows in summary["alarms"].values() for row in rows})
     if rung:
         cells = f"{len(summary['alarms'])} of {summary['cells']} cells"
-        told.append(f"Alarms ({_join(rung)}) rang in {cells}.")
+        told.append(f"Alarms ({join(rung)}) rang in {cells}.")
     if summary["failures"]:
         cells = sorted(summary["failures"])
         one = len(cells) == 1
         says = "1 cell failed and is" if one else f"{len(cells)} cells failed and are"
-        told.append(f"{says} left out: {_join(cells)}.")
+        told.append(f"{says} left out: {join(cells)}.")
     return told
-
-
-def value(number: float, summary: Summary) -> str:
-    """A score of the deciding metric."""
-    return f"{100 * number:.1f} %" if summary["metric"] == "win_rate" else f"{number:.4f}"
-
-
-def gap(number: float, metric: str) -> str:
-    """A difference of scores."""
-    return f"{100 * number:.1f} points" if metric == "win_rate" else f"{number:.4f}"
-
-
-def spread(figure: Row, summary: Summary) -> str:
-    """Its interval in brackets."""
-    if figure["low"] is None:
-        return ""
-    low, high = (value(figure[end], summary) for end in ("low", "high"))
-    return f" (95 % interval {low.removesuffix(' %')} to {high})"
 
 
 def _score(summary: Summary, arm: str) -> Row:
     return summary["arms"][arm]["suites"][summary["suite"]][summary["metric"]]
-
-
-def _range(figure: Row, digits: int) -> str:
-    if figure["low"] is None:
-        return ""
-    return f" (95 % interval {figure['low']:.{digits}f} to {figure['high']:.{digits}f})"
-
-
-def _join(items: list[str]) -> str:
-    """a, b and c."""
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

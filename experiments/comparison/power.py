@@ -13,8 +13,8 @@ from eva_env.solving import power
 from eva_env.types import Floats
 from experiments.comparison.arms import Arm
 from experiments.comparison.cells import Cell
-from experiments.comparison.conclusions import gap
 from experiments.comparison.settings import Comparison
+from experiments.comparison.wording import gap
 
 ENOUGH = 0.5
 """Share of the way from start to oracle that must be detectable: competitors lie between."""

@@ -1,6 +1,6 @@
 """summary.json: everything that the terminal and the report show of a comparison."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +39,14 @@ def summarise(
     """Read the finished cells and say what they show; deterministic by the record."""
     seeds = range(setting.seeds or setting.sizes.seeds)
     names = [arm.name for arm in arms]
-    runs = {
-        (name, seed): Run(path)
-        for name in names
-        for seed in seeds
-        if (path := folder / "cells" / name / f"seed-{seed:04d}")
-        .joinpath("final.jsonl")
-        .exists()
-    }
+    runs = finished(folder, names, seeds)
     known = measure(folder, names, list(seeds))
-    scores = scored(known, setting)
-    rivals = [i for i, arm in enumerate(arms) if not arm.ceiling]
-    start = len(names)
+    scores, regret = scored(known, setting)[:, : len(arms)], matrix(known.regret)
+    wins = matrix(known.wins[setting.suite])
     alarms = {f"{a}/seed-{s:04d}": run.rows("alarms") for (a, s), run in runs.items()}
+    played_arms = [
+        (i, arm) for i, arm in enumerate(arms) if any(n == arm.name for n, _ in runs)
+    ]
     summary: Summary = {
         "settings": to_json(setting),
         "task": type(setting.task).__name__,
@@ -61,24 +56,32 @@ def summarise(
         "seeds": list(seeds),
         "tune": setting.tune,
         "cells": len(names) * len(seeds),
-        "arms": {
-            arm.name: described(arm, i, known, runs) for i, arm in enumerate(arms)
-            if any(name == arm.name for name, _ in runs)
-        },
-        "power": estimate(scores[:, :start], started(known, setting), arms, setting),
-        "comparisons": contrasts(scores[:, :start], arms),
-        "crossplay": {"rows": names, "columns": known.players, "unit": "regret"}
-        | matrix(known.regret),
-        "wins": {"players": known.players} | matrix(known.wins[setting.suite]),
+        "arms": {arm.name: described(arm, i, known, runs) for i, arm in played_arms},
+        "power": estimate(scores, started(known, setting), arms, setting),
+        "comparisons": contrasts(scores, arms),
+        "crossplay": {"rows": names, "columns": known.players, "unit": "regret"} | regret,
+        "wins": {"players": known.players} | wins,
         "wins_length_controlled": at_equal_length(known, setting),
-        **played(known, setting, rivals, start),
+        **solved(known, setting, arms),
         "exact": exact(setting, arms, runs),
         "votes": voted(folder),
         "tuning": tuned,
         "alarms": {cell: rows for cell, rows in alarms.items() if rows},
         "failures": dict(failures),
-    }  # fmt: skip
+    }
     return summary | {"conclusions": conclusions(summary)}
+
+
+def finished(
+    folder: Path, names: Sequence[str], seeds: Iterable[int]
+) -> dict[tuple[str, int], Run]:
+    """The runs that have been played to the end, by arm and seed."""
+    cells = {
+        (name, seed): Run(folder / "cells" / name / f"seed-{seed:04d}")
+        for name in names
+        for seed in seeds
+    }
+    return {key: run for key, run in cells.items() if (run.folder / "final.jsonl").exists()}
 
 
 def scored(known: Measures, setting: Comparison) -> Floats:
@@ -118,21 +121,22 @@ def described(arm: Arm, i: int, known: Measures, runs: Mapping[Any, Run]) -> Sum
     }
 
 
-def played(known: Measures, setting: Comparison, rivals: list[int], start: int) -> Summary:
+def solved(known: Measures, setting: Comparison, arms: Sequence[Arm]) -> Summary:
     """The games of what competes, and the ratings of all."""
     rng = np.random.default_rng(0)
     names, draws = known.players, min(setting.draws, GAME_DRAWS)
     wins = known.wins[setting.suite]
-    entered = [*rivals, start]
+    rivals = [i for i, arm in enumerate(arms) if not arm.ceiling]
+    entered = [*rivals, len(arms)]
     rows, columns = ([names[i] for i in own] for own in (rivals, entered))
     regret = known.regret[:, rivals][:, :, entered]
     among = wins[:, entered][:, :, entered]
-    solved = {
+    matrices = {
         "crossplay": games.crossplay_game(regret, rows, columns, draws, rng),
         "wins": games.win_rate_game(among, columns, draws, rng),
     }
     rated = games.rate(wins, names, START, setting.draws, rng)
-    return {"games": solved, "ratings": rated, "simplex": games.simplex(among, columns)}
+    return {"games": matrices, "ratings": rated, "simplex": games.simplex(among, columns)}
 
 
 def at_equal_length(known: Measures, setting: Comparison) -> Summary | None:
