@@ -197,6 +197,14 @@ def test_resuming_plays_only_what_is_missing(played, tmp_path):
     again = (folder / "cells" / "eva-rloo" / "seed-0000" / "rounds.jsonl").stat()
     assert again.st_mtime_ns == kept.st_mtime_ns
     assert without_seconds(read(folder)) == before
+    row = {"a": "eva-dpo", "b": "fresh-dpo", "seed": 0, "suite": "hard", "prompt": 0}
+    row |= {"reward_a": 0.2, "reward_b": 0.1, "winner": "a", "judge": "me"}
+    Run(folder).append("votes", [row])
+    assert play(Comparison(), resume=folder)[0] == 0
+    votes = read(folder)["votes"]
+    assert (votes["votes"], votes["agree"], votes["decided"]) == (1, 1, 1)
+    elo = {name: own["elo_by_votes"]["mean"] for name, own in votes["players"].items()}
+    assert elo["eva-dpo"] > elo["start"] == elo["oracle-dpo"] > elo["fresh-dpo"]
 
 
 def test_more_seeds_may_be_added(played, tmp_path):
@@ -290,3 +298,13 @@ def test_mistakes_of_a_user_end_in_one_line(args, message, capsys, tmp_path, mon
     assert message in printed
     assert printed.count("\n") == 1
     assert not list(tmp_path.iterdir()), "a start that was refused left a folder"
+
+
+def test_every_cell_goes_to_wandb_in_one_group(tmp_path):
+    setting = replace(SMALL, creators=("fresh",), solvers=("rloo",), seeds=1, rounds=1)
+    code, _ = play(setting, out=tmp_path / "run", wandb="offline")
+    assert code == 0
+    for arm in ("fresh-rloo", "oracle-rloo"):
+        assert list(
+            (tmp_path / "run" / "cells" / arm / "seed-0000").glob("wandb/offline-run-*")
+        )

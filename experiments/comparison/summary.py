@@ -44,9 +44,7 @@ def summarise(
     scores, regret = scored(known, setting)[:, : len(arms)], matrix(known.regret)
     wins = matrix(known.wins[setting.suite])
     alarms = {f"{a}/seed-{s:04d}": run.rows("alarms") for (a, s), run in runs.items()}
-    played_arms = [
-        (i, arm) for i, arm in enumerate(arms) if any(n == arm.name for n, _ in runs)
-    ]
+    shown = {name for name, _ in runs}
     summary: Summary = {
         "settings": to_json(setting),
         "task": type(setting.task).__name__,
@@ -56,7 +54,11 @@ def summarise(
         "seeds": list(seeds),
         "tune": setting.tune,
         "cells": len(names) * len(seeds),
-        "arms": {arm.name: described(arm, i, known, runs) for i, arm in played_arms},
+        "arms": {
+            arm.name: described(arm, i, known, runs)
+            for i, arm in enumerate(arms)
+            if arm.name in shown
+        },
         "power": estimate(scores, started(known, setting), arms, setting),
         "comparisons": contrasts(scores, arms),
         "crossplay": {"rows": names, "columns": known.players, "unit": "regret"} | regret,

@@ -17,7 +17,7 @@ def gap(number: float, metric: str) -> str:
 
 
 def spread(figure: Named, summary: Named) -> str:
-    """Its interval in brackets."""
+    """The interval of a score in brackets."""
     if figure["low"] is None:
         return ""
     low, high = (value(figure[end], summary) for end in ("low", "high"))
@@ -25,6 +25,7 @@ def spread(figure: Named, summary: Named) -> str:
 
 
 def interval(figure: Named, digits: int) -> str:
+    """The interval of any figure in brackets."""
     if figure["low"] is None:
         return ""
     return f" (95 % interval {figure['low']:.{digits}f} to {figure['high']:.{digits}f})"
