@@ -134,7 +134,7 @@ def test_a_comparison_begins_with_what_it_supports(compared):
         "Configuration",
     ]
     assert "eva-dpo is ahead of fresh-dpo" in html
-    assert "chosen, at the edge of solver.lr" in html
+    assert re.search(r"What was chosen.*?>solver\.lr<.*?All that was tried", html, re.DOTALL)
     assert "ValueError: NaN" in html
 
 

@@ -14,40 +14,51 @@ LIMIT = 400_000
 
 
 def tuning(summary: Summary) -> Section | None:
-    """Every configuration that was tried, and which one was chosen."""
-    rows = []
+    """Which configuration was chosen of those that were tried, and all of them."""
+    best, sweep = [], []
     for arm, own in (summary.own.get("tuning") or {}).items():
         for tried in own.get("sweep", []) if isinstance(own, Mapping) else []:
-            best = tried.get("configuration") == own.get("configuration")
-            edges = ", ".join(own.get("edges") or [])
-            verdict = f"chosen, at the edge of {edges}" if edges else "chosen"
             factors = (f"{name} x {by:.3g}" for name, by in tried.get("factors", {}).items())
-            names = [word(arm), word(", ".join(factors) or "as given")]
-            rows.append([*names, word(verdict if best else None), figure(tried.get("mean"))])
-    header = ("strategy", "configuration", "verdict", "validation gold reward")
+            row = [word(arm), word(", ".join(factors) or "as given"), figure(tried.get("mean"))]
+            sweep.append(row)
+            if tried.get("configuration") == own.get("configuration"):
+                best.append([*row[:2], word(", ".join(own.get("edges") or [])), row[2]])
+    if not sweep:
+        return None
+    header = ("strategy", "configuration", "at the edge", "validation gold reward")
+    chosen = Table("What was chosen", header, best, texts=3)
+    tried = Table("The sweep", (*header[:2], header[3]), sweep, texts=2)
     lead = "Every strategy was given as many configurations, on seeds and prompts that the "
     lead += "result never uses. A winner at the edge of its grid may have a better one beyond."
-    return (
-        Section("Tuning", [Table("The sweep", header, rows, texts=3)], lead) if rows else None
-    )
+    return Section("Tuning", [chosen, Fold("All that was tried", [tried])], lead)
 
 
 def warnings(summary: Summary) -> Section:
-    """Alarms and failures by cell."""
+    """Alarms by strategy, where they begin to ring by cell, and failures."""
     failures = summary.own.get("failures") or {}
-    rows = [
-        [
-            word(cell),
-            *(word(row.get(key)) for key in ("alarm", "text")),
-            figure(row.get("round")),
-        ]
+    began = [
+        (cell, row)
         for cell, own in (summary.own.get("alarms") or {}).items()
         for row in own
+        if row.get("begins", True)
     ]
-    header = ("cell", "alarm", "what it says", "round")
-    alarms = Table("Alarms", header, rows, texts=3) if rows else Text(["No alarm rang."])
     blocks: list[Any] = [Fold(f"{cell} failed", [Code(why)]) for cell, why in failures.items()]
-    return Section("Alarms and failures", [*blocks, alarms])
+    if not began:
+        return Section("Alarms and failures", [*blocks, Text(["No alarm rang."])])
+    by_arm: dict[tuple[str, Any], list[tuple[str, Mapping[str, Any]]]] = {}
+    for cell, row in began:
+        by_arm.setdefault((cell.partition("/")[0], row.get("alarm")), []).append((cell, row))
+    rows = [
+        [word(arm), word(alarm), word(own[0][1].get("text")), figure(len({c for c, _ in own}))]
+        for (arm, alarm), own in by_arm.items()
+    ]
+    alarms = Table("Alarms", ("strategy", "alarm", "one of them says", "cells"), rows, texts=3)
+    each = [
+        [word(cell), *(word(row.get(key)) for key in ("alarm", "text")), figure(row["round"])]
+        for cell, row in began
+    ]
+    cells = Table("By cell", ("cell", "alarm", "what it says", "from round"), each, texts=3)
+    return Section("Alarms and failures", [*blocks, alarms, Fold("Where they began", [cells])])
 
 
 def descent(summary: Summary) -> Section | None:
