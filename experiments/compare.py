@@ -101,4 +101,5 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Comparison]:
         return run, setting
     if given.seeds < (setting.seeds or 0):
         raise UserError(f"{run.folder} has {setting.seeds} seeds already; give --seeds more")
+    run.amend(seeds=given.seeds)
     return run, replace(setting, seeds=given.seeds)

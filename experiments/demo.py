@@ -22,8 +22,8 @@ SHOWN = 3
 class Command:
     """Eva against Static, Fresh and UniformEvolve, and the Oracle as a ceiling: who wins?"""
 
-    seeds: int = 3
-    """Seeds of each arm."""
+    seeds: int | None = None
+    """Seeds of each arm. None: 3, or those that a resumed demo has."""
     workers: int = 2
     """Worker processes, one thread each; the results do not depend on it."""
     out: Path | None = None
@@ -33,8 +33,9 @@ class Command:
 
     def __post_init__(self) -> None:
         for name in ("seeds", "workers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def main(args: list[str]) -> int:

@@ -78,6 +78,13 @@ class Run:
         """The settings as the object they were, of a class or one of a union."""
         return from_json(self.config["settings"], hint)
 
+    def amend(self, **settings: Any) -> None:
+        """Change settings in config.json, so that it says what the folder holds."""
+        config = self.config
+        config["settings"] |= settings
+        with on_disk(self.folder):
+            _replace(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
     def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows to ``name``.jsonl in one flushed write."""
         path = self.folder / f"{name}.jsonl"
