@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.base import Policy, Solver
 from agents.divergence import kl
@@ -116,9 +117,14 @@ def scores(rewards: Floats, baseline: Floats) -> dict[str, float]:
     """Gold reward, pass rate (a reward of 1) and win rate of coupled rewards (P, n)."""
     return {
         "gold": float(rewards.mean()),
-        "pass_rate": float((rewards >= PASS).mean()),
+        "pass_rate": float(passed(rewards).mean()),
         "win_rate": win_rate(rewards, baseline),
     }
+
+
+def passed(rewards: Floats) -> NDArray[np.bool_]:
+    """Which gold rewards are 1."""
+    return rewards >= PASS
 
 
 def lengths(responses: Sequence[Any]) -> list[int] | None:

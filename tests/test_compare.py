@@ -109,8 +109,9 @@ def test_scores_are_means_over_seeds_of_the_cells_answers(played):
         assert gold["low"] < gold["mean"] < gold["high"]
     run = Run(folder / "cells" / "eva-dpo" / "seed-0001")
     judged = [row for row in run.rows("evaluations") if row["suite"] == "hard"][-1]
-    of_seed = summary["arms"]["eva-dpo"]["suites"]["hard"]["win_rate"]["values"]["1"]
-    assert of_seed == pytest.approx(judged["win_rate"])
+    figures = summary["arms"]["eva-dpo"]["suites"]["hard"]
+    for score in ("win_rate", "gold", "pass_rate"):
+        assert figures[score]["values"]["1"] == pytest.approx(judged[score])
 
 
 def test_solvers_beat_each_other_to_a_sum_of_one(played):
@@ -214,7 +215,7 @@ def test_more_seeds_may_be_added(played, tmp_path):
     assert code == 0
     assert screen.count("is done") == 6
     assert read(folder)["seeds"] == [0, 1, 2, 3]
-    with pytest.raises(UserError, match="has 3 seeds already; give --seeds more"):
+    with pytest.raises(UserError, match="has 4 seeds already; give --seeds more"):
         play(Comparison(seeds=2), resume=folder)
     with pytest.raises(UserError, match="keeps its settings and folder"):
         play(Comparison(rounds=2), resume=folder)

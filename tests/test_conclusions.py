@@ -90,8 +90,10 @@ def test_the_headline_names_the_first_of_the_competitors():
     told = headline(summary())
     assert told == (
         "eva-dpo comes first of 2 with a win rate against the start on hard of 70.0 % (95 % "
-        "interval 69.0 to 71.0 %); averaged over the other player, eva beats fresh."
+        "interval 69.0 to 71.0 %); eva beats fresh."
     )
+    split = headline(summary(comparisons=[row(), row(family="within", within="dpo")]))
+    assert split.endswith("; averaged over the other player, eva beats fresh.")
     open_ = headline(summary(comparisons=[row(low=-0.01)]))
     assert open_.endswith("; these data do not tell eva from fresh.")
     assert "beats" not in open_
@@ -140,12 +142,17 @@ def known(lower_bound, upper):
         for name, mean in (("worst_regret", 0.5), ("distance", 0.3), ("nash_conv", 0.4))
     }
     value = {"mean": 0.0 if upper == 0 else 0.2, "low": None, "high": None}
-    arms = {"eva-dpo": figures | {"lower_bound": lower_bound}}
+    oracle = figures | {"distance": {"mean": 0.1, "low": None, "high": None}}
+    arms = {
+        name: own | {"lower_bound": lower_bound}
+        for name, own in (("oracle-dpo", oracle), ("eva-dpo", figures))
+    }
     return summary(exact={"value": value, "upper": {"mean": upper}, "arms": arms})
 
 
 def test_a_lower_bound_is_called_one():
     (told,) = exact(known(lower_bound=True, upper=0.2))
+    assert "eva-dpo comes nearest" in told  # the oracle does not compete
     assert "with a worst case at least 0.300 above it" in told
     assert "a lower bound on its NashConv is 0.400" in told
     (told,) = exact(known(lower_bound=False, upper=0.2))

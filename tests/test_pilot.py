@@ -60,6 +60,8 @@ def test_it_says_when_the_seeds_are_too_few():
     assert not told["enough"]
     wanted = seeds_needed(told["headroom"] / 2, told["sd"], 2)
     (says,) = told["sentences"]
+    assert told["detectable"] > told["headroom"]
+    assert says.startswith("With 3 seeds not even a difference between creators as from start")
     assert f"too little for so few seeds. To find half of it takes about {wanted} seeds" in says
     calm = estimate(scores([0.5, 0.51, 0.5], [0.8, 0.81, 0.8], seeds=3), 0.5, ARMS, setting)
     assert calm["enough"]

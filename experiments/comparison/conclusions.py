@@ -47,7 +47,8 @@ def headline(summary: Summary) -> str:
     open_ = [f"{row['a']} from {row['b']}" for row in main if not decided(row)[0]]
     says = []
     if ahead:
-        says.append(f"averaged over the other player, {join(ahead)}")
+        others = any(row["family"] == "within" for row in summary["comparisons"])
+        says.append(f"{'averaged over the other player, ' * others}{join(ahead)}")
     if open_:
         says.append(f"these data do not tell {', nor '.join(open_)}")
     return f"{first}; {'; '.join(says)}." if says else f"{first}."
@@ -159,7 +160,11 @@ def exact(summary: Summary) -> list[str]:
     known = summary["exact"]
     if not known or not known["arms"]:
         return []
-    ranked = sorted(known["arms"], key=lambda arm: known["arms"][arm]["distance"]["mean"])
+    ceilings = {name for name, arm in summary["arms"].items() if arm["ceiling"]}
+    rivals = [name for name in known["arms"] if name not in ceilings]
+    if not rivals:
+        return []
+    ranked = sorted(rivals, key=lambda arm: known["arms"][arm]["distance"]["mean"])
     best = known["arms"][ranked[0]]
     least = "at least " if best["lower_bound"] else ""
     says = (

@@ -4,7 +4,7 @@ Shape letters: S seeds, A arms, L players (the arms and the starting model), P p
 suite, Q prompts drawn from a creator's last proposal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from eva_env.solving.win_rates import Answers, win_matrix
 from eva_env.types import Floats
 from experiments.comparison.cells import ASKED
+from experiments.judge import passed
 from experiments.records import Run
 
 START = "start"
@@ -30,6 +31,8 @@ class Measures:
     """By suite: (S, L) answers, gold rewards and lengths."""
     gold: dict[str, Floats]
     """By suite: mean gold reward (S, L, P)."""
+    passes: dict[str, Floats]
+    """By suite: share of answers whose gold reward is 1 (S, L, P), in [0, 1]."""
     wins: dict[str, Floats]
     """By suite: win rate of each player against each other (S, L, L, P), in [0, 1]."""
     regret: Floats
@@ -53,15 +56,16 @@ def measure(folder: Path, arms: Sequence[str], seeds: Sequence[int]) -> Measures
     read = [[by_suite(cell.rows("answers")) for cell in row] for row in cells]
     suites = next((list(own) for row in read for own in row if own), [])
     answers = {suite: [[own.get(suite) for own in row] for row in read] for suite in suites}
-    gold, wins = {}, {}
+    gold, passes, wins = {}, {}, {}
     for suite, own in answers.items():
         prompts = next(len(one.rewards) for row in own for one in row if one is not None)
         gold[suite] = np.stack([means(row, prompts) for row in own])
+        passes[suite] = np.stack([means(row, prompts, passed) for row in own])
         wins[suite] = np.stack([compare(row, prompts) for row in own])
     regret = np.stack(
         [np.stack([crossed(cell, arms) for cell in row], axis=1) for row in cells]
     )
-    return Measures(list(arms), list(seeds), answers, gold, wins, regret)
+    return Measures(list(arms), list(seeds), answers, gold, passes, wins, regret)
 
 
 def by_suite(rows: Sequence[Mapping[str, Any]]) -> dict[str, Answers]:
@@ -88,10 +92,12 @@ def compare(row: Sequence[Answers | None], prompts: int) -> Floats:
     return wins
 
 
-def means(row: Sequence[Answers | None], prompts: int) -> Floats:
-    """Mean reward of each of a seed's players by prompt, (L, P)."""
+def means(
+    row: Sequence[Answers | None], prompts: int, of: Callable[[Floats], Any] = np.asarray
+) -> Floats:
+    """Mean reward, or something ``of`` rewards, of a seed's players by prompt, (L, P)."""
     none = np.full(prompts, np.nan)
-    return np.stack([none if own is None else own.rewards.mean(-1) for own in row])
+    return np.stack([none if own is None else of(own.rewards).mean(-1) for own in row])
 
 
 def crossed(cell: Run, arms: Sequence[str]) -> Floats:

@@ -65,10 +65,13 @@ def _say(told: dict[str, Any], seeds: int, enough: bool, setting: Comparison) ->
     room, least = gap(told["headroom"], setting.metric), told["detectable"]
     if least is None:
         return f"Oracle and start are {room} apart; one seed shows no difference between arms."
+    difference = f"a difference of {gap(least, setting.metric)} between creators is"
+    if least > max(told["headroom"], 0.0):
+        difference = "not even a difference between creators as from start to oracle would be"
     says = (
-        f"With {seeds} seeds a difference of {gap(least, setting.metric)} between creators is "
-        f"found with 80 % power (roughly, by {told['pilot_seeds']} seeds of oracle and first "
-        f"one; {told['comparisons']} comparisons); oracle and start are {room} apart"
+        f"With {seeds} seeds {difference} found with 80 % power (roughly, by "
+        f"{told['pilot_seeds']} seeds of oracle and first one; {told['comparisons']} "
+        f"comparisons); oracle and start are {room} apart"
     )
     if enough:
         return f"{says}."

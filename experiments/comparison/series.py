@@ -19,8 +19,8 @@ Named = dict[str, Any]
 
 
 def curves(runs: Mapping[int, Run]) -> tuple[dict[str, Named], dict[str, Named]]:
-    """By suite: the pass rate and the areas under the curves (means over the rounds judged,
-    without the start) as figures, and the curves against each part of the budget, means.
+    """By suite: the areas under the curves (means over the rounds judged, without the start)
+    as figures, and the curves against each part of the budget, means.
 
     Seeds that were judged less often cut the curves of all.
     """
@@ -39,7 +39,7 @@ def curves(runs: Mapping[int, Run]) -> tuple[dict[str, Named], dict[str, Named]]
         ends[suite] = {
             f"{score}_area": figure(table[score][:, 1:].mean(1), list(runs))
             for score in ("gold", "win_rate")
-        } | {"pass_rate": figure(table["pass_rate"][:, -1], list(runs))}
+        }
         budgets = [[row["budget"] for row in own[:length]] for own in seeds]
         found[suite] = {
             "rounds": [row["round"] for row in seeds[0][:length]],

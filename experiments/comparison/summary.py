@@ -106,6 +106,7 @@ def described(arm: Arm, i: int, known: Measures, runs: Mapping[Any, Run]) -> Sum
         suite: {
             "gold": figure(gold[:, i], known.seeds),
             "win_rate": figure(known.against_start(suite)[:, i], known.seeds),
+            "pass_rate": figure(known.passes[suite][:, i], known.seeds),
             **ends[suite],
         }
         for suite, gold in known.gold.items()
