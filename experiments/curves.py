@@ -1,4 +1,4 @@
-"""The learning curves of a comparison: the deciding score by round, with its interval."""
+"""The learning curves of a comparison: the deciding score against reward calls."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,6 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
     """Write curves.svg."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     suite, metric, arms = summary["suite"], summary["metric"], summary["arms"]
     creators, solvers = ([*dict.fromkeys(a[k] for a in arms.values())] for k in _SIDES)
@@ -34,14 +33,16 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
                 for end in ("mean", "low", "high")
             )
             label = arm["creator"] if len(solvers) == 1 else name
-            axes.plot(curve["rounds"], mean, dash, color=colour, label=label, linewidth=1.4)
-            axes.fill_between(curve["rounds"], low, high, color=colour, alpha=0.12, linewidth=0)
+            spent = curve["budget"]["reward_calls"]
+            axes.plot(spent, mean, dash, color=colour, label=label, linewidth=1.4)
+            axes.fill_between(spent, low, high, color=colour, alpha=0.12, linewidth=0)
         axes.axhline(scale * summary["power"]["start"], color="black", lw=0.8, ls=":")
-        axes.set_xlabel("round")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("reward calls, equal for all")
         unit = "win rate against the start, %" if metric == "win_rate" else "gold reward"
         axes.set_ylabel(f"{unit}, suite {suite}")
-        axes.set_title(f"Mean over {len(summary['seeds'])} seeds, 95 % interval", fontsize=10)
+        axes.set_title(
+            f"Mean over {len(summary['seeds'])} seeds, 95 % interval over them", fontsize=10
+        )
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=8)
         figure.savefig(folder / "curves.svg", metadata={"Date": None})
