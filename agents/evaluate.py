@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from agents.base import Policy, Solver
-from eva_env.solving.bootstrap import quantile, resampled
+from eva_env.solving.bootstrap import resampled
+from eva_env.solving.intervals import quantile
 from eva_env.solving.win_rates import Answers, wins
 from eva_env.types import Floats, RewardModel
 

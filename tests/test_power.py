@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eva_env.solving.bootstrap import paired_test
+from eva_env.solving.intervals import p_value
 from eva_env.solving.power import detectable, power, seeds_needed
 
 
@@ -33,11 +33,11 @@ def test_power_by_simulation():
 
 
 def test_prompts_set_a_floor():
-    """By simulation of ``paired_test``: 4 seeds of sd .06, 100 prompts of sd .3, so .03."""
+    """By simulation of ``p_value``: 4 seeds of sd .06, 100 prompts of sd .3, so .03."""
     rng = np.random.default_rng(0)
     shape = (4, 4000, 1), (4000, 100)
     differences = 0.12 + 0.06 * rng.normal(size=shape[0]) + 0.3 * rng.normal(size=shape[1])
-    found = (paired_test(differences).p < 0.05).mean()
+    found = (p_value(differences) < 0.05).mean()
     assert power(0.12, 0.06, 4, floor=0.03) == pytest.approx(found, abs=0.02)
     assert power(0.12, 0.06, 4) > found + 0.02
     least = detectable(0.06, 4, floor=0.03)

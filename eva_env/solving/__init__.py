@@ -17,7 +17,8 @@ What the matrices are made of, and how sure it is:
 
 - ``win_rates.py``: win rates from answers, exact or over all pairs of draws
 - ``length_controlled.py``: win rates at equal length
-- ``bootstrap.py``: intervals and tests over seeds and prompts, support frequencies
+- ``bootstrap.py``: draws of seeds and prompts, support frequencies
+- ``intervals.py``: intervals and tests over seeds and prompts
 - ``power.py``: what so many seeds can detect
 - ``ratings.py``: Bradley-Terry strengths and Elo
 """

@@ -1,7 +1,7 @@
 """What a comparison over so many seeds can detect, before it is paid for.
 
-For the two-sided paired test of ``bootstrap.paired_test``, whose statistic is about noncentral
-t. ``sd`` is the standard deviation over seeds of the paired difference, in the units of the
+For the two-sided paired test of ``intervals.p_value``, which is the t test if ``floor`` is 0.
+``sd`` is the standard deviation over seeds of the paired difference, in the units of the
 difference; ``floor`` is the part of its standard error that more seeds do not lessen: that of
 the prompts. ``comparisons`` is how many tests are made at once (Bonferroni, which ``holm`` at
 least equals).
@@ -10,7 +10,7 @@ least equals).
 import numpy as np
 from scipy import optimize, stats
 
-from eva_env.solving.bootstrap import quantile
+from eva_env.solving.intervals import half_width
 
 NODES = 4000
 """Of the quadrature over the estimated standard error; scipy's nct is NaN far out."""
@@ -27,10 +27,7 @@ def power(
         raise ValueError(f"difference must be finite, got {difference}")
     if seeds < 2:
         return float("nan")
-    error, freedom = _error(sd, seeds, floor)
-    if not difference:
-        return _power(0.0, freedom, comparisons)
-    return _power(abs(difference) / error if error else np.inf, freedom, comparisons)
+    return _power(abs(difference), _parts(sd, seeds, floor), seeds, comparisons)
 
 
 def detectable(
@@ -39,14 +36,15 @@ def detectable(
     """Smallest difference that is found with probability ``wanted``; NaN for one seed."""
     if seeds < 2:
         return float("nan")
-    error, freedom = _error(sd, seeds, floor)
-    most = 1.0
-    while _power(most, freedom, comparisons) < _probability(wanted):
+    parts = _parts(sd, seeds, floor)
+    most = float(np.sqrt(sum(parts)))
+    if not most:
+        return 0.0
+    while _power(most, parts, seeds, comparisons) < _probability(wanted):
         most *= 2
-    least: float = optimize.brentq(  # type: ignore[assignment] - not with full_output
-        lambda effect: _power(effect, freedom, comparisons) - wanted, 0, most
+    return optimize.brentq(  # type: ignore[return-value] - not with full_output
+        lambda difference: _power(difference, parts, seeds, comparisons) - wanted, 0, most
     )
-    return least * error
 
 
 def seeds_needed(
@@ -73,23 +71,29 @@ def seeds_needed(
     return many
 
 
-def _error(sd: float, seeds: int, floor: float) -> tuple[float, float]:
-    """Standard error and degrees of freedom, as ``bootstrap.standard_error`` has them."""
+def _parts(sd: float, seeds: int, floor: float) -> tuple[float, float]:
+    """The variance of a mean difference that comes from the seeds, and from the prompts."""
     for name, part in (("sd", sd), ("floor", floor)):
         if not 0 <= part < np.inf:
             raise ValueError(f"{name} must be finite and not negative, got {part}")
-    own, total = sd**2 / seeds, sd**2 / seeds + floor**2
-    if seeds == 2 or not floor:
-        return float(np.sqrt(total)), seeds - 1
-    freedom = total**2 * (seeds - 1) / own**2 if own else np.inf
-    return float(np.sqrt(total)), min(freedom, 1e9)
+    return sd**2 / seeds, floor**2
 
 
-def _power(effect: float, freedom: float, comparisons: int) -> float:
-    """Mean of both tails' probability over the quantiles of the estimated error / error."""
+def _power(
+    difference: float, parts: tuple[float, float], seeds: int, comparisons: int
+) -> float:
+    """Mean of both tails' probability over the estimates of the seeds' part.
+
+    The prompts' part is taken as known, since there are many of them.
+    """
+    error = np.sqrt(sum(parts))
+    if not error:
+        return float(difference > 0)
     nodes = (np.arange(NODES) + 0.5) / NODES
-    spread = np.sqrt(stats.chi2.ppf(nodes, freedom) / freedom)
-    threshold = quantile(freedom, comparisons) * spread
+    spread = stats.chi2.ppf(nodes, seeds - 1) / (seeds - 1)
+    sizes, p = (seeds, np.inf), 0.05 / comparisons
+    threshold = half_width(parts[0] * spread, parts[1], sizes, p) / error
+    effect = difference / error
     upper, lower = stats.norm.sf(threshold - effect), stats.norm.cdf(-threshold - effect)
     return float((upper + lower).mean())
 

@@ -2,7 +2,7 @@
 
 Strengths are in nats: a player that is d stronger than another beats it with probability
 sigmoid(d). Intervals come from the bootstrap: rate each drawn matrix, all in one call, and give
-the ratings to ``bootstrap.interval``.
+the ratings to ``intervals.interval``.
 """
 
 from collections.abc import Iterable

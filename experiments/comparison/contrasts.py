@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.solving.bootstrap import holm, paired_test
+from eva_env.solving.intervals import holm, mean_interval, p_value
 from eva_env.types import Floats
 from experiments.comparison.arms import Arm
 from experiments.comparison.figures import known
@@ -47,8 +47,8 @@ def _tested(family: list[tuple[Row, Floats]]) -> list[Row]:
     """Rows with mean, interval and p values; all of one family."""
     rows = []
     for head, gaps in family:
-        found = paired_test(gaps, len(family))
-        numbers = {name: known(float(value)) for name, value in found._asdict().items()}
+        found = mean_interval(gaps, len(family))._asdict() | {"p": p_value(gaps)}
+        numbers = {name: known(float(value)) for name, value in found.items()}
         seeds = int((~np.isnan(gaps).any(-1)).sum())
         rows.append(head | numbers | {"seeds": seeds, "comparisons": len(family)})
     adjusted = holm([np.nan if row["p"] is None else row["p"] for row in rows])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eva_env.solving import bootstrap
+from eva_env.solving import intervals
 from eva_env.types import Floats
 
 Draws = tuple[Floats, Floats]
@@ -21,7 +21,7 @@ def figure(values: ArrayLike, seeds: Sequence[int]) -> Figure:
     """Of scores (S, P), or (S,) if the prompts are fixed: both are samples, if given."""
     table = np.asarray(values, dtype=np.float64)
     table = table[:, None] if table.ndim == 1 else table
-    found = bootstrap.paired_test(table)
+    found = intervals.mean_interval(table)
     return _figure(float(found.mean), float(found.low), float(found.high)) | {
         "values": {str(seed): known(row.mean()) for seed, row in zip(seeds, table, strict=True)}
     }
@@ -29,19 +29,19 @@ def figure(values: ArrayLike, seeds: Sequence[int]) -> Figure:
 
 def drawn_figure(estimate: float, draws: Draws, sizes: tuple[int, int]) -> Figure:
     """Of a figure that is no mean, by its bootstrap draws (D,); ``sizes`` are S and P."""
-    low, high = bootstrap.interval(estimate, *draws, sizes)
+    low, high = intervals.interval(estimate, *draws, sizes)
     return _figure(estimate, float(low), float(high))
 
 
 def matrix(values: Floats) -> dict[str, Any]:
     """Means (R, C) of scores (S, R, C, P) with intervals, as nested lists."""
-    found = bootstrap.paired_test(values)
+    found = intervals.mean_interval(values)
     return {name: nested(getattr(found, name)) for name in ("mean", "low", "high")}
 
 
-def drawn_matrix(estimate: Floats, draws: Draws, sizes: tuple[int, int]) -> dict[str, Any]:
-    """The same of a matrix that is no mean, by its bootstrap draws (D, R, C)."""
-    low, high = bootstrap.interval(estimate, *draws, sizes)
+def drawn_matrix(estimate: Floats, draws: Draws, sizes: tuple[Any, int]) -> dict[str, Any]:
+    """The same of a matrix that is no mean, by its bootstrap draws (D, R, C); S by cell."""
+    low, high = intervals.interval(estimate, *draws, sizes)
     return {"mean": nested(estimate), "low": nested(low), "high": nested(high)}
 
 

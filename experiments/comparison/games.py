@@ -4,7 +4,7 @@ A point solution of a measured matrix is mostly luck, so each stands beside the 
 bootstrap draws of seeds and prompts in which the strategy is played, or comes first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,20 @@ import numpy as np
 from eva_env.solving import bootstrap, ratings
 from eva_env.solving.alpha_rank import alpha_rank
 from eva_env.solving.averaging import log_odds, nash_averaging
+from eva_env.solving.max_entropy import max_entropy_nash
 from eva_env.solving.replicator import trajectory
 from eva_env.solving.zero_sum import nash, nash_conv
 from eva_env.types import Floats
-from experiments.comparison.figures import drawn_figure, known
+from experiments.comparison.figures import Figure, drawn_figure, known
 
 ALPHA = 10.0
 """Intensity of selection of alpha-Rank, per win rate; at .1 it is nearly flat."""
 
 HORIZON = 1000.0
 """Time at which replicator dynamics are read off, where a win rate of 1 grows by e a unit."""
+
+SPREAD_DRAWS = 100
+"""Most draws of the seeds, and of the prompts, that intervals of games come from."""
 
 PRIOR = 1e-3
 """Wins of everyone over everyone that Bradley-Terry adds: who wins always stays finite."""
@@ -39,36 +43,38 @@ def crossplay_game(
 
     ``nash_conv`` is by arm, of its creator's prompts against its own solver: a lower bound on
     the NashConv of the pair, since best responses are looked for among those measured only.
+    The strategies are those of highest entropy: equals share, none of them is picked.
     """
-    mean = bootstrap.mean(regret)
-    found = nash(mean)
-    values = [
-        np.array([value(drawn) for drawn in bootstrap.resampled(regret, draws, rng, of)])
-        for of in ONE_AT_A_TIME
-    ]
-    played = bootstrap.support_frequencies(both, bootstrap.resampled(regret, draws, rng))
-    pairs = {}
-    for arm in rows:
-        row, column = (np.array([one == arm for one in of], float) for of in (rows, columns))
-        dropped = np.isnan(found.row @ row) or np.isnan(found.column @ column)
-        pairs[arm] = None if dropped else nash_conv(mean, row, column)
+    found = both(bootstrap.mean(regret))
+    played = supports(both, bootstrap.resampled(regret, draws, rng))
+    at = [columns.index(arm) for arm in rows]
+    value, *pairs = figures(lambda game: value_and_gaps(game, at), regret, draws, rng)
     return {
-        "value": drawn_figure(found.value, (values[0], values[1]), sizes(regret)),
-        "row": _supports(rows, found.row, played[: len(rows)]),
-        "column": _supports(columns, found.column, played[len(rows) :]),
-        "nash_conv": pairs,
+        "value": value,
+        "row": _supports(rows, found[: len(rows)], played[: len(rows)]),
+        "column": _supports(columns, found[len(rows) :], played[len(rows) :]),
+        "nash_conv": dict(zip(rows, pairs, strict=True)),
     }
 
 
 def both(matrix: Floats) -> Floats:
     """Equilibrium strategies of rows and columns, (R + C,)."""
-    found = nash(matrix)
+    found = max_entropy_nash(matrix)
     return np.r_[found.row, found.column]
 
 
-def value(matrix: Floats) -> float:
-    """Value of a drawn game; NaN if cells are missing, which would make it another game."""
-    return float("nan") if np.isnan(matrix).any() else nash(matrix).value
+def value_and_gaps(matrix: Floats, own: Sequence[int]) -> Floats:
+    """Value of a game, and NashConv of each row with its ``own`` column, (1 + R,).
+
+    Both are those of the players without missing cells; NaN for the others.
+    """
+    found = nash(matrix)
+    told = [found.value]
+    for i, j in enumerate(own):
+        dropped = np.isnan(found.row[i]) or np.isnan(found.column[j])
+        row, column = np.eye(matrix.shape[0])[i], np.eye(matrix.shape[1])[j]
+        told.append(np.nan if dropped else nash_conv(matrix, row, column))
+    return np.array(told)
 
 
 def win_rate_game(
@@ -77,32 +83,64 @@ def win_rate_game(
     """Solver against solver, by win rates (S, L, L, P): three ways of saying who is best."""
     mean = bootstrap.mean(wins)
     drawn = bootstrap.resampled(wins, draws, rng)
-    average, mass = nash_averaging(log_odds(mean)), alpha_rank(mean, ALPHA)
-    played = bootstrap.support_frequencies(
-        lambda m: nash_averaging(log_odds(m)).probabilities, drawn
-    )
-    firsts = bootstrap.support_frequencies(first, drawn)
-    kept = np.flatnonzero(~np.isnan(average.probabilities))
-    even = np.full(len(kept), 1 / len(kept))
-    flow = trajectory(mean[np.ix_(kept, kept)], even, [0.0, HORIZON])[-1]
-    skills = zip(players, average.skills, strict=True)
+    average, mass = nash_averaging(log_odds(mean)).probabilities, alpha_rank(mean, ALPHA)
+    played = supports(lambda m: nash_averaging(log_odds(m)).probabilities, drawn)
+    firsts = supports(first, drawn)
+    told = figures(skills_and_flow, wins, draws, rng)
     return {
-        "nash_averaging": _supports(players, average.probabilities, played),
-        "nash_skill": {name: known(skill) for name, skill in skills},
+        "nash_averaging": _supports(players, average, played),
+        "nash_skill": dict(zip(players, told[: len(players)], strict=True)),
         "alpha_rank": {
-            name: {"mass": known(own), "first": float(share)}
+            name: {"mass": known(own), "first": known(share)}
             for name, own, share in zip(players, mass, firsts, strict=True)
         },
-        "replicator": {
-            players[int(i)]: float(share) for i, share in zip(kept, flow, strict=True)
-        },
+        "replicator": dict(zip(players, told[len(players) :], strict=True)),
     }
+
+
+def skills_and_flow(matrix: Floats) -> Floats:
+    """Skills against the Nash average, and shares at the end of replicator dynamics, (2 L,)."""
+    skills, flow = nash_averaging(log_odds(matrix)).skills, np.full(len(matrix), np.nan)
+    kept = np.flatnonzero(~np.isnan(skills))
+    even = np.full(len(kept), 1 / len(kept))
+    flow[kept] = trajectory(matrix[np.ix_(kept, kept)], even, [0.0, HORIZON])[-1]
+    return np.r_[skills, flow]
 
 
 def first(matrix: Floats) -> Floats:
     """Whom alpha-Rank gives the most mass, as ones, (L,)."""
     mass = alpha_rank(matrix, ALPHA)
     return (mass == np.nanmax(mass)).astype(np.float64)
+
+
+def figures(
+    statistic: Callable[[Floats], Floats], values: Floats, draws: int, rng: np.random.Generator
+) -> list[Figure]:
+    """What ``statistic`` (K,) says of the mean matrix of scores (S, R, C, P), with intervals.
+
+    A draw that lacks a cell which the mean has is another game, and left out.
+    """
+    mean = bootstrap.mean(values)
+    estimate, spread = statistic(mean), []
+    for of in ONE_AT_A_TIME:
+        drawn = bootstrap.resampled(values, min(draws, SPREAD_DRAWS), rng, of)
+        whole = ~(np.isnan(drawn) & ~np.isnan(mean)).any((1, 2))
+        told = [statistic(game) for game in drawn[whole]]
+        spread.append(np.array(told).reshape(-1, len(estimate)))
+    present = (~np.isnan(values).any(-1)).sum(0)
+    sizes = (int(present[present > 0].min()), values.shape[-1])
+    return [
+        drawn_figure(float(own), (spread[0][:, k], spread[1][:, k]), sizes)
+        for k, own in enumerate(estimate)
+    ]
+
+
+def supports(solver: Callable[[Floats], Floats], drawn: Floats) -> Floats:
+    """``support_frequencies``; NaN if every draw lacks cells, as with few seeds that failed."""
+    try:
+        return bootstrap.support_frequencies(solver, drawn)
+    except ValueError:
+        return np.full(len(solver(np.nanmean(drawn, axis=0))), np.nan)
 
 
 def rate(
@@ -115,26 +153,24 @@ def rate(
         ratings.bradley_terry(bootstrap.resampled(wins, draws, rng, of), at, PRIOR)
         for of in ONE_AT_A_TIME
     ]
+    seeds = (~np.isnan(np.einsum("saap->sap", wins)).any(-1)).sum(0)
+    strengths[seeds == 0] = np.nan  # who has not played is rated by the prior alone
     found: Named = {}
     for i, name in enumerate(players):
         own, spread = float(strengths[i]), (drawn[0][:, i], drawn[1][:, i])
         elo = ratings.elo_scale(spread[0]), ratings.elo_scale(spread[1])
+        sizes = (int(seeds[i]), wins.shape[-1])
         found[name] = {
-            "bradley_terry": drawn_figure(own, spread, sizes(wins)),
-            "elo": drawn_figure(float(ratings.elo_scale(own)), elo, sizes(wins)),
+            "bradley_terry": drawn_figure(own, spread, sizes),
+            "elo": drawn_figure(float(ratings.elo_scale(own)), elo, sizes),
         }
     return found
-
-
-def sizes(values: Floats) -> tuple[int, int]:
-    """Seeds and prompts of scores (S, ..., P)."""
-    return values.shape[0], values.shape[-1]
 
 
 def _supports(names: Sequence[str], mixed: Floats, shares: Floats) -> Named:
     """Probability by strategy, and the share of draws in which it is played."""
     return {
-        name: {"probability": known(own), "support": float(share)}
+        name: {"probability": known(own), "support": known(share)}
         for name, own, share in zip(names, mixed, shares, strict=True)
     }
 

@@ -50,10 +50,10 @@ class Measures:
 
 
 def measure(folder: Path, arms: Sequence[str], seeds: Sequence[int]) -> Measures:
-    """Read the cells of a comparison's folder."""
+    """Read the cells of a comparison's folder; those that are not finished are missing."""
     players = [*arms, START]
     cells = [[Run(folder / "cells" / p / f"seed-{s:04d}") for p in players] for s in seeds]
-    read = [[by_suite(cell.rows("answers")) for cell in row] for row in cells]
+    read = [[by_suite(answered(cell)) for cell in row] for row in cells]
     suites = next((list(own) for row in read for own in row if own), [])
     answers = {suite: [[own.get(suite) for own in row] for row in read] for suite in suites}
     gold, passes, wins = {}, {}, {}
@@ -66,6 +66,12 @@ def measure(folder: Path, arms: Sequence[str], seeds: Sequence[int]) -> Measures
         [np.stack([crossed(cell, arms) for cell in row], axis=1) for row in cells]
     )
     return Measures(list(arms), list(seeds), answers, gold, passes, wins, regret)
+
+
+def answered(cell: Run) -> Sequence[Mapping[str, Any]]:
+    """Rows of answers.jsonl, none of a run that has stopped under way: it has them too."""
+    whole = cell.folder.parent.name == START or (cell.folder / "final.jsonl").exists()
+    return cell.rows("answers") if whole else []
 
 
 def by_suite(rows: Sequence[Mapping[str, Any]]) -> dict[str, Answers]:

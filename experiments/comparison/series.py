@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.solving.bootstrap import paired_test
+from eva_env.solving.intervals import mean_interval
 from experiments.comparison.figures import figure, nested
 from experiments.records import Run
 
@@ -77,7 +77,7 @@ def spent(runs: Mapping[int, Run]) -> dict[str, float]:
 
 
 def _band(values: Any) -> Named:
-    found = paired_test(values[..., None])
+    found = mean_interval(values[..., None])
     return {name: nested(getattr(found, name)) for name in ("mean", "low", "high")}
 
 

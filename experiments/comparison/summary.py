@@ -154,12 +154,14 @@ def at_equal_length(known: Measures, setting: Comparison) -> Summary | None:
     rates = np.full((len(answers), size, size), np.nan)
     drawn = np.full((len(answers), setting.draws, size, size), np.nan)
     for s, row in enumerate(answers):
-        there = np.flatnonzero([own is not None for own in row])
+        played = np.flatnonzero([own is not None for own in row])
         present = [own for own in row if own is not None]
-        rates[s][np.ix_(there, there)] = length_controlled(present)
-        drawn[s][:, there[:, None], there] = length_controlled_draws(present, by_prompt)
+        rates[s][np.ix_(played, played)] = length_controlled(present)
+        drawn[s][:, played[:, None], played] = length_controlled_draws(present, by_prompt)
     whole = np.broadcast_to(rates[:, None], drawn.shape)
     spread = bootstrap.over_seeds(whole, by_seed), bootstrap.over_seeds(drawn, once)
     mean = bootstrap.mean(rates[..., None])
-    found = drawn_matrix(mean, spread, (len(answers), prompts))
+    there = np.array([[own is not None for own in row] for row in answers])
+    met = (there[:, :, None] & there[:, None, :]).sum(0)
+    found = drawn_matrix(mean, spread, (met, prompts))
     return {"players": known.players} | found
