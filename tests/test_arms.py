@@ -68,13 +68,15 @@ def test_strategies_of_one_class_bear_their_settings():
     assert list(made) == ["eva", "eva,signal=variance"]
     with pytest.raises(UserError, match="the oracle is added to every comparison"):
         pair(["oracle"], ["dpo"], "hard", 1.0)
-    privileged = pair(["oracle:suite=easy"], ["dpo"], "hard", 1.0)
-    assert [(arm.name, arm.ceiling) for arm in privileged] == [
+    privileged = pair(["fresh", "oracle:suite=easy"], ["dpo"], "hard", 1.0)
+    assert [(arm.name, arm.ceiling) for arm in privileged[1:]] == [
         ("oracle,suite=easy-dpo", True),
         ("oracle-dpo", True),
     ]
     with pytest.raises(UserError, match="each of them once; got eva eva"):
         named(["eva", "eva"], AnyCreator)
+    with pytest.raises(UserError, match="each of them once; got dpo"):
+        named(["dpo:beta=0.3", "DPO:beta=3e-1"], AnyMethod)
     with pytest.raises(UserError, match="name strategies, each of them once; got none"):
         named([], AnyCreator)
 

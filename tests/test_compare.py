@@ -16,6 +16,8 @@ from eva_env.tabular.regret_game import RegretGame
 from eva_env.tabular.world import TabularWorld
 from experiments import cli
 from experiments.compare import Command, compare
+from experiments.comparison.cells import Crossing
+from experiments.comparison.measures import START
 from experiments.comparison.settings import Comparison
 from experiments.errors import UserError
 from experiments.records import Run
@@ -146,6 +148,18 @@ def test_cross_play_is_true_regret_on_prompts_nobody_was_trained_on(played):
     assert cross["mean"][2][5] == pytest.approx(np.mean(by_seed))
 
 
+def test_the_start_answers_by_itself_whatever_the_solvers_do(played, tmp_path):
+    """Best-of-n answers otherwise than by its policy; the start has no method at all."""
+    cells = played[0] / "cells"
+    other = replace(SMALL, solvers=("bestofn",))
+    settings = other.settings(other.arms[-1], 0)
+    creators = {"eva-dpo": cells / "eva-dpo" / "seed-0000"}
+    assert [*Crossing(START, 0, settings, tmp_path, creators).play()]
+    (row,) = Run(tmp_path).rows("crossplay")
+    known = Run(cells / START / "seed-0000").rows("crossplay")
+    assert row == next(own for own in known if own["creator"] == "eva-dpo")
+
+
 def test_what_is_exact_is_that_of_each_seeds_world(played):
     folder, known = played[0], read(played[0])["exact"]
     values, gaps = [], []
@@ -235,6 +249,11 @@ def test_a_failed_cell_is_reported_and_the_rest_goes_on(played, tmp_path):
     assert summary["arms"]["eva-dpo"]["seeds"] == [0, 1]
     assert summary["arms"]["eva-rloo"]["seeds"] == [0, 1, 2]
     assert any("1 cell failed and is left out" in told for told in summary["conclusions"])
+    # Its answers were written down when it began, and are not those of a trained solver.
+    assert (cell / "answers.jsonl").exists()
+    assert summary["arms"]["eva-dpo"]["suites"]["hard"]["gold"]["values"]["2"] is None
+    seeds = {(row["a"], row["within"]): row["seeds"] for row in summary["comparisons"]}
+    assert (seeds["eva", "dpo"], seeds["eva", "rloo"]) == (2, 3)
     shutil.rmtree(folder / "cells" / "eva-dpo")
     (folder / "cells" / "eva-dpo").write_text("in the way")
     code, screen = play(Comparison(), resume=folder)
@@ -244,6 +263,8 @@ def test_a_failed_cell_is_reported_and_the_rest_goes_on(played, tmp_path):
     assert summary["crossplay"]["mean"][2][0] is summary["wins"]["mean"][0][2] is None
     assert summary["games"]["crossplay"]["row"]["eva-dpo"]["probability"] is None
     assert summary["games"]["crossplay"]["row"]["eva-rloo"]["probability"] is not None
+    assert summary["ratings"]["eva-dpo"]["elo"]["mean"] is None
+    assert summary["games"]["wins"]["alpha_rank"]["eva-dpo"]["mass"] is None
 
 
 def test_tuning_gives_every_arm_its_best_setting(tmp_path):
@@ -274,7 +295,10 @@ def test_one_seed_shows_nothing(tmp_path):
     code, screen = play(replace(SMALL, seeds=1, rounds=1), out=tmp_path / "run")
     assert code == 0
     assert "one seed shows nothing" in screen
-    assert "No power can be estimated from 1 seed of oracle and fresh." in screen
+    assert "No power can be estimated from fewer than two seeds of oracle and fresh." in screen
+    told = " ".join(read(tmp_path / "run")["conclusions"])
+    assert told.count("1 seed cannot settle the support") == 2
+    assert "of 24 reward calls a seed, eva-dpo 48 and eva-rloo 48 were spent" in told
 
 
 @pytest.mark.parametrize(
@@ -282,6 +306,8 @@ def test_one_seed_shows_nothing(tmp_path):
     [
         (["--creators", "evaa"], "unknown creator 'evaa'"),
         (["--solvers", "dpo", "dpo"], "name strategies, each of them once"),
+        (["--creators", "eva", "Eva:fraction=0.25"], "name strategies, each of them once"),
+        (["--creators", "oracle:suite=easy"], "an oracle is a ceiling and does not compete"),
         (["--suite", "unseen"], "suite 'unseen' cannot decide"),
         (
             ["--suite", "harder"],

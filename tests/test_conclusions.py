@@ -2,14 +2,13 @@
 
 import pytest
 
+from experiments.comparison.caveats import trouble, tuning
 from experiments.comparison.conclusions import (
     contrast,
     decided,
     equilibrium,
     exact,
     headline,
-    trouble,
-    tuning,
     within,
 )
 
@@ -24,6 +23,7 @@ def summary(**more):
     arms = {
         name: {
             "ceiling": name.startswith("oracle"),
+            "budget": {"reward_calls": 97 if name == "fresh-dpo" else 99},
             "suites": {
                 "hard": {"win_rate": {"mean": score, "low": score - 0.01, "high": score + 0.01}}
             },
@@ -37,6 +37,8 @@ def summary(**more):
         "suite": "hard",
         "tune": 0,
         "tuning": None,
+        "seeds": [*range(10)],
+        "reward_calls": 98,
     }
     return given | {"comparisons": [row()], "power": {"start": 0.5}} | more
 
@@ -108,19 +110,22 @@ def test_comparisons_within_a_player_are_counted():
 def test_untuned_settings_and_edges_are_admitted():
     assert "not tuned (--tune 0)" in tuning(summary())[0]
     tuned = {
-        "eva-dpo": {"edges": ["solver.lr"], "sweep": [1, 2, 3]},
-        "fresh-dpo": {"edges": [], "sweep": [1]},
+        "eva-dpo": {"edges": ["solver.lr"], "sweep": [{"mean": 1.0}] * 3},
+        "fresh-dpo": {"edges": [], "sweep": [{"mean": 1.0}]},
+        "fresh-rloo": {"edges": [], "sweep": [{"mean": 1.0}, {"mean": None}, {"mean": 2.0}]},
     }
-    edge, fewer = tuning(summary(tune=3, tuning=tuned))
+    edge, fewer, failed = tuning(summary(tune=3, tuning=tuned))
     assert "edge of what was tried for eva-dpo (solver.lr)" in edge
     assert fewer.startswith("The grid of fresh-dpo holds fewer configurations")
-    assert tuning(summary(tune=1, tuning={"a": {"edges": [], "sweep": [1]}})) == []
+    assert failed.startswith("Configurations of fresh-rloo failed")
+    whole = {"a": {"edges": [], "sweep": [{"mean": 1.0}]}}
+    assert tuning(summary(tune=1, tuning=whole)) == []
 
 
 def game(probability, support):
     law = {
         "eva-dpo": {"probability": probability, "support": support},
-        "fresh-dpo": {"probability": 1 - probability, "support": 1 - support},
+        "fresh-dpo": {"probability": 1 - probability, "support": support and 1 - support},
     }
     value = {"mean": 0.2, "low": 0.1, "high": 0.3}
     return summary(games={"crossplay": {"value": value, "row": law, "column": law}})
@@ -134,6 +139,13 @@ def test_a_support_is_settled_only_if_the_bootstrap_agrees():
     assert "solvers" in columns
     assert "do not settle" in equilibrium(game(1.0, 0.9))[1]
     assert equilibrium(summary(games={})) == []
+    few = equilibrium(game(1.0, 1.0) | {"seeds": [0, 1, 2]})
+    assert few[1].endswith(": 3 seeds cannot settle the support.")
+    drawn = equilibrium(game(1.0, None) | {"seeds": [*range(20)]})
+    assert drawn[1] == (
+        "There the creators play eva-dpo with probability 1.00: 20 seeds cannot settle the "
+        "support."
+    )
 
 
 def known(lower_bound, upper):
@@ -167,3 +179,5 @@ def test_trouble_is_told():
     one, two = trouble(summary(alarms=alarms, cells=6, failures={"b": "x", "a": "y"}))
     assert one == "Alarms (entropy) rang in 1 of 6 cells."
     assert two == "2 cells failed and are left out: a and b."
+    (told,) = trouble(summary(alarms={}, failures={}, reward_calls=100))
+    assert told == "Budgets are not equal: of 100 reward calls a seed, fresh-dpo 97 were spent."

@@ -111,6 +111,13 @@ def test_the_best_mean_is_chosen_and_an_edge_is_flagged():
     assert lower["edges"] == ["solver.lr"]
 
 
+def test_a_trial_that_failed_may_be_played_again():
+    rows = trial(0, 1.0, 0.5, 0.5) + trial(1, 0.5, 0.9, None)
+    assert chosen(ARMS[4], rows)["configuration"] == 0
+    again = chosen(ARMS[4], [*rows, trial(1, 0.5, 0.9, 0.9)[1]])
+    assert (again["configuration"], again["sweep"][1]["gold"]) == (1, [0.9, 0.9])
+
+
 def test_a_configuration_that_failed_with_a_seed_is_out():
     rows = trial(0, 1.0, 0.5, 0.5) + trial(1, 0.5, 0.6, 0.5) + trial(2, 2.0, 0.9, None)
     own = chosen(ARMS[4], rows)

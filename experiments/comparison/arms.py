@@ -45,6 +45,10 @@ def pair(creators: Sequence[str], solvers: Sequence[str], suite: str, lr: float)
     methods = named(solvers, AnyMethod, lr)
     if CEILING in players:
         raise UserError(f"the {CEILING} is added to every comparison; leave it out")
+    if all(isinstance(player, Oracle) for player in players.values()):
+        raise UserError(
+            "an oracle is a ceiling and does not compete; add fresh or another creator"
+        )
     players[CEILING] = Oracle(suite=suite)
     return [
         Arm(creator, solver, (player, method), ceiling=isinstance(player, Oracle))
@@ -55,9 +59,9 @@ def pair(creators: Sequence[str], solvers: Sequence[str], suite: str, lr: float)
 
 def named(specs: Sequence[str], union: Any, lr: float = 1.0) -> dict[str, Any]:
     """Strategies by short name: that of the class, where no other has the same."""
-    if not specs or len(set(specs)) < len(specs):
-        raise UserError(f"name strategies, each of them once; got {' '.join(specs) or 'none'}")
     made = [read(spec, union, lr) for spec in specs]
+    if not made or len({repr(strategy) for strategy in made}) < len(made):
+        raise UserError(f"name strategies, each of them once; got {' '.join(specs) or 'none'}")
     short = [_name(type(strategy)) for strategy in made]
     taken = [CEILING, *short]
     names = [

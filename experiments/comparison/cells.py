@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.base import Solver
+from agents.base import Policy, Solver
 from agents.evaluate import answer
 from eva_env.draw import draw_iid, softmax
 from eva_env.types import Proposal
@@ -138,15 +138,16 @@ class Crossing:
         if run.checkpoints:  # the start has none
             match.load_state_dict(run.load(run.checkpoints[-1]))
         task, n = self.settings.task, self.settings.evaluation_samples
+        player = match.solver if run.checkpoints else match.solver.policy
         rows = []
         for arm, folder in self.creators.items():
             drawn = [row for row in Run(folder).rows("final") if row["drawn"]]
-            rows.append({"creator": arm, **regrets(match.solver, task, drawn, n)})
+            rows.append({"creator": arm, **regrets(player, task, drawn, n)})
         run.write("crossplay", rows)
         yield {"answered": sum(len(row["prompts"]) for row in rows)}
 
 
-def regrets(player: Solver, task: AnyTask, drawn: Sequence[Row], n: int) -> Row:
+def regrets(player: Solver | Policy, task: AnyTask, drawn: Sequence[Row], n: int) -> Row:
     """A player's true regret on prompts that were drawn, repeats in proportion."""
     gold: Any = gold_reward(task)
     prompts = [row["prompt"] for row in drawn]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.comparison.caveats import trouble, tuning
 from experiments.comparison.wording import interval, join, spread, value
 from experiments.seats.standings import agreed
 
@@ -10,9 +11,9 @@ Summary = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 METRICS = {"win_rate": "win rate against the start", "gold": "gold reward"}
-EVEN = 0.5
-SETTLED = 0.95
-"""Share of bootstrap draws from which a support is called settled."""
+SETTLED, SEEDS = 0.95, 10
+"""Share of bootstrap draws from which a support is called settled, and the fewest seeds: fewer
+cannot be drawn in enough ways, and agree by chance."""
 
 
 def conclusions(summary: Summary) -> list[str]:
@@ -31,10 +32,7 @@ def conclusions(summary: Summary) -> list[str]:
 
 def headline(summary: Summary) -> str:
     """Who wins, and from whom that tells it apart: the one line that is quoted."""
-    ranked = sorted(
-        (name for name, arm in summary["arms"].items() if not arm["ceiling"]),
-        key=lambda name: -_score(summary, name)["mean"],
-    )
+    ranked = sorted(competitors(summary), key=lambda name: -_score(summary, name)["mean"])
     if not ranked:
         return "No arm has finished: nothing can be said."
     best = _score(summary, ranked[0])
@@ -52,6 +50,11 @@ def headline(summary: Summary) -> str:
     if open_:
         says.append(f"these data do not tell {', nor '.join(open_)}")
     return f"{first}; {'; '.join(says)}." if says else f"{first}."
+
+
+def competitors(summary: Summary) -> list[str]:
+    """The arms but for the oracles'."""
+    return [name for name, arm in summary["arms"].items() if not arm["ceiling"]]
 
 
 def bracket(summary: Summary) -> str:
@@ -107,29 +110,6 @@ def within(rows: list[Row]) -> str:
     return f"{count}{len(held)} {'holds' if len(held) == 1 else 'hold'}: {join(held)}."
 
 
-def tuning(summary: Summary) -> list[str]:
-    """What the settings were, and what that forbids."""
-    tuned = summary["tuning"]
-    if not tuned:
-        return [
-            "Settings were not tuned (--tune 0): a difference between strategies may be one "
-            "between their settings."
-        ]
-    edges = [f"{arm} ({join(own['edges'])})" for arm, own in tuned.items() if own["edges"]]
-    told = []
-    if edges:
-        told.append(
-            f"The best setting lies at the edge of what was tried for {join(edges)}: better "
-            f"ones may lie beyond."
-        )
-    fewer = [arm for arm, own in tuned.items() if len(own["sweep"]) < summary["tune"]]
-    if fewer:
-        told.append(
-            f"The grid of {join(fewer)} holds fewer configurations than were asked for."
-        )
-    return told
-
-
 def equilibrium(summary: Summary) -> list[str]:
     """The game of creators' prompts against solvers, and how settled its solution is."""
     game = summary["games"].get("crossplay")
@@ -141,18 +121,28 @@ def equilibrium(summary: Summary) -> list[str]:
     ]
     for player, what in (("row", "creators"), ("column", "solvers")):
         played = [
-            f"{name} with probability {own['probability']:.2f} (in {own['support']:.0%} of "
-            f"bootstrap draws)"
+            f"{name} with probability {own['probability']:.2f}{_share(own['support'])}"
             for name, own in game[player].items()
             if own["probability"] and own["probability"] > 1e-3
         ]
         shares = [own["support"] for own in game[player].values()]
-        settled = all(share >= SETTLED or share <= 1 - SETTLED for share in shares)
-        told.append(
-            f"There the {what} play {join(played)}: these data "
-            f"{'settle' if settled else 'do not settle'} the support."
-        )
+        told.append(f"There the {what} play {join(played)}: {_settled(shares, summary)}.")
     return told
+
+
+def _settled(shares: list[float | None], summary: Summary) -> str:
+    """Whether the support would be the same with other seeds and prompts."""
+    seeds = len(summary["seeds"])
+    if seeds < SEEDS or None in shares:
+        return f"{seeds} seed{'s' * (seeds > 1)} cannot settle the support"
+    sure = all(
+        share >= SETTLED or share <= 1 - SETTLED for share in shares if share is not None
+    )
+    return f"these data {'settle' if sure else 'do not settle'} the support"
+
+
+def _share(support: float | None) -> str:
+    return "" if support is None else f" (in {support:.0%} of bootstrap draws)"
 
 
 def exact(summary: Summary) -> list[str]:
@@ -160,8 +150,7 @@ def exact(summary: Summary) -> list[str]:
     known = summary["exact"]
     if not known or not known["arms"]:
         return []
-    ceilings = {name for name, arm in summary["arms"].items() if arm["ceiling"]}
-    rivals = [name for name in known["arms"] if name not in ceilings]
+    rivals = [name for name in known["arms"] if name in competitors(summary)]
     if not rivals:
         return []
     ranked = sorted(rivals, key=lambda arm: known["arms"][arm]["distance"]["mean"])
@@ -180,21 +169,6 @@ def exact(summary: Summary) -> list[str]:
         " The value is 0 because this solver can answer every prompt best: --task.blind variant"
     )
     return [f"{says}.{why} makes the equilibrium worth asking for." if trivial else f"{says}."]
-
-
-def trouble(summary: Summary) -> list[str]:
-    """Alarms and failed cells."""
-    told = []
-    rung = sorted({row["alarm"] for rows in summary["alarms"].values() for row in rows})
-    if rung:
-        cells = f"{len(summary['alarms'])} of {summary['cells']} cells"
-        told.append(f"Alarms ({join(rung)}) rang in {cells}.")
-    if summary["failures"]:
-        cells = sorted(summary["failures"])
-        one = len(cells) == 1
-        says = "1 cell failed and is" if one else f"{len(cells)} cells failed and are"
-        told.append(f"{says} left out: {join(cells)}.")
-    return told
 
 
 def _score(summary: Summary, arm: str) -> Row:

@@ -1,6 +1,6 @@
 """Paired tests of one strategy against another, corrected for how many there are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -21,22 +21,26 @@ def contrasts(values: Floats, arms: Sequence[Arm]) -> list[Row]:
     family ``within`` does so for each of these, which says where a difference comes from. Each
     family is corrected for itself: intervals hold at once, p values are Holm's besides.
     """
+    families: dict[str, list[tuple[Row, Floats]]] = {"main": [], "within": []}
+    for head, gaps in differences(values, arms):
+        families[head["family"]].append((head, gaps))
+    return [row for family in families.values() for row in _tested(family)]
+
+
+def differences(values: Floats, arms: Sequence[Arm]) -> Iterator[tuple[Row, Floats]]:
+    """What is compared with what, and the paired differences (S, P): ``a`` minus ``b``."""
     index = {(arm.creator, arm.solver): i for i, arm in enumerate(arms) if not arm.ceiling}
     creators, solvers = ([*dict.fromkeys(pair[k] for pair in index)] for k in (0, 1))
-    main, within = [], []
     sides = (("creators", creators, solvers), ("solvers", solvers, creators))
     for kind, own, others in sides:
         cells = [[index[_ordered(kind, one, other)] for other in others] for one in own]
         for b, a in combinations(range(len(own)), 2):  # who is named later, minus earlier
             gaps = values[:, cells[a]] - values[:, cells[b]]
             head = {"kind": kind, "a": own[a], "b": own[b]}
-            main.append((head | {"family": "main", "within": None}, gaps.mean(1)))
+            yield head | {"family": "main", "within": None}, gaps.mean(1)
             if len(others) > 1:
-                within += [
-                    (head | {"family": "within", "within": other}, gaps[:, k])
-                    for k, other in enumerate(others)
-                ]
-    return _tested(main) + _tested(within)
+                for k, other in enumerate(others):
+                    yield head | {"family": "within", "within": other}, gaps[:, k]
 
 
 def _ordered(kind: str, one: str, other: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from experiments.comparison.cells import Cell, Crossing, Start
 from experiments.comparison.measures import START, measure
 from experiments.comparison.power import estimate, pilot
 from experiments.comparison.settings import Comparison
-from experiments.comparison.summary import scored, started
+from experiments.comparison.summary import scored
 from experiments.comparison.tuning import Trial, chosen, configured, trials
 from experiments.config import to_json
 from experiments.display import Board
@@ -112,9 +112,7 @@ class Stage:
         """What the cells that are finished say of how much the comparison can tell."""
         names = [arm.name for arm in self.arms]
         known = measure(self.run.folder, names, range(self.seeds))
-        scores = scored(known, self.setting)
-        start = started(known, self.setting)
-        return estimate(scores[:, : len(names)], start, self.arms, self.setting)
+        return estimate(scored(known, self.setting), self.arms, self.setting)
 
     def folder(self, player: str, seed: int) -> Path:
         """Where a cell lies."""
@@ -123,7 +121,7 @@ class Stage:
     def tune(self, board: Board) -> None:
         """Play the trials that are missing, and give every arm its best configuration."""
         planned = trials(self.setting, self.arms)
-        done = {_key(row) for row in self.run.rows("tuning")}
+        done = {_key(row) for row in self.run.rows("tuning") if row["gold"] is not None}
         waiting = [trial for trial in planned if _key(trial.row) not in done]
         board.begin("trials", len(planned), len(planned) - len(waiting))
         for job, row, failure in self.pool.run(waiting):

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 
 from eva_env.solving import power
+from eva_env.solving.intervals import variances
 from eva_env.types import Floats
-from experiments.comparison.arms import Arm
+from experiments.comparison.arms import CEILING, Arm
 from experiments.comparison.cells import Cell
+from experiments.comparison.contrasts import differences
 from experiments.comparison.settings import Comparison
 from experiments.comparison.wording import gap
+
+Named = dict[str, Any]
 
 ENOUGH = 0.5
 """Share of the way from start to oracle that must be detectable: competitors lie between."""
@@ -22,60 +26,88 @@ ENOUGH = 0.5
 
 def pilot(cells: Sequence[Cell], arms: Sequence[Arm], seeds: int) -> list[Cell]:
     """The cells to be played first."""
-    first = max(2, seeds // 5)
-    names = {arm.name for arm in arms if arm.ceiling or arm.creator == arms[0].creator}
-    return [cell for cell in cells if cell.arm in names and cell.seed < first]
+    few = max(2, seeds // 5)
+    first = first_competitor(arms)
+    names = {arm.name for arm in arms if arm.creator in (CEILING, first)}
+    return [cell for cell in cells if cell.arm in names and cell.seed < few]
 
 
-def estimate(values: Floats, start: float, arms: Sequence[Arm], setting: Comparison) -> Any:
-    """From scores (S, A, P) of the arms, NaN where a cell has not been played.
+def first_competitor(arms: Sequence[Arm]) -> str:
+    """The creator that the oracle is held against first."""
+    return next(arm.creator for arm in arms if not arm.ceiling)
 
-    The smallest difference between two creators, averaged over solvers, that is found with
-    80 % power; the seeds' part of its variance falls with their number, the prompts' does not.
+
+def estimate(values: Floats, arms: Sequence[Arm], setting: Comparison) -> Named:
+    """From scores (S, L, P) of the arms and the start, NaN where a cell has not been played.
+
+    The smallest difference that is found with 80 % power, of the comparison that varies most:
+    of those between competitors that have been played, else of the oracle and the first
+    creator. The seeds' part of its variance falls with their number, the prompts' does not.
     """
-    ceiling = values[:, [arm.ceiling for arm in arms]]
-    gaps = ceiling - values[:, [arm.creator == arms[0].creator for arm in arms]]
-    gaps = gaps[~np.isnan(gaps).any((1, 2))]
-    room = float(np.nanmean(ceiling)) - start if len(gaps) else float("nan")
-    told: dict[str, Any] = {"start": start, "pilot_seeds": len(gaps), "headroom": room}
-    creators, solvers = ({getattr(a, k) for a in arms if not a.ceiling} for k in _SIDES)
-    tests = sum(len(own) * (len(own) - 1) // 2 for own in (creators, solvers))
-    if len(gaps) < 2 or not tests:
-        few = f"{len(gaps)} seed" if len(gaps) == 1 else f"{len(gaps)} seeds"
-        reason = (
-            f"{few} of oracle and {arms[0].creator}" if tests else "one creator and one solver"
-        )
-        said = [f"No power can be estimated from {reason}."]
-        return told | {"detectable": None, "enough": False, "sentences": said}
+    values, begun = values[:, : len(arms)], values[:, -1]
+    ceiling = values[:, [arm.creator == CEILING for arm in arms]].mean(1)
+    room = whole(ceiling - begun)
+    told: Named = {
+        "start": float(whole(begun).mean()) if len(whole(begun)) else float("nan"),
+        "headroom": float(room.mean()) if len(room) else float("nan"),
+        "detectable": None,
+        "enough": False,
+    }
+    tests = [row for row, _ in differences(values, arms) if row["family"] == "main"]
+    told["comparisons"] = len(tests)
+    known = [part for part in spreads(values, ceiling, arms) if part["seeds"] > 1]
+    if not tests or not known:
+        few = f"fewer than two seeds of {CEILING} and {first_competitor(arms)}"
+        reason = few if tests else "one creator and one solver"
+        return told | {"sentences": [f"No power can be estimated from {reason}."]}
     seeds = setting.seeds or setting.sizes.seeds
-    by_seed, by_prompt = gaps.mean(2), gaps.mean((0, 1))
-    sd = float(np.sqrt(by_seed.var(0, ddof=1).mean() / len(solvers)))
-    floor = float(np.sqrt(by_prompt.var() / by_prompt.size))
-    least = power.detectable(sd, seeds, tests, floor=floor) if seeds > 1 else float("nan")
-    told |= {"detectable": least if seeds > 1 else None, "comparisons": tests}
-    told |= {"sd": sd, "floor": floor}
-    enough = least <= ENOUGH * room
-    return told | {"enough": enough, "sentences": [_say(told, seeds, enough, setting)]}
+    for part in known:
+        own = part["sd"], seeds, len(tests)
+        part["detectable"] = power.detectable(*own, floor=part["floor"])
+    told |= max(known, key=lambda part: part["detectable"])
+    told["enough"] = 0 < told["detectable"] <= ENOUGH * told["headroom"]
+    return told | {"sentences": [_say(told, seeds, setting)]}
 
 
-_SIDES = ("creator", "solver")
+def spreads(values: Floats, ceiling: Floats, arms: Sequence[Arm]) -> list[Named]:
+    """How paired differences vary: over seeds ``sd``, by the prompts ``floor``."""
+    compared = [
+        (f"{row['a']} - {row['b']}", gaps)
+        for row, gaps in differences(values, arms)
+        if row["family"] == "main"
+    ]
+    if not any(len(whole(gaps)) > 1 for _, gaps in compared):
+        first = first_competitor(arms)
+        own = values[:, [arm.creator == first for arm in arms]].mean(1)
+        compared = [(f"{CEILING} - {first}", ceiling - own)]
+    found = []
+    for name, gaps in compared:
+        by_seed, by_prompt, seeds = variances(gaps)
+        sd, floor = np.sqrt(float(by_seed) * float(seeds)), np.sqrt(float(by_prompt))
+        found.append({"of": name, "seeds": int(seeds), "sd": sd, "floor": floor})
+    return found
 
 
-def _say(told: dict[str, Any], seeds: int, enough: bool, setting: Comparison) -> str:
+def whole(values: Floats) -> Floats:
+    """The seeds that have all their prompts, of (S, P)."""
+    return values[~np.isnan(values).any(1)]
+
+
+def _say(told: Named, seeds: int, setting: Comparison) -> str:
     room, least = gap(told["headroom"], setting.metric), told["detectable"]
-    if least is None:
-        return f"Oracle and start are {room} apart; one seed shows no difference between arms."
-    difference = f"a difference of {gap(least, setting.metric)} between creators is"
+    if not least:
+        return f"No power can be estimated: {told['of']} is the same with every seed."
+    difference = f"a difference of {gap(least, setting.metric)} is"
     if least > max(told["headroom"], 0.0):
-        difference = "not even a difference between creators as from start to oracle would be"
+        difference = "not even a difference as from start to oracle would be"
     says = (
-        f"With {seeds} seeds {difference} found with 80 % power (roughly, by "
-        f"{told['pilot_seeds']} seeds of oracle and first one; {told['comparisons']} "
-        f"comparisons); oracle and start are {room} apart"
+        f"With {seeds} seeds {difference} found with 80 % power (roughly: as {told['of']} "
+        f"varies over {told['seeds']} seeds; {told['comparisons']} comparisons); oracle and "
+        f"start are {room} apart"
     )
-    if enough:
+    if told["enough"]:
         return f"{says}."
-    if told["headroom"] <= 0:
+    if not told["headroom"] > 0:
         return f"{says}: there is nothing to gain here, so nothing can be compared."
     wanted = power.seeds_needed(
         ENOUGH * told["headroom"], told["sd"], told["comparisons"], floor=told["floor"]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from eva_env.solving.intervals import mean_interval
+from eva_env.types import Floats
 from experiments.comparison.figures import figure, nested
 from experiments.records import Run
 
@@ -22,32 +23,30 @@ def curves(runs: Mapping[int, Run]) -> tuple[dict[str, Named], dict[str, Named]]
     """By suite: the areas under the curves (means over the rounds judged, without the start)
     as figures, and the curves against each part of the budget, means.
 
-    Seeds that were judged less often cut the curves of all.
+    A round counts if all seeds were judged there: alarms may have ended some before the last.
     """
     rows = [run.rows("evaluations") for run in runs.values()]
     ends: dict[str, Named] = {}
     found: dict[str, Named] = {}
     for suite in dict.fromkeys(row["suite"] for row in rows[0]):
-        seeds = [[row for row in own if row["suite"] == suite] for own in rows]
-        length = min(map(len, seeds))
+        seeds = [{row["round"]: row for row in own if row["suite"] == suite} for own in rows]
+        rounds = sorted(set.intersection(*map(set, seeds)))
         table = {
-            score: np.array(
-                [[_number(row.get(score)) for row in own[:length]] for own in seeds]
-            )
+            score: np.array([[_number(own[r].get(score)) for r in rounds] for own in seeds])
             for score in SCORES
         }
         ends[suite] = {
-            f"{score}_area": figure(table[score][:, 1:].mean(1), list(runs))
+            f"{score}_area": figure(_area(table[score]), list(runs))
             for score in ("gold", "win_rate")
         }
-        budgets = [[row["budget"] for row in own[:length]] for own in seeds]
+        budgets = [[own[r]["budget"] for r in rounds] for own in seeds]
         found[suite] = {
-            "rounds": [row["round"] for row in seeds[0][:length]],
+            "rounds": rounds,
             "budget": {
                 name: np.mean([[b[name] for b in own] for own in budgets], 0).tolist()
                 for name in budgets[0][0]
             }
-            | {"seconds": _seconds(runs, [row["round"] for row in seeds[0][:length]])},
+            | {"seconds": _seconds(runs, rounds)},
         } | {score: _band(values) for score, values in table.items()}
     return ends, found
 
@@ -74,6 +73,11 @@ def spent(runs: Mapping[int, Run]) -> dict[str, float]:
     return budget | {
         "seconds": float(np.mean([sum(r["seconds"] for r in own) for own in rows]))
     }
+
+
+def _area(scores: Floats) -> Floats:
+    """Mean (S,) of scores (S, rounds) but for the first, which is the start's."""
+    return scores[:, 1:].mean(1) if scores.shape[1] > 1 else np.full(len(scores), np.nan)
 
 
 def _band(values: Any) -> Named:

@@ -84,7 +84,8 @@ class Comparison:
     alarms: Alarms = field(default_factory=Alarms)
     """When to say that a cell goes wrong, and whether to end it then, short of its budget."""
     draws: int = 1000
-    """Bootstrap draws of seeds and prompts; every printed figure has an interval from them."""
+    """Bootstrap draws of seeds and prompts, for the intervals of what is no mean; games are
+    solved in 200 of them at most."""
 
     def __post_init__(self) -> None:
         least = {"seeds": 1, "tune": 0, "tune_seeds": 1, "rounds": 1, "prompts": 1}

@@ -41,7 +41,7 @@ def summarise(
     names = [arm.name for arm in arms]
     runs = finished(folder, names, seeds)
     known = measure(folder, names, list(seeds))
-    scores, regret = scored(known, setting)[:, : len(arms)], matrix(known.regret)
+    scores, regret = scored(known, setting), matrix(known.regret)
     wins = matrix(known.wins[setting.suite])
     alarms = {f"{a}/seed-{s:04d}": run.rows("alarms") for (a, s), run in runs.items()}
     shown = {name for name, _ in runs}
@@ -54,12 +54,13 @@ def summarise(
         "seeds": list(seeds),
         "tune": setting.tune,
         "cells": len(names) * len(seeds),
+        "reward_calls": setting.settings(arms[0], 0).max_reward_calls,
         "arms": {
             arm.name: described(arm, i, known, runs)
             for i, arm in enumerate(arms)
             if arm.name in shown
         },
-        "power": estimate(scores, started(known, setting), arms, setting),
+        "power": estimate(scores, arms, setting),
         "comparisons": contrasts(scores, arms),
         "crossplay": {"rows": names, "columns": known.players, "unit": "regret"} | regret,
         "wins": {"players": known.players} | wins,
@@ -91,11 +92,6 @@ def scored(known: Measures, setting: Comparison) -> Floats:
     if setting.metric == "gold":
         return known.gold[setting.suite]
     return known.against_start(setting.suite)
-
-
-def started(known: Measures, setting: Comparison) -> float:
-    """The deciding score of the starting model."""
-    return float(bootstrap.mean(scored(known, setting)[:, -1]))
 
 
 def described(arm: Arm, i: int, known: Measures, runs: Mapping[Any, Run]) -> Summary:

@@ -146,11 +146,13 @@ def middle_out(factors: Sequence[float]) -> list[float]:
 def chosen(arm: Arm, rows: Sequence[Mapping[str, Any]]) -> Row:
     """The best of an arm's configurations by mean gold reward over the seeds, and the sweep.
 
-    A configuration that failed with a seed is out. ``edges`` names the settings whose best
-    value is the first or last of those that were tried: more may lie beyond.
+    A configuration that failed with a seed is out; the last row of a trial counts, since one
+    that failed is played again when the comparison is resumed. ``edges`` names the settings
+    whose best value is the first or last of those that were tried: more may lie beyond.
     """
     sweep = []
-    own = [row for row in rows if row["arm"] == arm.name]
+    last = {(r["configuration"], r["seed"]): r for r in rows if r["arm"] == arm.name}
+    own = list(last.values())
     for i in sorted({row["configuration"] for row in own}):
         tried = [row for row in own if row["configuration"] == i]
         scores = [row["gold"] for row in tried]
