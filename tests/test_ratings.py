@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from eva_env.solving.bootstrap import interval
+from eva_env.solving.intervals import interval
 from eva_env.solving.ratings import ELO_PER_NAT, bradley_terry, elo, elo_scale
 
 NAN = np.nan
