@@ -31,14 +31,16 @@ SMALL = Comparison(
     rounds=4,
     prompts=8,
     samples=3,
-    draws=100,
+    draws=20,
 )
 ARMS = ["fresh-dpo", "fresh-rloo", "eva-dpo", "eva-rloo", "oracle-dpo", "oracle-rloo"]
 
 
-def play(setting=SMALL, **changes):
+def play(setting=SMALL, workers=1, **changes):
     screen = io.StringIO()
-    code = compare(Command(setting, **changes), ["compare"], Console(file=screen, width=100))
+    code = compare(
+        Command(setting, workers, **changes), ["compare"], Console(file=screen, width=100)
+    )
     return code, screen.getvalue()
 
 

@@ -18,7 +18,7 @@ SMALL = replace(
     rounds=2,
     prompts=8,
     samples=3,
-    draws=100,
+    draws=20,
 )
 
 
@@ -35,9 +35,9 @@ def test_it_compares_four_creators_and_shows_answers(tmp_path):
     assert shown.rstrip().endswith(f"eva demo --resume {folder} --seeds 10")
     recorded = Run.open(folder).settings(Comparison)
     assert recorded == replace(SMALL, seeds=1)
-    assert demo(Command(resume=folder), DEMO, ["demo"], console) == 0
+    assert demo(Command(workers=1, resume=folder), DEMO, ["demo"], console) == 0
     assert Run.open(folder).settings(Comparison) == recorded
-    assert demo(Command(seeds=2, resume=folder), DEMO, ["demo"], console) == 0
+    assert demo(Command(seeds=2, workers=1, resume=folder), DEMO, ["demo"], console) == 0
     assert Run.open(folder).settings(Comparison) == replace(recorded, seeds=2)
     assert all((folder / "cells" / arm / "seed-0001" / "final.jsonl").exists() for arm in arms)
 

@@ -89,7 +89,7 @@ class Comparison:
 
     def __post_init__(self) -> None:
         least = {"seeds": 1, "tune": 0, "tune_seeds": 1, "rounds": 1, "prompts": 1}
-        least |= {"samples": 2, "draws": 100}
+        least |= {"samples": 2, "draws": 20}
         for name, low in least.items():
             value = getattr(self, name)
             if value is not None and value < low:
