@@ -22,7 +22,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,6 +34,18 @@ from experiments.config import from_json
 from experiments.errors import UserError
 
 FILES = ("rounds", "prompts", "evaluations", "transcripts", "alarms")
+
+KEYS = {
+    **dict.fromkeys(("rounds", "prompts", "transcripts"), ("round",)),
+    "evaluations": ("round", "suite"),
+    "alarms": ("round", "alarm"),
+    "answers": ("suite", "prompt", "rewards"),
+    "final": ("prompt", "probability", "drawn"),
+    "crossplay": ("creator", "prompts", "drawn", "regret"),
+    "tuning": ("arm", "configuration", "seed", "gold"),
+    "votes": ("a", "b", "winner", "judge"),
+}
+"""What no row of a file may lack."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +60,8 @@ class Run:
         with on_disk(folder):
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise UserError(
-                    f"{folder} exists and is not empty: continue it with --resume {folder}, "
-                    f"or give another --out"
+                    f"{folder} exists and is not empty: give another --out; eva train and eva "
+                    f"compare continue what they have begun with --resume {folder}"
                 )
             folder.mkdir(parents=True, exist_ok=True)
             _replace(folder / "config.json", json.dumps(config, indent=2) + "\n")
@@ -76,7 +88,10 @@ class Run:
 
     def settings(self, hint: Any) -> Any:
         """The settings as the object they were, of a class or one of a union."""
-        return from_json(self.config["settings"], hint)
+        found = from_json(self.config["settings"], hint)
+        if not is_dataclass(found):
+            raise UserError(f"{self.folder / 'config.json'} holds no settings that are known")
+        return found
 
     def amend(self, **settings: Any) -> None:
         """Change settings in config.json, so that it says what the folder holds."""
@@ -86,11 +101,15 @@ class Run:
             _replace(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
     def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows to ``name``.jsonl in one flushed write."""
+        """Add rows to ``name``.jsonl in one flushed write; a last line that is torn goes."""
         path = self.folder / f"{name}.jsonl"
         text = "".join(json.dumps(row) + "\n" for row in rows)
-        with on_disk(path), path.open("a") as file:
-            file.write(text)
+        with on_disk(path), path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":
+                    file.truncate(path.read_bytes().rfind(b"\n") + 1)
+            file.write(text.encode())
 
     def write(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write all rows of ``name``.jsonl; a kill leaves the whole file or none."""
@@ -103,13 +122,19 @@ class Run:
         """All rows of ``name``.jsonl; a last line torn by a crash is left out."""
         path = self.folder / f"{name}.jsonl"
         with on_disk(path):
-            lines = path.read_text().split("\n") if path.exists() else [""]
+            text = path.read_bytes() if path.exists() else b""
         rows = []
-        for number, line in enumerate(lines[:-1], start=1):
+        for number, line in enumerate(text.split(b"\n")[:-1], start=1):
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except ValueError as error:
                 raise UserError(f"{path}, line {number}, is not JSON: {error}") from error
+            keys = KEYS.get(name, ())
+            what = "" if isinstance(row, dict) else "is no object"
+            what = what or next((f"lacks {key!r}" for key in keys if key not in row), "")
+            if what:
+                raise UserError(f"{path}, line {number}, {what}: the file is damaged")
+            rows.append(row)
         return rows
 
     def history(self) -> Iterator[dict[str, Any]]:

@@ -89,6 +89,8 @@ def restore(run: Run, match: Match) -> int:
     What the run has written since is dropped, to be written again.
     """
     played = max(run.checkpoints, default=-1)
+    if played > len(run.rows("rounds")):
+        raise UserError(f"{run.folder} has lost rows of rounds.jsonl; start a new run")
     if played >= 0:
         match.load_state_dict(run.load(played))
     run.truncate(played)

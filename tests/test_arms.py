@@ -89,4 +89,15 @@ def test_a_class_of_the_users_own_is_found_beside_him(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = named(["my_creators.Mine:size=4"], AnyCreator)
     assert list(made) == ["mine"]
+    for number, (text, says) in enumerate(
+        [
+            ("def x(:", "invalid syntax"),
+            ("raise RuntimeError('not today')", "RuntimeError: not today"),
+            ("undefined", "NameError: name 'undefined' is not defined"),
+        ]
+    ):
+        (tmp_path / f"broken{number}.py").write_text(text)
+        with pytest.raises(UserError, match="cannot import the creator broken") as caught:
+            named([f"broken{number}.Mine"], AnyCreator)
+        assert says in str(caught.value)
     assert made["mine"].size == 4

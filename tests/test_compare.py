@@ -15,9 +15,11 @@ from eva_env.tabular.equilibrium import minimax_regret, nash_conv
 from eva_env.tabular.regret_game import RegretGame
 from eva_env.tabular.world import TabularWorld
 from experiments import cli
+from experiments.alarms import Alarms
 from experiments.compare import Command, compare
-from experiments.comparison.cells import Crossing
+from experiments.comparison.cells import Cell, Crossing
 from experiments.comparison.measures import START
+from experiments.comparison.play import Stage
 from experiments.comparison.settings import Comparison
 from experiments.errors import UserError
 from experiments.records import Run
@@ -269,6 +271,42 @@ def test_a_failed_cell_is_reported_and_the_rest_goes_on(played, tmp_path):
     assert summary["games"]["wins"]["alpha_rank"]["eva-dpo"]["mass"] is None
 
 
+def test_a_finished_cell_that_is_damaged_is_named(played, tmp_path, monkeypatch):
+    monkeypatch.setattr(Stage, "play_cells", None)  # nothing may be played
+    for player, file in (
+        ("fresh-dpo", "checkpoints"),
+        ("fresh-dpo", "rounds.jsonl"),
+        ("fresh-dpo", "evaluations.jsonl"),
+        ("fresh-dpo", "answers.jsonl"),
+        ("fresh-dpo", "final.jsonl"),
+        ("start", "answers.jsonl"),
+    ):
+        folder = tmp_path / player / file
+        shutil.copytree(played[0], folder)
+        path = folder / "cells" / player / "seed-0001" / file
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        damage = rf"cells/{player}/seed-0001 is damaged \({file}\): delete it and resume"
+        with pytest.raises(UserError, match=damage):
+            play(Comparison(), resume=folder)
+
+
+def test_a_cell_that_an_alarm_has_ended_stays_ended(tmp_path):
+    """Interrupted between its last round and the creator's last proposal."""
+    alarms = Alarms(max_no_gradient=0.0, stop=True)
+    settings = replace(SMALL, alarms=alarms).settings(SMALL.arms[0], 0)
+    cell = Cell("fresh-dpo", 0, settings, tmp_path / "cell")
+    rows = [*cell.play()]
+    assert 1 <= rows[-1]["round"] < 4
+    final = Run(cell.folder).rows("final")
+    (cell.folder / "final.jsonl").unlink()
+    assert [*cell.play()] == []
+    assert Run(cell.folder).rows("final") == final
+    cell.check()
+
+
 def test_tuning_gives_every_arm_its_best_setting(tmp_path):
     setting = replace(SMALL, seeds=2, rounds=2, tune=2, tune_seeds=1, solvers=("dpo:lr=0.01",))
     code, screen = play(setting, out=tmp_path / "run")
@@ -316,6 +354,7 @@ def test_one_seed_shows_nothing(tmp_path):
             "unknown suite 'harder'; suites of the task: easy, hard, unseen",
         ),
         (["--creators", "eva:operators={'climb':1.0}"], "operators must give weights"),
+        (["--policy", "nowhere"], "nowhere"),
         (["--resume", "nowhere"], "no run at nowhere"),
     ],
 )

@@ -78,12 +78,40 @@ def test_rows_append_and_a_torn_last_line_is_left_out(run):
     path = run.folder / "rounds.jsonl"
     path.write_text(path.read_text() + '{"round": 4, "pay')
     assert [row["round"] for row in run.rows("rounds")] == [1, 2, 3]
+    run.append("rounds", [{"round": 4}])
+    assert [row["round"] for row in run.rows("rounds")] == [1, 2, 3, 4]
+    (run.folder / "prompts.jsonl").write_text('{"torn')
+    run.append("prompts", [{"round": 1}])
+    assert run.rows("prompts") == [{"round": 1}]
 
 
 def test_a_broken_line_in_the_middle_is_named(run):
     (run.folder / "rounds.jsonl").write_text('{"round": 1}\nnonsense\n{"round": 3}\n')
     with pytest.raises(UserError, match=r"rounds.jsonl, line 2, is not JSON"):
         run.rows("rounds")
+    (run.folder / "rounds.jsonl").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(UserError, match=r"rounds.jsonl, line 1, is not JSON"):
+        run.rows("rounds")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"suite": "hard"}', "line 1, lacks 'round': the file is damaged"),
+        ("[]", "line 1, is no object"),
+        ("7", "line 1, is no object"),
+    ],
+)
+def test_rows_that_are_none_are_named(run, line, message):
+    (run.folder / "evaluations.jsonl").write_text(line + "\n")
+    with pytest.raises(UserError, match=message):
+        run.rows("evaluations")
+
+
+def test_settings_without_a_class_are_none(run):
+    (run.folder / "config.json").write_text('{"settings": {}}')
+    with pytest.raises(UserError, match="holds no settings that are known"):
+        Run.open(run.folder).settings(Settings)
 
 
 def test_truncate_drops_later_rows_and_checkpoints(run):
@@ -136,7 +164,7 @@ def test_a_full_disk_is_one_line(run):
 
 
 def test_folders_that_hold_something_are_not_overwritten(run, tmp_path):
-    with pytest.raises(UserError, match="not empty: continue it with --resume"):
+    with pytest.raises(UserError, match="not empty: give another --out"):
         Run.create(run.folder, {})
     (tmp_path / "empty").mkdir()
     Run.create(tmp_path / "empty", {})

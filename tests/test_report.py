@@ -237,7 +237,9 @@ def broken(kind, played, folder):
     """A folder that cannot be reported on."""
     record = Run.create(folder, json.loads((played / "config.json").read_text())).folder
     if kind == "not JSON":
-        (record / "rounds.jsonl").write_text("{}\nnonsense\n{}\n")
+        (record / "rounds.jsonl").write_text('{"round": 1}\nnonsense\n{"round": 3}\n')
+    elif kind == "no row":
+        (record / "rounds.jsonl").write_text("{}\n")
     elif kind == "not text":
         (record / "prompts.jsonl").write_bytes(b"\xff\xfe\n")
     elif kind == "a folder":
@@ -254,7 +256,8 @@ def broken(kind, played, folder):
     ("kind", "message"),
     [
         ("not JSON", "rounds.jsonl, line 2, is not JSON"),
-        ("not text", "holds a file that is not text"),
+        ("no row", "rounds.jsonl, line 1, lacks 'round'"),
+        ("not text", "prompts.jsonl, line 1, is not JSON"),
         ("a folder", "evaluations.jsonl: .* Is a directory"),
         ("full", "cannot use .*report.html: .*No space left on device"),
         ("unfinished", "has no summary yet"),

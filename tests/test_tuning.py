@@ -116,6 +116,8 @@ def test_a_trial_that_failed_may_be_played_again():
     assert chosen(ARMS[4], rows)["configuration"] == 0
     again = chosen(ARMS[4], [*rows, trial(1, 0.5, 0.9, 0.9)[1]])
     assert (again["configuration"], again["sweep"][1]["gold"]) == (1, [0.9, 0.9])
+    late = chosen(ARMS[4], [*reversed(trial(0, 1.0, 0.1, 0.2, 0.3))])
+    assert late["sweep"][0]["gold"] == [0.1, 0.2, 0.3], "by seed, not as workers had time"
 
 
 def test_a_configuration_that_failed_with_a_seed_is_out():

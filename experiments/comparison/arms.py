@@ -109,8 +109,8 @@ def build(kind: Any, given: dict[str, Any], spec: str) -> Any:
             raise UserError(f"{spec}: {name}={value!r}: {error}") from error
     try:
         return kind(**given)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{spec}: {' '.join(str(error).split())}") from error
+    except Exception as error:  # the class may be the user's own
+        raise UserError(f"{spec}: {_told(error)}") from error
 
 
 def find(name: str, union: Any) -> Any:
@@ -128,13 +128,20 @@ def find(name: str, union: Any) -> Any:
         sys.path.append("")
     try:
         kind = getattr(importlib.import_module(module), own)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"cannot import the {what} {name}: {error}") from error
+    except Exception as error:  # the module may be the user's own
+        raise UserError(f"cannot import the {what} {name}: {_told(error)}") from error
     if not (isinstance(kind, type) and issubclass(kind, base) and is_dataclass(kind)):
         raise UserError(
             f"{name} is no dataclass derived from {base.__module__}.{base.__name__}"
         )
     return kind
+
+
+def _told(error: Exception) -> str:
+    """An error on one line, with its type where that says more than "it is wrong"."""
+    says = " ".join(str(error).split())
+    expected = isinstance(error, TypeError | ValueError | ImportError | AttributeError)
+    return says if expected and says else f"{type(error).__name__}: {says}"
 
 
 def _name(kind: type) -> str:

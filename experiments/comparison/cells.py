@@ -5,6 +5,7 @@
 - ``crossplay.jsonl``: the answers to what the creators of all arms have so proposed
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,13 @@ from agents.evaluate import answer
 from eva_env.draw import draw_iid, softmax
 from eva_env.types import Proposal
 from experiments.config import describe
+from experiments.errors import UserError
 from experiments.genealogy import plain
 from experiments.judge import SEED
 from experiments.match import Match, Settings
 from experiments.records import Run
 from experiments.rungs import AnyTask, gold_reward
-from experiments.train import judge_of, train
+from experiments.train import judge_of, restore, train
 
 Row = dict[str, Any]
 
@@ -59,8 +61,34 @@ class Cell:
         else:
             run = Run.create(self.folder, describe(self.settings, ["compare"]))
         match = Match.open(self.settings)
-        yield from train(run, self.settings, match)
+        if self.stopped(run):
+            restore(run, match)
+        else:
+            yield from train(run, self.settings, match)
         run.write("final", final_proposal(match, self.settings))
+
+    def stopped(self, run: Run) -> bool:
+        """Whether an alarm has ended it: ``train`` would go on past that."""
+        last = max(run.checkpoints, default=0)
+        rang = {row["alarm"]: row for row in run.rows("alarms") if row["round"] == last}
+        return self.settings.alarms.stops(rang)
+
+    def check(self) -> None:
+        """Raise UserError for a finished cell of which something is gone or torn."""
+        run, suites = Run(self.folder), sizes(self.settings.task)
+        last = max(run.checkpoints, default=0)
+        rounds = [row["round"] for row in run.rows("rounds")]
+        judged = {row["suite"] for row in run.rows("evaluations") if row["round"] == last}
+        whole = {
+            "checkpoints": last > 0,
+            "rounds.jsonl": rounds == [*range(1, last + 1)],
+            "evaluations.jsonl": judged == set(suites),
+            "answers.jsonl": answered(run) == suites,
+            "final.jsonl": sum(row["drawn"] for row in run.rows("final")) == ASKED,
+        }
+        for file, good in whole.items():
+            if not good:
+                raise damaged(self.folder, file)
 
 
 @dataclass(frozen=True)
@@ -77,11 +105,31 @@ class Start:
         """Whether it has answered."""
         return (self.folder / "answers.jsonl").exists()
 
+    def check(self) -> None:
+        """Raise UserError if answers are missing."""
+        if answered(Run(self.folder)) != sizes(self.settings.task):
+            raise damaged(self.folder, "answers.jsonl")
+
     def play(self) -> Iterator[Row]:
         """Answer, and write it down; one row that says how many prompts."""
         rows = judge_of(self.settings, Match.open(self.settings)).answers()
         Run(self.folder).write("answers", rows)
         yield {"answered": len(rows)}
+
+
+def sizes(task: AnyTask) -> dict[str, int]:
+    """Prompts of each suite of a task."""
+    return {name: len(prompts) for name, prompts in task.suites.items()}
+
+
+def answered(run: Run) -> dict[str, int]:
+    """Prompts of each suite that a run holds answers to."""
+    return dict(Counter(row["suite"] for row in run.rows("answers")))
+
+
+def damaged(folder: Path, file: str) -> UserError:
+    """What to say of a finished cell that is not whole."""
+    return UserError(f"{folder} is damaged ({file}): delete it and resume, to play it again")
 
 
 def final_proposal(match: Match, settings: Settings) -> list[Row]:

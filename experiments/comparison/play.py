@@ -87,6 +87,9 @@ class Stage:
                 cell.settings
             ):
                 raise UserError(f"{cell.folder} has other settings; start a new comparison")
+        for known in [*planned, *self.starts]:
+            if known.finished:
+                known.check()
         return planned
 
     @property

@@ -97,12 +97,13 @@ def _say(told: Named, seeds: int, setting: Comparison) -> str:
     room, least = gap(told["headroom"], setting.metric), told["detectable"]
     if not least:
         return f"No power can be estimated: {told['of']} is the same with every seed."
+    tests = f"{told['comparisons']} comparison{'s' * (told['comparisons'] > 1)}"
     difference = f"a difference of {gap(least, setting.metric)} is"
     if least > max(told["headroom"], 0.0):
         difference = "not even a difference as from start to oracle would be"
     says = (
         f"With {seeds} seeds {difference} found with 80 % power (roughly: as {told['of']} "
-        f"varies over {told['seeds']} seeds; {told['comparisons']} comparisons); oracle and "
+        f"varies over {told['seeds']} seeds; {tests}); oracle and "
         f"start are {room} apart"
     )
     if told["enough"]:

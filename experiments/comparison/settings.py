@@ -16,7 +16,7 @@ from experiments.alarms import Alarms
 from experiments.comparison.arms import Arm, pair
 from experiments.errors import UserError
 from experiments.match import Settings, check
-from experiments.rungs import AnyTask
+from experiments.rungs import AnyTask, load_policy
 
 EVOLVE = ("fresh", "uniform-evolve:old_from=history", "eva:old_from=history,resample=False")
 """Human prompts, rewrites, and rewrites of what is informative, which differ in that alone."""
@@ -153,8 +153,8 @@ class Comparison:
 
 
 def check_fit(comparison: Comparison) -> None:
-    """Raise UserError for an unknown suite, one of which an oracle finds no prompts, and for
-    players that do not fit the task or the reward.
+    """Raise UserError for an unknown suite, one of which an oracle finds no prompts, a policy
+    that cannot be read, and players that do not fit the task or the reward.
     """
     task: Any = comparison.task
     if comparison.suite not in task.suites:
@@ -164,6 +164,7 @@ def check_fit(comparison: Comparison) -> None:
         Oracle(comparison.suite).propose(task, 8, np.random.default_rng(0))
     except ValueError as error:
         raise UserError(f"suite {comparison.suite!r} cannot decide: {error}") from error
+    load_policy(comparison.world(0), comparison.policy, comparison.sampling)
     for arm in comparison.arms:
         try:
             check(comparison.settings(arm, 0))

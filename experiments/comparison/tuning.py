@@ -155,6 +155,7 @@ def chosen(arm: Arm, rows: Sequence[Mapping[str, Any]]) -> Row:
     own = list(last.values())
     for i in sorted({row["configuration"] for row in own}):
         tried = [row for row in own if row["configuration"] == i]
+        tried.sort(key=lambda row: row["seed"])  # they came as workers had time
         scores = [row["gold"] for row in tried]
         mean = None if None in scores else float(np.mean(scores))
         sweep.append(

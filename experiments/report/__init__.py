@@ -34,7 +34,7 @@ class Command:
     """Write one self-contained HTML file about a training run or a comparison."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of eva train or eva compare; an unfinished one will do."""
+    """Folder of eva train, which may be unfinished, or of eva compare."""
     out: Path | None = None
     """The file to write. None: report.html in that folder."""
     open: bool = False

@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from experiments.errors import UserError
 from experiments.records import Run
 from experiments.report.figures import Series
 
@@ -29,10 +28,7 @@ class Record:
         """All rows; UserError for what is not a run folder or cannot be read."""
         run = Run.open(folder)
         names = ("rounds", "prompts", "evaluations", "transcripts", "alarms")
-        try:
-            return cls(run.config, *map(run.rows, names))
-        except UnicodeDecodeError as error:
-            raise UserError(f"{folder} holds a file that is not text: {error}") from error
+        return cls(run.config, *map(run.rows, names))
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -88,12 +88,7 @@ class Bench:
 
     def sit(self) -> None:
         """Ask until all has been seen; EOFError if the person leaves before."""
-        players = len(self.exhibits.players)
-        self.terminal.say(
-            f"Which answer is better, a or b? Two of {players} players have answered each "
-            f"prompt; you are not told which, nor what the gold judge says. Type "
-            f"{', '.join(CHOICES)}, or the first letter."
-        )
+        self.explain()
         while exhibit := self.next():
             self.show(exhibit)
             choice = self.choose()
@@ -104,6 +99,14 @@ class Bench:
             else:
                 self.vote(exhibit, choice)
         self.terminal.say("nothing is left to judge")
+
+    def explain(self) -> None:
+        """Print what is asked."""
+        self.terminal.say(
+            f"Which answer is better, a or b? Two of {len(self.exhibits.players)} players have "
+            f"answered each prompt; you are not told which, nor what the gold judge says. Type "
+            f"{', '.join(CHOICES)}, or the first letter."
+        )
 
     def next(self) -> Exhibit | None:
         """The most informative exhibit that this judge has neither judged nor skipped."""
@@ -129,6 +132,9 @@ class Bench:
                 raise EOFError
             if len(meant) == 1:
                 return meant[0]
+            if line == "?":
+                self.explain()
+                continue
             self.terminal.say(
                 f"type one of {', '.join(CHOICES)}, or its first letter", indent=2
             )
