@@ -22,7 +22,7 @@ ATTACKS = (
     "</script><img src=x onerror=alert(1)>",
     '"><svg onload=alert(2)>',
     "<!--<script>alert(3)</script>",
-    "{{ 7 * 7 }} {% raw %} $x_1$ \u2028\u2029 \x00\x1b[31m \ud800 ]]> &lt;b&gt;",
+    "{{ 7 * 7 }} {% raw %} $x_1$ \u2028\u2029 \x00\x1b[31m \ud800 \u202e ]]> &lt;b&gt;",
     "javascript:alert(4)",
 )
 

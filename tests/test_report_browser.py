@@ -299,6 +299,7 @@ def test_hostile_text_is_shown_and_does_nothing(visit):
     for attack in ATTACKS[:3]:
         assert shown.count(attack) >= 3, "as prompt, as best and as worst answer"
         assert everything.count(attack) > 20
+    assert "\u202e" not in driver.page_source, "text that is turned round"
     assert not all_of(driver, "img, iframe, [onload], [onerror]")
     assert len(all_of(driver, "script:not([type])")) == 1
 

@@ -29,6 +29,10 @@ from experiments.cli import parse
 from experiments.records import on_disk
 
 
+TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
+"""Characters of model text that would turn the direction of what stands beside them."""
+
+
 @dataclass(frozen=True)
 class Command:
     """Write one self-contained HTML file about a training run or a comparison."""
@@ -52,7 +56,7 @@ def main(args: list[str]) -> int:
     path = command.out or command.run / "report.html"
     with on_disk(path):
         # A lone surrogate, which JSON may hold and UTF-8 may not, becomes a question mark.
-        path.write_bytes(html.encode("utf-8", "replace"))
+        path.write_bytes(html.translate(TURNS).encode("utf-8", "replace"))
     print(f"the report is {path}")
     if command.open:
         webbrowser.open(path.resolve().as_uri())
