@@ -28,7 +28,6 @@ import tyro
 from experiments.cli import parse
 from experiments.records import on_disk
 
-
 TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 """Characters of model text that would turn the direction of what stands beside them."""
 
