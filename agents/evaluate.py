@@ -11,7 +11,6 @@ import numpy as np
 
 from agents.base import Policy, Solver
 from eva_env.solving.bootstrap import resampled
-from eva_env.solving.intervals import quantile
 from eva_env.solving.win_rates import Answers, wins
 from eva_env.types import Floats, RewardModel
 
@@ -36,18 +35,6 @@ def evaluate(
 def win_rate(rewards: Floats, baseline: Floats) -> float:
     """Mean over prompts of ``wins`` of coupled rewards (P, n), in [0, 1]; 1/2 is on a par."""
     return float(wins(Answers(rewards), Answers(baseline)).mean())
-
-
-def interval(values: Sequence[float] | Floats, comparisons: int = 1) -> tuple[float, float]:
-    """Mean and half-width of its 95 % Student-t interval; NaN below two values.
-
-    With several comparisons all their intervals cover at once with 95 % (Bonferroni).
-    """
-    values = np.asarray(values, dtype=np.float64)
-    if len(values) < 2:
-        return float(values.mean()), float("nan")
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(error * quantile(len(values) - 1, comparisons))
 
 
 def bootstrap(values: Floats, seed: int, draws: int = 2000) -> tuple[float, float]:

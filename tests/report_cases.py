@@ -5,9 +5,9 @@ import json
 import numpy as np
 
 from agents.creators import Eva, Fresh, Oracle, UniformEvolve
-from agents.evaluate import interval
 from agents.solvers import DPO, RLOO
 from eva_env.tabular.world import TabularWorld
+from experiments.comparison.figures import figure
 from experiments.config import describe
 from experiments.match import Settings
 from experiments.records import Run
@@ -121,10 +121,7 @@ def measure(runs, seeds):
 
 
 def told(values):
-    mean, half = interval(values)
-    known = bool(np.isfinite(half))
-    low, high = (mean - half, mean + half) if known else (None, None)
-    return {"mean": mean, "low": low, "high": high, "values": dict(enumerate(values))}
+    return figure(values, range(len(values)))
 
 
 def band(table):

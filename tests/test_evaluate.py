@@ -7,9 +7,10 @@ import pytest
 import tyro
 
 from agents.creators import Oracle
-from agents.evaluate import bootstrap, evaluate, interval, win_rate
+from agents.evaluate import bootstrap, evaluate, win_rate
 from agents.solvers import RLOO
 from agents.table import TablePolicy
+from eva_env.solving.intervals import mean_interval
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
 from experiments.config import describe
@@ -30,10 +31,10 @@ def test_win_rate_is_the_mean_over_prompts_and_half_against_itself():
 
 def test_student_interval_by_hand():
     """1, 2, 3: mean 2, standard error 1/sqrt(3), t(0.975, 2) = 4.302653."""
-    mean, half = interval([1, 2, 3])
+    mean, low, high = mean_interval(np.array([[1.0], [2.0], [3.0]]))
     assert mean == 2
-    assert half == pytest.approx(4.302653 / np.sqrt(3), abs=1e-6)
-    assert np.isnan(interval([1])[1])
+    assert (high - low) / 2 == pytest.approx(4.302653 / np.sqrt(3), abs=1e-6)
+    assert np.isnan(mean_interval(np.ones((1, 1))).low)
 
 
 def test_bootstrap_covers_like_the_normal_interval_of_many_prompts():

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from eva_env.types import Floats
 
@@ -79,12 +79,17 @@ def support_frequencies(
     ``solver`` gives a matrix's probabilities; what exceeds ``tolerance`` is played. Draws that
     lack a cell which others have are left out; ValueError if that leaves none.
     """
-    missing = np.isnan(matrices)
-    usable = ~(missing & ~missing.all(0)).any(axis=tuple(range(1, matrices.ndim)))
+    usable = whole_draws(matrices)
     if not usable.any():
         raise ValueError(f"each of {len(matrices)} drawn matrices lacks cells; take more seeds")
     played = [np.asarray(solver(matrix)) > tolerance for matrix in matrices[usable]]
     return np.mean(played, axis=0)
+
+
+def whole_draws(matrices: Floats) -> NDArray[np.bool_]:
+    """Which drawn matrices (D, ...) lack no cell that others have; another game has fewer."""
+    missing = np.isnan(matrices).reshape(len(matrices), -1)
+    return np.all(~missing | missing.all(0), axis=1)
 
 
 def _counts(size: int, draws: int, rng: np.random.Generator) -> Floats:

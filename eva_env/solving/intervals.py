@@ -24,7 +24,7 @@ def interval(
 
     From its bootstrap draws (D, ...) with the seeds drawn anew alone, and with the prompts,
     in place of ``variances``. ``sizes`` are S and P; S for each estimate if an array. NaN for
-    one seed. ``comparisons``: ``quantile``.
+    one seed. ``comparisons``: as in ``mean_interval``.
     """
     parts = _variance(by_seed), _variance(by_prompt)
     half = half_width(*parts, sizes, 0.05 / comparisons)
@@ -61,13 +61,12 @@ class Estimate(NamedTuple):
 def mean_interval(values: ArrayLike, comparisons: int = 1) -> Estimate:
     """``mean`` of the seeds that have all their prompts, (S, ..., P), with its interval.
 
-    Student's over the seeds if the prompts are fixed. ``comparisons``: ``quantile``. NaN below
-    two seeds.
+    Student's over the seeds if the prompts are fixed. With several ``comparisons`` all their
+    intervals cover at once with 95 % (Bonferroni). NaN below two seeds.
     """
     by_seed, by_prompt, seeds = variances(values)
-    values = np.asarray(values, dtype=np.float64)
-    centre = mean(np.where(np.isnan(values).any(-1, keepdims=True), np.nan, values))
-    half = half_width(by_seed, by_prompt, (seeds, values.shape[-1]), 0.05 / comparisons)
+    centre = _centre(values)
+    half = half_width(by_seed, by_prompt, (seeds, np.shape(values)[-1]), 0.05 / comparisons)
     return Estimate(centre, centre - half, centre + half)
 
 
@@ -86,14 +85,6 @@ def half_width(
     return np.sqrt(own**2 * by_seed + other**2 * by_prompt)
 
 
-def quantile(freedom: ArrayLike, comparisons: int = 1) -> Floats:
-    """Student's t that a 95 % interval reaches; NaN without a degree of freedom.
-
-    With several comparisons all their intervals cover at once with 95 % (Bonferroni).
-    """
-    return stats.t.ppf(1 - 0.025 / comparisons, freedom)
-
-
 def p_value(differences: ArrayLike) -> Floats:
     """Two-sided p (...) of paired differences (S, ..., P) being 0 in the mean.
 
@@ -101,7 +92,7 @@ def p_value(differences: ArrayLike) -> Floats:
     fixed. For ``holm``. NaN below two seeds; 1 for differences that are 0 throughout.
     """
     by_seed, by_prompt, seeds = variances(differences)
-    distance = np.abs(mean_interval(differences).mean)
+    distance = np.abs(_centre(differences))
     sizes = (seeds, np.shape(differences)[-1])
     low, high = np.full(distance.shape, -100.0), np.zeros(distance.shape)
     for _ in range(50):
@@ -124,6 +115,12 @@ def holm(p_values: ArrayLike) -> Floats:
     adjusted = np.full(p.shape, np.nan)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return adjusted
+
+
+def _centre(values: ArrayLike) -> Floats:
+    """``mean`` of the seeds that have all their prompts."""
+    values = np.asarray(values, dtype=np.float64)
+    return mean(np.where(np.isnan(values).any(-1, keepdims=True), np.nan, values))
 
 
 def _variance(draws: Floats) -> Floats:

@@ -16,5 +16,6 @@ What is made of it:
 - ``games.py``: equilibria, ranks and ratings; ``exact.py``: the tabular rung's true values
 - ``summary.py``: all of these as summary.json
 - ``conclusions.py``, ``caveats.py``: what the data do and do not support, in sentences
-- ``screen.py``, ``tables.py``, ``heatmap.py``: the same in a terminal, as CSV and as a picture
+- ``screen.py``, ``tables.py``: the same in a terminal, as CSV; ``heatmap.py``, ``curves.py``:
+  pictures
 """

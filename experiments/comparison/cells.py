@@ -52,7 +52,7 @@ class Cell:
     @property
     def finished(self) -> bool:
         """Whether its last round has been judged, and its creator asked once more."""
-        return (self.folder / "final.jsonl").exists()
+        return is_finished(self.folder)
 
     def play(self) -> Iterator[Row]:
         """Start or continue the run; the rows that ``train`` yields."""
@@ -115,6 +115,16 @@ class Start:
         rows = judge_of(self.settings, Match.open(self.settings)).answers()
         Run(self.folder).write("answers", rows)
         yield {"answered": len(rows)}
+
+
+def place(comparison: Path, player: str, seed: int) -> Path:
+    """The folder of a player's cell, the starting model's too."""
+    return comparison / "cells" / player / f"seed-{seed:04d}"
+
+
+def is_finished(cell: Path) -> bool:
+    """Whether an arm's cell has been played to the end; its last file says so."""
+    return (cell / "final.jsonl").exists()
 
 
 def sizes(task: AnyTask) -> dict[str, int]:

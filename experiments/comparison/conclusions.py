@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.comparison.caveats import trouble, tuning
-from experiments.comparison.wording import interval, join, spread, value
+from experiments.comparison.wording import counted, interval, join, spread, value
 from experiments.seats.standings import agreed
 
 Summary = Mapping[str, Any]
@@ -134,7 +134,7 @@ def _settled(shares: list[float | None], summary: Summary) -> str:
     """Whether the support would be the same with other seeds and prompts."""
     seeds = len(summary["seeds"])
     if seeds < SEEDS or None in shares:
-        return f"{seeds} seed{'s' * (seeds > 1)} cannot settle the support"
+        return f"{counted(seeds, 'seed')} cannot settle the support"
     sure = all(
         share >= SETTLED or share <= 1 - SETTLED for share in shares if share is not None
     )

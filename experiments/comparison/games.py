@@ -124,8 +124,7 @@ def figures(
     estimate, spread = statistic(mean), []
     for of in ONE_AT_A_TIME:
         drawn = bootstrap.resampled(values, min(draws, SPREAD_DRAWS), rng, of)
-        whole = ~(np.isnan(drawn) & ~np.isnan(mean)).any((1, 2))
-        told = [statistic(game) for game in drawn[whole]]
+        told = [statistic(game) for game in drawn[bootstrap.whole_draws(drawn)]]
         spread.append(np.array(told).reshape(-1, len(estimate)))
     present = (~np.isnan(values).any(-1)).sum(0)
     sizes = (int(present[present > 0].min()), values.shape[-1])
@@ -137,10 +136,9 @@ def figures(
 
 def supports(solver: Callable[[Floats], Floats], drawn: Floats) -> Floats:
     """``support_frequencies``; NaN if every draw lacks cells, as with few seeds that failed."""
-    try:
+    if bootstrap.whole_draws(drawn).any():
         return bootstrap.support_frequencies(solver, drawn)
-    except ValueError:
-        return np.full(len(solver(np.nanmean(drawn, axis=0))), np.nan)
+    return np.full(len(solver(np.nanmean(drawn, axis=0))), np.nan)
 
 
 def rate(

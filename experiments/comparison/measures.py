@@ -13,7 +13,7 @@ import numpy as np
 
 from eva_env.solving.win_rates import Answers, win_matrix
 from eva_env.types import Floats
-from experiments.comparison.cells import ASKED
+from experiments.comparison.cells import ASKED, is_finished, place
 from experiments.judge import passed
 from experiments.records import Run
 
@@ -52,8 +52,11 @@ class Measures:
 def measure(folder: Path, arms: Sequence[str], seeds: Sequence[int]) -> Measures:
     """Read the cells of a comparison's folder; those that are not finished are missing."""
     players = [*arms, START]
-    cells = [[Run(folder / "cells" / p / f"seed-{s:04d}") for p in players] for s in seeds]
-    read = [[by_suite(answered(cell)) for cell in row] for row in cells]
+    cells = [[Run(place(folder, player, seed)) for player in players] for seed in seeds]
+    read = [
+        [by_suite(answers_of(cell, player)) for cell, player in zip(row, players, strict=True)]
+        for row in cells
+    ]
     suites = next((list(own) for row in read for own in row if own), [])
     answers = {suite: [[own.get(suite) for own in row] for row in read] for suite in suites}
     gold, passes, wins = {}, {}, {}
@@ -68,10 +71,9 @@ def measure(folder: Path, arms: Sequence[str], seeds: Sequence[int]) -> Measures
     return Measures(list(arms), list(seeds), answers, gold, passes, wins, regret)
 
 
-def answered(cell: Run) -> Sequence[Mapping[str, Any]]:
+def answers_of(cell: Run, player: str) -> Sequence[Mapping[str, Any]]:
     """Rows of answers.jsonl, none of a run that has stopped under way: it has them too."""
-    whole = cell.folder.parent.name == START or (cell.folder / "final.jsonl").exists()
-    return cell.rows("answers") if whole else []
+    return cell.rows("answers") if player == START or is_finished(cell.folder) else []
 
 
 def by_suite(rows: Sequence[Mapping[str, Any]]) -> dict[str, Answers]:

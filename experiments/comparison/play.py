@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from experiments.comparison.cells import Cell, Crossing, Start
+from experiments.comparison.cells import Cell, Crossing, Start, place
 from experiments.comparison.measures import START, measure
 from experiments.comparison.power import estimate, pilot
 from experiments.comparison.settings import Comparison
@@ -119,7 +119,7 @@ class Stage:
 
     def folder(self, player: str, seed: int) -> Path:
         """Where a cell lies."""
-        return self.run.folder / "cells" / player / f"seed-{seed:04d}"
+        return place(self.run.folder, player, seed)
 
     def tune(self, board: Board) -> None:
         """Play the trials that are missing, and give every arm its best configuration."""

@@ -5,6 +5,7 @@ comes out, so that these cells stay in the result.
 """
 
 from collections.abc import Sequence
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from experiments.comparison.arms import CEILING, Arm
 from experiments.comparison.cells import Cell
 from experiments.comparison.contrasts import differences
 from experiments.comparison.settings import Comparison
-from experiments.comparison.wording import gap
+from experiments.comparison.wording import counted, gap
 
 Named = dict[str, Any]
 
@@ -53,39 +54,31 @@ def estimate(values: Floats, arms: Sequence[Arm], setting: Comparison) -> Named:
         "detectable": None,
         "enough": False,
     }
-    tests = [row for row, _ in differences(values, arms) if row["family"] == "main"]
-    told["comparisons"] = len(tests)
-    known = [part for part in spreads(values, ceiling, arms) if part["seeds"] > 1]
+    main = [own for own in differences(values, arms) if own[0]["family"] == "main"]
+    tests = told["comparisons"] = len(main)
+    compared = [(f"{row['a']} - {row['b']}", gaps) for row, gaps in main]
+    if not any(len(whole(gaps)) > 1 for _, gaps in compared):
+        first = first_competitor(arms)
+        own = values[:, [arm.creator == first for arm in arms]].mean(1)
+        compared = [(f"{CEILING} - {first}", ceiling - own)]
+    known = [part for part in starmap(spread, compared) if part["seeds"] > 1]
     if not tests or not known:
         few = f"fewer than two seeds of {CEILING} and {first_competitor(arms)}"
         reason = few if tests else "one creator and one solver"
         return told | {"sentences": [f"No power can be estimated from {reason}."]}
     seeds = setting.seeds or setting.sizes.seeds
     for part in known:
-        own = part["sd"], seeds, len(tests)
-        part["detectable"] = power.detectable(*own, floor=part["floor"])
+        part["detectable"] = power.detectable(part["sd"], seeds, tests, floor=part["floor"])
     told |= max(known, key=lambda part: part["detectable"])
     told["enough"] = 0 < told["detectable"] <= ENOUGH * told["headroom"]
     return told | {"sentences": [_say(told, seeds, setting)]}
 
 
-def spreads(values: Floats, ceiling: Floats, arms: Sequence[Arm]) -> list[Named]:
-    """How paired differences vary: over seeds ``sd``, by the prompts ``floor``."""
-    compared = [
-        (f"{row['a']} - {row['b']}", gaps)
-        for row, gaps in differences(values, arms)
-        if row["family"] == "main"
-    ]
-    if not any(len(whole(gaps)) > 1 for _, gaps in compared):
-        first = first_competitor(arms)
-        own = values[:, [arm.creator == first for arm in arms]].mean(1)
-        compared = [(f"{CEILING} - {first}", ceiling - own)]
-    found = []
-    for name, gaps in compared:
-        by_seed, by_prompt, seeds = variances(gaps)
-        sd, floor = np.sqrt(float(by_seed) * float(seeds)), np.sqrt(float(by_prompt))
-        found.append({"of": name, "seeds": int(seeds), "sd": sd, "floor": floor})
-    return found
+def spread(name: str, gaps: Floats) -> Named:
+    """How a paired difference (S, P) varies: over seeds ``sd``, by the prompts ``floor``."""
+    by_seed, by_prompt, seeds = variances(gaps)
+    sd, floor = np.sqrt(float(by_seed) * float(seeds)), np.sqrt(float(by_prompt))
+    return {"of": name, "seeds": int(seeds), "sd": sd, "floor": floor}
 
 
 def whole(values: Floats) -> Floats:
@@ -97,7 +90,7 @@ def _say(told: Named, seeds: int, setting: Comparison) -> str:
     room, least = gap(told["headroom"], setting.metric), told["detectable"]
     if not least:
         return f"No power can be estimated: {told['of']} is the same with every seed."
-    tests = f"{told['comparisons']} comparison{'s' * (told['comparisons'] > 1)}"
+    tests = counted(told["comparisons"], "comparison")
     difference = f"a difference of {gap(least, setting.metric)} is"
     if least > max(told["headroom"], 0.0):
         difference = "not even a difference as from start to oracle would be"

@@ -1,6 +1,6 @@
 """Curves of an arm over its seeds: scores against the budget, and what its creator did."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,6 @@ import numpy as np
 from eva_env.solving.intervals import mean_interval
 from eva_env.types import Floats
 from experiments.comparison.figures import figure, nested
-from experiments.records import Run
 
 SCORES = ("gold", "win_rate", "pass_rate", "kl", "length", "proxy")
 TRENDS = (
@@ -17,15 +16,18 @@ TRENDS = (
 )  # fmt: skip
 
 Named = dict[str, Any]
+Records = Mapping[int, Sequence[Mapping[str, Any]]]
+"""Rows of a file of a run, by seed."""
 
 
-def curves(runs: Mapping[int, Run]) -> tuple[dict[str, Named], dict[str, Named]]:
-    """By suite: the areas under the curves (means over the rounds judged, without the start)
-    as figures, and the curves against each part of the budget, means.
+def curves(evaluations: Records, played: Records) -> tuple[dict[str, Named], dict[str, Named]]:
+    """From rows of evaluations.jsonl and rounds.jsonl, by suite: the areas under the curves
+    (means over the rounds judged, without the start) as figures, and the curves against each
+    part of the budget, means.
 
     A round counts if all seeds were judged there: alarms may have ended some before the last.
     """
-    rows = [run.rows("evaluations") for run in runs.values()]
+    rows = list(evaluations.values())
     ends: dict[str, Named] = {}
     found: dict[str, Named] = {}
     for suite in dict.fromkeys(row["suite"] for row in rows[0]):
@@ -36,7 +38,7 @@ def curves(runs: Mapping[int, Run]) -> tuple[dict[str, Named], dict[str, Named]]
             for score in SCORES
         }
         ends[suite] = {
-            f"{score}_area": figure(_area(table[score]), list(runs))
+            f"{score}_area": figure(_area(table[score]), list(evaluations))
             for score in ("gold", "win_rate")
         }
         budgets = [[own[r]["budget"] for r in rounds] for own in seeds]
@@ -46,14 +48,14 @@ def curves(runs: Mapping[int, Run]) -> tuple[dict[str, Named], dict[str, Named]]
                 name: np.mean([[b[name] for b in own] for own in budgets], 0).tolist()
                 for name in budgets[0][0]
             }
-            | {"seconds": _seconds(runs, rounds)},
+            | {"seconds": _seconds(played, rounds)},
         } | {score: _band(values) for score, values in table.items()}
     return ends, found
 
 
-def trends(runs: Mapping[int, Run]) -> dict[str, list[float | None]]:
+def trends(played: Records) -> dict[str, list[float | None]]:
     """Means over seeds, by round, of what rounds.jsonl says of the prompts."""
-    rows = [run.rows("rounds") for run in runs.values()]
+    rows = list(played.values())
     length = min(map(len, rows))
     return {
         name: nested(
@@ -63,9 +65,9 @@ def trends(runs: Mapping[int, Run]) -> dict[str, list[float | None]]:
     }
 
 
-def spent(runs: Mapping[int, Run]) -> dict[str, float]:
+def spent(played: Records) -> dict[str, float]:
     """Mean budget of a run, its seconds without evaluations among it."""
-    rows = [run.rows("rounds") for run in runs.values()]
+    rows = list(played.values())
     budget = {
         name: float(np.mean([own[-1]["budget"][name] for own in rows]))
         for name in rows[0][-1]["budget"]
@@ -85,11 +87,11 @@ def _band(values: Any) -> Named:
     return {name: nested(getattr(found, name)) for name in ("mean", "low", "high")}
 
 
-def _seconds(runs: Mapping[int, Run], rounds: list[int]) -> list[float]:
+def _seconds(played: Records, rounds: list[int]) -> list[float]:
     """Mean seconds that playing took up to each of the rounds."""
     by_run = []
-    for run in runs.values():
-        total = np.cumsum([0.0, *(row["seconds"] for row in run.rows("rounds"))])
+    for own in played.values():
+        total = np.cumsum([0.0, *(row["seconds"] for row in own)])
         by_run.append(total[np.minimum(rounds, len(total) - 1)])
     return np.mean(by_run, 0).tolist()
 

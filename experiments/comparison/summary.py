@@ -11,6 +11,7 @@ from eva_env.solving.length_controlled import length_controlled, length_controll
 from eva_env.types import Floats
 from experiments.comparison import games
 from experiments.comparison.arms import Arm
+from experiments.comparison.cells import is_finished, place
 from experiments.comparison.conclusions import conclusions
 from experiments.comparison.contrasts import contrasts
 from experiments.comparison.exact import exact
@@ -79,12 +80,8 @@ def finished(
     folder: Path, names: Sequence[str], seeds: Iterable[int]
 ) -> dict[tuple[str, int], Run]:
     """The runs that have been played to the end, by arm and seed."""
-    cells = {
-        (name, seed): Run(folder / "cells" / name / f"seed-{seed:04d}")
-        for name in names
-        for seed in seeds
-    }
-    return {key: run for key, run in cells.items() if (run.folder / "final.jsonl").exists()}
+    cells = {(name, seed): place(folder, name, seed) for name in names for seed in seeds}
+    return {key: Run(cell) for key, cell in cells.items() if is_finished(cell)}
 
 
 def scored(known: Measures, setting: Comparison) -> Floats:
@@ -97,7 +94,8 @@ def scored(known: Measures, setting: Comparison) -> Floats:
 def described(arm: Arm, i: int, known: Measures, runs: Mapping[Any, Run]) -> Summary:
     """One arm: who plays, its scores on every suite, its curves and what it has spent."""
     own = {seed: run for (name, seed), run in runs.items() if name == arm.name}
-    ends, by_round = curves(own)
+    rounds = {seed: run.rows("rounds") for seed, run in own.items()}
+    ends, by_round = curves({s: run.rows("evaluations") for s, run in own.items()}, rounds)
     suites = {
         suite: {
             "gold": figure(gold[:, i], known.seeds),
@@ -115,8 +113,8 @@ def described(arm: Arm, i: int, known: Measures, runs: Mapping[Any, Run]) -> Sum
         "settings": {"creator": to_json(arm.players[0]), "solver": to_json(arm.players[1])},
         "suites": suites,
         "curves": by_round,
-        "rounds": trends(own),
-        "budget": spent(own),
+        "rounds": trends(rounds),
+        "budget": spent(rounds),
     }
 
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import curves
-from experiments.comparison import heatmap
+from experiments.comparison import curves, heatmap
 from experiments.records import on_disk
 
 Summary = Mapping[str, Any]

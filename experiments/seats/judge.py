@@ -9,6 +9,7 @@ import tyro
 
 from eva_env.solving.ratings import bradley_terry
 from experiments.cli import parse
+from experiments.comparison.wording import counted
 from experiments.records import Run
 from experiments.seats.exhibits import Exhibit, Exhibits, Question, exhibits_of
 from experiments.seats.standings import PRIOR, standings
@@ -60,11 +61,6 @@ def judge(args: list[str], terminal: Terminal) -> int:
         f"{len(bench.votes)} in all, in {command.folder / 'votes.jsonl'}"
     )
     return 130 if stopped else 0
-
-
-def counted(number: int, what: str) -> str:
-    """1 vote, 2 votes."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 class Bench:

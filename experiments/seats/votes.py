@@ -72,11 +72,7 @@ def first_shown(votes: Iterable[Vote]) -> tuple[int, int]:
 
 
 def given(run: Run) -> list[Vote]:
-    """All votes on a folder; a last line that a crash has torn is cut off."""
-    path = run.folder / f"{FILE}.jsonl"
-    with on_disk(path):
-        if path.exists():
-            os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+    """All votes on a folder."""
     return [*run.rows(FILE)]
 
 
