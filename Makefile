@@ -14,10 +14,10 @@ test: .venv/installed-test
 
 bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
-	$(BIN)/python -m experiments.benchmark_env
-	$(BIN)/python -m experiments.benchmark_decoding
-	$(BIN)/python -m experiments.benchmark_training
-	$(BIN)/python -m experiments.benchmark_buffer
+	$(BIN)/python -m experiments.benchmarks.env
+	$(BIN)/python -m experiments.benchmarks.decoding
+	$(BIN)/python -m experiments.benchmarks.training
+	$(BIN)/python -m experiments.benchmarks.buffer
 
 # Editable, so that only a change of the dependencies installs again.
 .venv/installed: pyproject.toml | .venv

@@ -1,18 +1,15 @@
 """What a player is: the contracts of creators, solvers and policies."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy, deepcopy
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 
+from eva_env.game import Game
 from eva_env.types import Floats, Proposal, Round, Task
-
-if TYPE_CHECKING:
-    from agents.play import Replay
 
 Logs = Mapping[str, float]
 Grid = dict[str, tuple[float, ...]]
@@ -36,14 +33,14 @@ class Creator(ABC):
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """At most n prompts of the task with logits, for the coming round."""
 
-    def meet(self, solver: "Solver") -> None:  # noqa: B027 - most need not
+    def on_start(self, solver: "Solver") -> None:  # noqa: B027 - most need not
         """Know the solver before it has learned; called when play begins, or goes on."""
 
-    def teaches(self, round: Round) -> bool:
+    def should_train_solver(self, round: Round) -> bool:
         """Whether the solver may learn from a round that this creator has proposed."""
         return True
 
-    def watch(self, round: Round, replay: "Replay", rng: np.random.Generator) -> Round:
+    def observe_round(self, round: Round, replay: "Replay", rng: np.random.Generator) -> Round:
         """What ``learn`` is to read: the round as it was played, or played once more.
 
         Called when the solver has learned; ``replay`` lets the same prompts be answered anew.
@@ -51,7 +48,7 @@ class Creator(ABC):
         return round
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
-        """Read a finished round, as ``watch`` gave it; returns numbers worth logging."""
+        """Read a finished round, as ``observe_round`` gave it; returns numbers worth logging."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -113,60 +110,54 @@ class Solver(ABC):
         """Continue from ``state_dict()``."""
 
 
-class Policy(Protocol):
-    """Everything between a solver and a model; strings or integers in, nats out."""
+@dataclass
+class Budget:
+    """What a run has spent; comparisons are made at equal budget."""
 
-    tokens: int
-    """Response tokens sampled so far."""
+    prompts: int = 0
+    responses: int = 0
+    tokens: int = 0
+    reward_calls: int = 0
+    gradient_steps: int = 0
 
-    def sample(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
-        """Draw n responses to each of B prompts, (B, n)."""
-        ...
+    def add(self, **spent: int) -> None:
+        """Meter what was spent, by name."""
+        for name, amount in spent.items():
+            setattr(self, name, getattr(self, name) + amount)
 
-    def greedy(self, prompts: Sequence[Any]) -> Any:
-        """The response of the most likely tokens to each of B prompts, (B, 1)."""
-        ...
 
-    def logprobs(self, prompts: Sequence[Any], responses: Sequence[Any]) -> torch.Tensor:
-        """Sum of the response's token log-probabilities, (P,) nats, differentiable."""
-        ...
+@dataclass
+class Replay:
+    """A round's prompts once more, on a fork of the game, for a creator that wants to look.
 
-    def token_logprobs(self, prompts: Sequence[Any], responses: Sequence[Any]) -> torch.Tensor:
-        """Log-probability of each response token, (P, longest) nats, 0 behind the end."""
-        ...
+    What it spends is metered; the game and its generator are left as they are.
+    """
 
-    def lengths(self, responses: Sequence[Any]) -> torch.Tensor:
-        """Tokens that ``logprobs`` sums over, (P,)."""
-        ...
+    drawn: Game
+    proposal: Proposal
+    solver: Solver
+    rng: np.random.Generator
+    budget: Budget
 
-    def prompt_lengths(self, prompts: Sequence[Any]) -> torch.Tensor:
-        """Tokens of the prompts as the model reads them, (P,)."""
-        ...
+    def __call__(self, solver: Solver | None = None) -> Round:
+        """The round as the solver, or another one, answers its prompts now."""
+        solver = self.solver if solver is None else solver
+        game = self.drawn.fork()
+        tokens, calls = solver.tokens, solver.reward_calls
+        responses = solver.respond(game.prompts, game.samples, self.rng)
+        round = replace(game.respond(responses), proposal=self.proposal)
+        self.budget.add(responses=round.rewards.size, reward_calls=round.rewards.size)
+        self.budget.add(tokens=solver.tokens - tokens, reward_calls=solver.reward_calls - calls)
+        return round
 
-    def features(self, prompts: Sequence[Any]) -> torch.Tensor:
-        """A fixed-size representation of each prompt, (P, d), without gradients."""
-        ...
+    def train(self, solver: Solver, round: Round) -> Logs:
+        """Let another solver learn from a round; returns what it reports."""
+        tokens, calls = solver.tokens, solver.reward_calls
+        logs = solver.learn(round, self.rng)
+        self.budget.add(gradient_steps=int(logs.get("gradient_steps", 0)))
+        self.budget.add(tokens=solver.tokens - tokens, reward_calls=solver.reward_calls - calls)
+        return logs
 
-    def mixture(self, other: Self, weight: float) -> Self:
-        """A policy to sample from, proportional to own^(1 - weight) * other^weight by token."""
-        ...
-
-    def parameters(self) -> Iterable[torch.nn.Parameter]:
-        """Yield what an optimiser may change."""
-        ...
-
-    def frozen(self) -> Self:
-        """An independent copy without gradients, for use as reference."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """The parameters, by name."""
-        ...
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> Any:
-        """Take over the parameters of ``state_dict()``."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write a checkpoint that the policy's ``load`` reads."""
-        ...
+    def logprobs(self, round: Round) -> Floats:
+        """Mean log-probability per token of the round's responses now, (B, n) nats."""
+        return self.solver.logprobs(round)

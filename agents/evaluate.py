@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from agents.base import Policy, Solver
-from eva_env.solving.bootstrap import resampled
-from eva_env.solving.win_rates import Answers, wins
+from agents.base import Solver
+from agents.policies.base import Policy
+from eva_env.statistics.bootstrap import resampled
+from eva_env.statistics.win_rates import Answers, wins
 from eva_env.types import Floats, RewardModel
 
 

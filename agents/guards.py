@@ -1,18 +1,15 @@
 """Guards: what every published prompt must satisfy, whichever creator proposes it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from agents.admission import REDRAWS, Admission, Contamination, spread_topics
-from agents.base import Creator, Logs, Solver
-from agents.evolve import Lineage
-from agents.near_duplicates import NearDuplicates
-from agents.play import Replay
-from eva_env.draw import softmax
-from eva_env.types import Proposal, Round, Task
+from agents.evolution.evolve import Lineage
+from agents.evolution.near_duplicates import NearDuplicates
+from eva_env.types import Floats, Ints, Task
 
 
 @dataclass(frozen=True)
@@ -56,11 +53,6 @@ class Guards:
         if not self.topic_entropy >= 0:
             raise ValueError(f"topic_entropy must not be negative, got {self.topic_entropy}")
 
-    def around(self, creator: Creator) -> Creator:
-        """The creator behind the guards; as it is if all of them are off."""
-        off = Guards(shingle=self.shingle, ngram=self.ngram)
-        return creator if self == off else Guarded(creator, self)
-
     def check(self, prompts: Iterable[Any]) -> None:
         """Raise ValueError if a guard that is on has no meaning for such prompts."""
         names = [name for name in ("near_duplicates", "max_length") if getattr(self, name)]
@@ -77,113 +69,120 @@ class Guards:
         return NearDuplicates(self.near_duplicates, self.shingle)
 
 
-@dataclass
-class Guarded(Creator):
-    """A creator whose proposals pass guards before they are published.
+REDRAWS = 8
+"""How many times as many human prompts as are to be replaced may be drawn for that."""
 
-    What they keep out is replaced by human prompts of the task, which have no parent and take
-    over the logit of the slot; the creator is not asked a second time, since asking changes
-    it. A slot that no prompt is found for is dropped, and ValueError raised if all are. The
-    logs count what was replaced by guard. Prompts that are integers have no length and no near
-    twins (ValueError if asked for), and are decontaminated as a whole.
+
+class Contamination:
+    """Whether a prompt is one of the task's evaluation suites, or shares its n-grams.
+
+    Args:
+        task: whose suites are to stay unseen.
+        share: of a text's n-grams, in (0, 1], that makes it contaminated.
+        ngram: n, in words; a text of fewer is contaminated only where it is in a suite.
     """
 
-    creator: Creator
-    """Who proposes."""
+    def __init__(self, task: Task, share: float, ngram: int) -> None:
+        self.share, self.ngram = share, ngram
+        self.prompts = {prompt for suite in task.suites.values() for prompt in suite}
+        self.ngrams = {run for prompt in self.prompts for run in self._runs(prompt)}
 
-    guards: Guards
-    """What is kept out."""
+    def __contains__(self, prompt: Hashable) -> bool:
+        runs = self._runs(prompt)
+        seen = sum(run in self.ngrams for run in runs)
+        return prompt in self.prompts or (bool(runs) and seen >= self.share * len(runs))
 
-    def __post_init__(self) -> None:
-        self.published: dict[Any, None] = {}
-        self.past = self.guards.index()
-        self.counts: dict[str, float] = {}
-        self._suites: tuple[Task | None, Contamination | Collection[Any]] = (None, ())
-
-    def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
-        """Publish what the creator proposes, with human prompts for what is kept out."""
-        proposal = self.creator.propose(task, n, rng)
-        self.guards.check(proposal.prompts)
-        admission = Admission(self.guards, self._contaminated(task), self.published, self.past)
-        slots = _lineages(proposal)
-        missing = [i for i, one in enumerate(slots) if not admission.admits(one.prompt)]
-        replaced, asked = dict(admission.rejected), REDRAWS * len(missing)
-        while missing and asked > 0:
-            asked -= len(missing)
-            for prompt in task.seed(len(missing), rng):
-                if admission.admits(prompt):
-                    slots[missing.pop(0)] = Lineage(prompt)
-        kept = np.setdiff1d(np.arange(len(slots)), missing)
-        if not len(kept):
-            raise ValueError(
-                f"no prompt of the proposal, nor any human one, gets past the guards, which "
-                f"kept out {dict(admission.rejected)}; loosen them"
-            )
-        logits = np.asarray(proposal.logits)[kept]
-        slots = [slots[i] for i in kept]
-        self.counts = {f"guard_{name}": float(count) for name, count in replaced.items()}
-        self.counts["guard_dropped"] = float(len(missing))
-        floor = self.guards.topic_entropy
-        if floor:
-            entropy, swapped = spread_topics(
-                task, slots, softmax(logits), floor, admission, rng
-            )
-            self.counts |= {"topic_entropy": entropy, "guard_topic_entropy": float(swapped)}
-        self._remember([one.prompt for one in slots])
-        prompts, parents, operators = zip(*slots, strict=True)
-        return Proposal(prompts, logits, parents, operators)
-
-    def meet(self, solver: Solver) -> None:
-        """Let the creator know the solver."""
-        self.creator.meet(solver)
-
-    def teaches(self, round: Round) -> bool:
-        """Whether the creator says so."""
-        return self.creator.teaches(round)
-
-    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
-        """What the creator wants to look at."""
-        return self.creator.watch(round, replay, rng)
-
-    def learn(self, round: Round, rng: np.random.Generator) -> Logs:
-        """Let the creator learn; its logs, and how many prompts each guard replaced."""
-        return {**self.creator.learn(round, rng), **self.counts}
-
-    def state_dict(self) -> dict[str, Any]:
-        """The creator's state, and the prompts published so far."""
-        return {
-            "creator": self.creator.state_dict(),
-            "published": list(self.published),
-            "counts": dict(self.counts),
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from ``state_dict()``."""
-        self.creator.load_state_dict(state["creator"])
-        self.published, self.past = {}, self.guards.index()
-        self._remember(state["published"])
-        self.counts = dict(state["counts"])
-
-    def _remember(self, prompts: Collection[Any]) -> None:
-        """Note what is published, in so far as a guard will want to know."""
-        if self.guards.deduplicate != "history" and self.past is None:
-            return
-        for prompt in prompts:
-            if self.past is not None and prompt not in self.published:
-                self.past.add(prompt)
-            self.published[prompt] = None
-
-    def _contaminated(self, task: Task) -> Contamination | Collection[Any]:
-        """What must not be shown of the task's suites; read off once."""
-        share = self.guards.decontaminate
-        if share is not None and self._suites[0] is not task:
-            self._suites = task, Contamination(task, share, self.guards.ngram)
-        return self._suites[1]
+    def _runs(self, prompt: Any) -> list[tuple[str, ...]]:
+        words = prompt.lower().split() if isinstance(prompt, str) else []
+        starts = range(len(words) - self.ngram + 1)
+        return [tuple(words[start : start + self.ngram]) for start in starts]
 
 
-def _lineages(proposal: Proposal) -> list[Lineage]:
-    """Prompts with parent and operator, both None where the proposal has no genealogy."""
-    if not len(proposal.parents):
-        return [Lineage(prompt) for prompt in proposal.prompts]
-    rows = zip(proposal.prompts, proposal.parents, proposal.operators, strict=True)
-    return [Lineage(*row) for row in rows]
+class Admission:
+    """The guards at work on one proposal; ``rejected`` counts by guard.
+
+    Args:
+        guards: what is kept out.
+        contaminated: prompts that no creator may show.
+        published: prompts of earlier proposals.
+        past: the same, indexed by likeness; None where near-duplicates may pass.
+    """
+
+    def __init__(
+        self,
+        guards: Guards,
+        contaminated: Contamination | Collection[Any],
+        published: Collection[Any],
+        past: NearDuplicates | None,
+    ) -> None:
+        self.guards, self.contaminated = guards, contaminated
+        self.published, self.past = published, past
+        self.taken: set[Any] = set()
+        self.near = guards.index()
+        self.rejected: Counter[str] = Counter()
+
+    def reason(self, prompt: Any) -> str | None:
+        """The guard that turns the prompt away, or None."""
+        guards = self.guards
+        if guards.max_length is not None and len(prompt) > guards.max_length:
+            return "max_length"
+        if prompt in self.contaminated:
+            return "decontaminate"
+        if guards.deduplicate != "off" and prompt in self.taken:
+            return "deduplicate"
+        if guards.deduplicate == "history" and prompt in self.published:
+            return "deduplicate"
+        if any(index and index.find(prompt) is not None for index in (self.near, self.past)):
+            return "near_duplicates"
+        return None
+
+    def admits(self, prompt: Any) -> bool:
+        """Whether the prompt may be published, in which case it now counts as such."""
+        reason = self.reason(prompt)
+        if reason is None:
+            self.take(prompt)
+        else:
+            self.rejected[reason] += 1
+        return reason is None
+
+    def take(self, prompt: Any) -> None:
+        """Count the prompt among those of the proposal."""
+        self.taken.add(prompt)
+        if self.near is not None:
+            self.near.add(prompt)
+
+
+def spread_topics(
+    task: Task,
+    slots: list[Lineage],
+    shares: Floats,
+    floor: float,
+    admission: Admission,
+    rng: np.random.Generator,
+) -> tuple[float, int]:
+    """Replace prompts of the most probable topic in ``slots`` until the entropy is at a floor.
+
+    ``shares`` (N,) are the probabilities of the slots. Returns the entropy of topics, in nats,
+    and how many were replaced. It may stay below the floor: only swaps that raise it are made.
+    """
+    codes: dict[str, int] = {}
+    topics = np.array([codes.setdefault(task.topic(one.prompt), len(codes)) for one in slots])
+    entropy, swapped = _entropy(topics, shares), 0
+    for _ in range(REDRAWS):
+        for prompt in task.seed(len(slots), rng) if entropy < floor else ():
+            crowded = np.bincount(topics, shares).argmax()
+            slot = np.flatnonzero(topics == crowded)[-1]
+            trial = topics.copy()
+            trial[slot] = codes.setdefault(task.topic(prompt), len(codes))
+            raised = _entropy(trial, shares)
+            if entropy < min(floor, raised) and admission.reason(prompt) is None:
+                admission.take(prompt)
+                slots[slot], topics, entropy = Lineage(prompt), trial, raised
+                swapped += 1
+    return entropy, swapped
+
+
+def _entropy(topics: Ints, shares: Floats) -> float:
+    mass = np.bincount(topics, shares)
+    mass = mass[mass > 0]
+    return float(-(mass * np.log(mass)).sum())

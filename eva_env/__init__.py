@@ -5,8 +5,8 @@ Importing the package registers ``eva/Tabular-v0`` and ``eva/Text-v0`` with Pett
 ``eva/TextSolver-v0`` with Gymnasium.
 """
 
+from eva_env.envs.registration import register
 from eva_env.game import Game as Game
-from eva_env.registration import register
 from eva_env.signals import SIGNALS as SIGNALS
 from eva_env.types import CREATOR as CREATOR
 from eva_env.types import SOLVER as SOLVER

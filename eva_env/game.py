@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.draw import draw_iid as draw_iid
-from eva_env.draw import draw_without_replacement as draw_without_replacement
-from eva_env.draw import softmax as softmax
+from eva_env.distributions import draw_iid as draw_iid
+from eva_env.distributions import draw_without_replacement as draw_without_replacement
+from eva_env.distributions import softmax as softmax
 from eva_env.signals import SIGNALS, Signal
 from eva_env.types import (
     CREATOR,

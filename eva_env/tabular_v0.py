@@ -1,6 +1,6 @@
 """The tabular family by the conventional name of a PettingZoo env."""
 
-from eva_env.tabular.env import env as env
-from eva_env.tabular.env import parallel_env as parallel_env
-from eva_env.tabular.env import raw_env as raw_env
-from eva_env.tabular.env import raw_parallel_env as raw_parallel_env
+from eva_env.envs.tabular import env as env
+from eva_env.envs.tabular import parallel_env as parallel_env
+from eva_env.envs.tabular import raw_env as raw_env
+from eva_env.envs.tabular import raw_parallel_env as raw_parallel_env

@@ -166,7 +166,7 @@ def check_env(env: Any) -> None:
     """
     face = env.unwrapped
     for name in ("game", "task", "proposals", "creator_action", "solver_action", "fork"):
-        _require(hasattr(face, name), f"an env needs {name}; see eva_env.faces.Face")
+        _require(hasattr(face, name), f"an env needs {name}; see eva_env.envs.base.BaseEnv")
     _require(
         list(env.possible_agents) == [CREATOR, SOLVER],
         f"possible_agents must be [{CREATOR!r}, {SOLVER!r}], got {env.possible_agents}",

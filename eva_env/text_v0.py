@@ -1,6 +1,6 @@
 """The text family by the conventional name of a PettingZoo env."""
 
-from eva_env.text.env import env as env
-from eva_env.text.env import parallel_env as parallel_env
-from eva_env.text.env import raw_env as raw_env
-from eva_env.text.env import raw_parallel_env as raw_parallel_env
+from eva_env.envs.text import env as env
+from eva_env.envs.text import parallel_env as parallel_env
+from eva_env.envs.text import raw_env as raw_env
+from eva_env.envs.text import raw_parallel_env as raw_parallel_env

@@ -38,7 +38,7 @@ def parse(options: type[Options], args: list[str], command: str) -> Options:
     """A command's options as an object; values that its class rejects are a UserError."""
     import tyro
 
-    from experiments.errors import UserError
+    from experiments.run.errors import UserError
 
     config = (tyro.conf.CascadeSubcommandArgs,)
     try:
@@ -63,7 +63,7 @@ def hyphenated(args: list[str]) -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the mistakes that a user can mend end in one line and status 1."""
-    from experiments.errors import UserError
+    from experiments.run.errors import UserError
 
     command, *args = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if command in ("-h", "--help"):
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"eva: unknown command {command!r}; commands: {known}", file=sys.stderr)
         return 2
     try:
-        return importlib.import_module(f"experiments.{command}").main(args)
+        return importlib.import_module(f"experiments.commands.{command}").main(args)
     except UserError as error:
         print(f"eva {command}: {error}", file=sys.stderr)
         return 1

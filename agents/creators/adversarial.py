@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.base import Solver
+from agents.base import Replay, Solver
 from agents.creators.eva import Eva
 from agents.creators.evolving import Evolving
-from agents.play import Replay
-from agents.weights import Weighting, weigh, weighted
+from agents.evolution.selection import Weighting, weigh, weighted
 from eva_env.signals import counterfactual_regret
 from eva_env.types import Floats, Ints, Round, Task
 
@@ -49,14 +48,14 @@ class PAIRED(Evolving):
     """Of the antagonist's n answers, the best one counts (the paper), or their mean."""
 
     weighting: Weighting = "minmax"
-    """How regret becomes a weight: ``agents.weights.weigh``."""
+    """How regret becomes a weight: ``agents.evolution.selection.weigh``."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.antagonist: Solver | None = None
         self.pending: Mapping[str, Any] | None = None
 
-    def meet(self, solver: Solver) -> None:
+    def on_start(self, solver: Solver) -> None:
         """Take a twin of the solver for antagonist, or take up the saved one."""
         if self.antagonist is None:
             self.antagonist = solver.twin()
@@ -64,9 +63,9 @@ class PAIRED(Evolving):
                 self.antagonist.load_state_dict(deepcopy(self.pending))
                 self.pending = None
 
-    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
+    def observe_round(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
         """The round, with the regret against the antagonist as its signal."""
-        self.meet(replay.solver)
+        self.on_start(replay.solver)
         assert self.antagonist is not None
         other = replay(self.antagonist)
         replay.train(self.antagonist, other)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.play import Replay
+from agents.base import Replay
 from eva_env.signals import NEEDS_LOGPROBS, ROUND_SIGNALS, SIGNALS
 from eva_env.types import Floats, Round
 

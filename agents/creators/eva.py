@@ -5,11 +5,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.base import Logs
+from agents.base import Logs, Replay
 from agents.creators.estimate import check_signal, measure, with_logprobs
 from agents.creators.evolving import Evolving
-from agents.play import Replay
-from agents.weights import (
+from agents.evolution.selection import (
     Draw,
     Weighting,
     balance_topics,
@@ -18,7 +17,7 @@ from agents.weights import (
     weigh,
     weighted,
 )
-from eva_env.noise import NoiseEstimate, debias, estimate_noise
+from eva_env.debiasing import NoiseEstimate, debias, estimate_noise
 from eva_env.types import Floats, Ints, Proposal, Round, Task
 
 
@@ -31,7 +30,7 @@ class Eva(Evolving):
     what the game itself pays for the prompt (true regret where it knows it)."""
 
     weighting: Weighting = "proportional"
-    """How a signal becomes a weight: ``agents.weights.weigh``; the authors' code is minmax."""
+    """How a signal becomes a weight: ``agents.evolution.selection.weigh``; the authors' code is minmax."""
 
     tau: float = 1.0
     """Temperature of the softmax weighting, in units of the signal."""
@@ -52,7 +51,7 @@ class Eva(Evolving):
 
     noise: float | Literal["estimate"] | None = None
     """Standard deviation of the reward model's noise, in reward-model units, whose floor is
-    taken off the signal (``eva_env.noise.debias``); "estimate": by topic, from responses that
+    taken off the signal (``eva_env.debiasing.debias``); "estimate": by topic, from responses that
     the solver has given twice to a prompt."""
 
     def __post_init__(self) -> None:
@@ -71,7 +70,7 @@ class Eva(Evolving):
             self.topics = {prompt: task.topic(prompt) for prompt in proposal.prompts}
         return proposal
 
-    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
+    def observe_round(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
         """The round as played, or its prompts answered anew (``resample``)."""
         return with_logprobs(self.signal, replay() if self.resample else round, replay)
 

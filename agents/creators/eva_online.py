@@ -6,13 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.base import Creator, Logs
-from agents.buffer import PromptBuffer
+from agents.base import Creator, Logs, Replay
 from agents.creators.estimate import average, check_signal, measure, with_logprobs
 from agents.creators.human import human_prompts
-from agents.evolve import evolve, publish
-from agents.play import Replay
-from agents.weights import ROUNDING, Weighting, greedy, share, weigh, weighted
+from agents.evolution.buffer import PromptBuffer
+from agents.evolution.evolve import evolve, publish
+from agents.evolution.selection import ROUNDING, Weighting, greedy, share, weigh, weighted
 from eva_env.types import Ints, Proposal, Round, Task
 
 Phase = Literal["warm-up", "mix-up", "bootstrap"]
@@ -67,7 +66,7 @@ class EvaOnline(Creator):
     """Priority of a rewrite: its parent's signal, or the highest signal seen so far."""
 
     weighting: Weighting = "proportional"
-    """How priorities become weights: ``agents.weights.weigh``."""
+    """How priorities become weights: ``agents.evolution.selection.weigh``."""
 
     tau: float = 1.0
     """Temperature of the softmax weighting, in units of the signal."""
@@ -112,7 +111,7 @@ class EvaOnline(Creator):
         self.seen.update(one.prompt for one in batch)
         return publish(batch)
 
-    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
+    def observe_round(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
         """The round as played, with log-probabilities where the signal reads them."""
         return with_logprobs(self.signal, round, replay)
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from agents.base import THREES, Creator, Logs
 from agents.creators.estimate import average
 from agents.creators.human import human_prompts
-from agents.evolve import Lineage, evolve, publish
-from agents.operators import Kind, of_kind
-from agents.weights import share, weighted
+from agents.evolution.evolve import Lineage, evolve, publish
+from agents.evolution.operators import Kind, of_kind
+from agents.evolution.selection import share, weighted
 from eva_env.types import Floats, Ints, Proposal, Round, Task
 
 
@@ -123,7 +123,7 @@ class Evolving(Creator):
         )
 
     def branching(self, task: Task, rng: np.random.Generator) -> dict[str, Any]:
-        """Arguments ``branches`` and ``score`` of ``agents.evolve.evolve``; none here."""
+        """Arguments ``branches`` and ``score`` of ``agents.evolution.evolve.evolve``; none here."""
         return {}
 
     def preferences(self, task: Task) -> Mapping[str, float]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from agents.base import Creator
-from agents.evolve import Lineage, publish
+from agents.evolution.evolve import Lineage, publish
 from eva_env.types import Proposal, Task
 
 REDRAWS = 4

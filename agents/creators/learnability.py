@@ -9,10 +9,10 @@ from agents.base import Creator, Logs
 from agents.creators.estimate import average
 from agents.creators.human import human_prompts
 from agents.creators.selfplay import PASSING
-from agents.evolve import Lineage, publish
-from agents.weights import greedy, share
+from agents.evolution.evolve import Lineage, publish
+from agents.evolution.selection import greedy, share
+from eva_env.signals import learnability, pass_rate
 from eva_env.types import Proposal, Round, Task
-from eva_env.verifiable import learnability, pass_rate
 
 
 @dataclass
@@ -71,7 +71,7 @@ class SFL(Creator):
         taken = {one.prompt for one in kept}
         return publish(kept + human_prompts(task, n - len(kept), rng, taken, self.distribution))
 
-    def teaches(self, round: Round) -> bool:
+    def should_train_solver(self, round: Round) -> bool:
         """In training rounds."""
         return not self.scores_now
 

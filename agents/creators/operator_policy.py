@@ -6,14 +6,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.base import THREES, Creator, Logs
+from agents.base import THREES, Creator, Logs, Replay
 from agents.creators.estimate import average, check_signal, measure, with_logprobs
 from agents.creators.human import human_prompts
 from agents.creators.prompt_policy import spread
 from agents.creators.trained import kl_gradient, reinforce
-from agents.evolve import Lineage, mutate_all, publish
-from agents.play import Replay
-from eva_env.draw import softmax
+from agents.evolution.evolve import Lineage, mutate_all, publish
+from eva_env.distributions import softmax
 from eva_env.types import Floats, Proposal, Round, Task
 
 
@@ -110,7 +109,7 @@ class OperatorPolicy(Creator):
         """What is rewritten: the prompts that were answered last."""
         return self.answered
 
-    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
+    def observe_round(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
         """The round as played, with log-probabilities where the signal reads them."""
         return with_logprobs(self.signal, round, replay)
 

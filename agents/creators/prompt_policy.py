@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from agents.base import THREES, Creator, Logs
+from agents.base import THREES, Creator, Logs, Replay
 from agents.creators.estimate import average, check_signal, measure, plain, with_logprobs
-from agents.evolve import Lineage, evolve
-from agents.play import Replay
-from agents.weights import weighted
-from eva_env.draw import softmax
+from agents.evolution.evolve import Lineage, evolve
+from agents.evolution.selection import weighted
+from eva_env.distributions import softmax
 from eva_env.types import Floats, Ints, Proposal, Round, Task
 
 
@@ -70,7 +69,7 @@ class PromptPolicy(Creator):
         """The policy, (K,) probabilities over the pool."""
         return softmax(self.logits)
 
-    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
+    def observe_round(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
         """The round as played, with log-probabilities where the signal reads them."""
         return with_logprobs(self.signal, round, replay)
 

@@ -11,13 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import rankdata
 
-from agents.base import THREES, Creator, Logs
-from agents.buffer import PromptBuffer
+from agents.base import THREES, Creator, Logs, Replay
 from agents.creators.estimate import average, check_signal, measure, with_logprobs
 from agents.creators.human import human_prompts
-from agents.evolve import Lineage, evolve, publish
-from agents.play import Replay
-from agents.weights import greedy, mix_staleness, share, weighted
+from agents.evolution.buffer import PromptBuffer
+from agents.evolution.evolve import Lineage, evolve, publish
+from agents.evolution.selection import greedy, mix_staleness, share, weighted
 from eva_env.types import Floats, Proposal, Round, Task
 
 Kind = Literal["new", "replay", "edit"]
@@ -80,7 +79,7 @@ class PLR(Creator):
         self.kind = "new"
         return self._publish(human_prompts(task, n, rng, distribution=self.distribution))
 
-    def watch(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
+    def observe_round(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
         """The round as played, with log-probabilities where the signal reads them."""
         return with_logprobs(self.signal, round, replay)
 
@@ -135,7 +134,7 @@ class RobustPLR(PLR):
     follows the buffer's distribution; they cost responses all the same.
     """
 
-    def teaches(self, round: Round) -> bool:
+    def should_train_solver(self, round: Round) -> bool:
         """In replay rounds."""
         return self.kind == "replay"
 

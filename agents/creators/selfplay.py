@@ -9,10 +9,10 @@ import numpy as np
 from agents.base import Logs
 from agents.creators.evolving import Evolving
 from agents.creators.operator_policy import OperatorPolicy
-from agents.creators.similarity import cluster_shares
-from agents.weights import weigh, weighted
+from agents.evolution.selection import weigh, weighted
+from agents.evolution.similarity import cluster_shares
+from eva_env.signals import pass_rate, proposer_learnability
 from eva_env.types import Floats, Ints, Round, Task
-from eva_env.verifiable import pass_rate, proposer_learnability
 
 PASSING = 0.9
 """A response passes from this reward on: what verifiers give a right answer, or nearly so."""

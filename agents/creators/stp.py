@@ -9,10 +9,10 @@ from agents.base import Creator, Logs
 from agents.creators.estimate import average, plain
 from agents.creators.human import human_prompts
 from agents.creators.selfplay import PASSING
-from agents.creators.similarity import similarities
-from agents.evolve import Lineage, evolve, publish
+from agents.evolution.evolve import Lineage, evolve, publish
+from agents.evolution.similarity import similarities
+from eva_env.signals import pass_rate
 from eva_env.types import Floats, Proposal, Round, Task
-from eva_env.verifiable import pass_rate
 
 
 @dataclass

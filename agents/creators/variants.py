@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from agents.creators.eva import Eva
-from agents.operators import complexity
+from agents.evolution.operators import complexity
 from eva_env.types import Task
 
 FIXED = {name: factors for name, factors in Eva.grid.items() if name != "depth"}
@@ -62,7 +62,7 @@ class TreeBestOfN(Eva):
 
     Each step rewrites the tip by ``branches`` operators drawn alike and keeps the best rewrite,
     by ``complexity`` of the task or by a language model's judgement
-    (``agents.rewriter.RewrittenTask``); the others are thrown away.
+    (``agents.evolution.lm_operators.RewrittenTask``); the others are thrown away.
     """
 
     branches: int = 4

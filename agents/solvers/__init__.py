@@ -5,16 +5,9 @@ A method is a frozen dataclass of settings that bears its paper's name. Adding o
 the command line and the contract tests. Unregistered methods play all the same.
 """
 
-from agents.solvers.anchored import DPO as DPO
-from agents.solvers.anchored import IPO as IPO
-from agents.solvers.anchored import RPO as RPO
-from agents.solvers.anchored import SGPO as SGPO
-from agents.solvers.anchored import SPPO as SPPO
-from agents.solvers.anchored import Hinge as Hinge
-from agents.solvers.anchored import RobustDPO as RobustDPO
+from agents.solvers.base import GradientMethod as GradientMethod
 from agents.solvers.base import Method as Method
 from agents.solvers.base import PolicySolver as PolicySolver
-from agents.solvers.base import Trained as Trained
 from agents.solvers.grpo import DAPO as DAPO
 from agents.solvers.grpo import GRPO as GRPO
 from agents.solvers.grpo import GSPO as GSPO
@@ -22,13 +15,20 @@ from agents.solvers.grpo import DrGRPO as DrGRPO
 from agents.solvers.inference import BestOfN as BestOfN
 from agents.solvers.inference import Fixed as Fixed
 from agents.solvers.nash import NashMD as NashMD
-from agents.solvers.offline import Anchored as Anchored
 from agents.solvers.offline import Offline as Offline
+from agents.solvers.offline import ReferenceBased as ReferenceBased
 from agents.solvers.online import RLOO as RLOO
 from agents.solvers.online import Online as Online
 from agents.solvers.online_pairs import OAIF as OAIF
 from agents.solvers.online_pairs import XPO as XPO
 from agents.solvers.ppo import PPO as PPO
+from agents.solvers.reference_based import DPO as DPO
+from agents.solvers.reference_based import IPO as IPO
+from agents.solvers.reference_based import RPO as RPO
+from agents.solvers.reference_based import SGPO as SGPO
+from agents.solvers.reference_based import SPPO as SPPO
+from agents.solvers.reference_based import Hinge as Hinge
+from agents.solvers.reference_based import RobustDPO as RobustDPO
 from agents.solvers.reference_free import CPO as CPO
 from agents.solvers.reference_free import ORPO as ORPO
 from agents.solvers.reference_free import RePO as RePO

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.base import Grid, Logs, Policy, Solver
-from agents.batches import token_logprobs
-from agents.optimise import Training
+from agents.base import Grid, Logs, Solver
+from agents.policies.base import Policy
+from agents.policies.batches import token_logprobs
+from agents.solvers.optimise import OptimizerSettings
 from eva_env.types import Floats, RewardModel, Round
 
 Improve = Callable[[Sequence[Any], Sequence[Any], np.random.Generator], Sequence[Any]]
@@ -93,7 +94,7 @@ class PolicySolver(Solver):
         self.policy.tokens = state["tokens"]
         self.optimizer = None
         if state["optimizer"] is not None:
-            assert isinstance(self.method, Training)
+            assert isinstance(self.method, OptimizerSettings)
             optimizer = self.method.optimizer(self.policy)
             optimizer.load_state_dict(state["optimizer"])
             self.optimizer = optimizer
@@ -140,7 +141,7 @@ class Method(ABC):
 
 
 @dataclass(frozen=True)
-class Trained(Training, Method):
+class GradientMethod(OptimizerSettings, Method):
     """A method that takes gradient steps, with the settings that these share."""
 
     grid = {"lr": (0.25, 0.5, 1.0, 2.0, 4.0)}

@@ -6,11 +6,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from agents.base import THREES, Policy
+from agents.base import THREES
 from agents.losses import advantages as weigh
 from agents.losses import samples as losses
 from agents.losses.samples import Samples
-from agents.solvers.base import PolicySolver, Trained
+from agents.policies.base import Policy
+from agents.solvers.base import GradientMethod, PolicySolver
 from agents.solvers.online import Online
 from eva_env.types import Floats, Round
 
@@ -75,7 +76,7 @@ class DrGRPO(GroupRelative):
     penalty the fixed point is pi = reference / (1 - (n - 1) / n (r - V) / beta).
     """
 
-    grid = Trained.grid | {"clip": THREES}
+    grid = GradientMethod.grid | {"clip": THREES}
 
     beta: float = 0.0
     """Weight of the KL penalty in the loss, in reward units per nat; the paper has none."""
@@ -102,7 +103,7 @@ class DrGRPO(GroupRelative):
 class ClipHigher(GRPO):
     """What DAPO and GSPO share: bounds of the ratio that differ, and no KL penalty."""
 
-    grid = Trained.grid | {"clip_high": THREES}
+    grid = GradientMethod.grid | {"clip_high": THREES}
 
     beta: float = 0.0
     """Weight of the KL penalty in the loss, in reward units per nat; the paper has none."""

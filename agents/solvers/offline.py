@@ -13,9 +13,9 @@ from torch import Tensor
 from agents.base import Logs
 from agents.losses.pairs import Pairs
 from agents.losses.robust import worst_case
-from agents.optimise import Loss, optimise
-from agents.solvers.base import PolicySolver, Trained
-from agents.solvers.lookup import Lookup
+from agents.solvers.base import GradientMethod, PolicySolver
+from agents.solvers.optimise import Loss, optimise
+from agents.solvers.pair_logprobs import Lookup
 from agents.solvers.pairs import BUILDERS, Builder, Preferences, build, win_rates
 from eva_env.types import Floats, Ints, Round
 
@@ -24,11 +24,11 @@ Baseline = Callable[[Ints], Tensor]
 
 
 @dataclass(frozen=True)
-class Offline(Trained):
+class Offline(GradientMethod):
     """What the methods on pairs share: build pairs, look up the reference once, minimise.
 
     Offline, as in eva: the round's pairs are trained on for some epochs with a fresh optimiser.
-    A child has a ``loss`` of its own; only an ``Anchored`` one asks a reference model.
+    A child has a ``loss`` of its own; only an ``ReferenceBased`` one asks a reference model.
 
     Where a child says "tuned roughly", its defaults were the best of three learning rates by
     three values of a knob after one round of ``Fresh`` on wordlist (512 prompts, gold reward),
@@ -167,7 +167,7 @@ class Offline(Trained):
 
 
 @dataclass(frozen=True)
-class Anchored(Offline):
+class ReferenceBased(Offline):
     """What the methods share whose loss is in log-ratios to a reference model."""
 
     reference: Literal["round", "initial"] = "round"

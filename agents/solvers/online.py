@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.base import THREES, Logs, Policy
-from agents.batches import answered_lengths
+from agents.base import THREES, Logs
 from agents.losses import samples as losses
 from agents.losses.advantages import rloo_advantages
 from agents.losses.samples import Samples
-from agents.optimise import Loss, optimise
-from agents.solvers.base import PolicySolver, Trained
+from agents.policies.base import Policy
+from agents.policies.batches import answered_lengths
+from agents.solvers.base import GradientMethod, PolicySolver
+from agents.solvers.optimise import Loss, optimise
 from eva_env.types import Floats, Ints, Round
 
 ZERO = 1e-12
@@ -24,7 +25,7 @@ ZERO = 1e-12
 
 
 @dataclass(frozen=True)
-class Online(Trained):
+class Online(GradientMethod):
     """What the methods on samples share: advantages, ratios to the sampler, one pass.
 
     An update holds whole groups, a group being the n responses to a prompt, and the optimiser
@@ -35,7 +36,7 @@ class Online(Trained):
     softmax table wants some 0.05.
     """
 
-    grid = Trained.grid | {"beta": THREES}
+    grid = GradientMethod.grid | {"beta": THREES}
 
     lr: float = 1e-3
     """Learning rate of AdamW."""

@@ -13,17 +13,17 @@ from torch import Tensor
 from agents.base import THREES, Logs
 from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
-from agents.optimise import Loss, optimise
-from agents.solvers.base import PolicySolver, Trained
-from agents.solvers.lookup import Lookup
+from agents.solvers.base import GradientMethod, PolicySolver
 from agents.solvers.online import beside, borrowed
+from agents.solvers.optimise import Loss, optimise
+from agents.solvers.pair_logprobs import Lookup
 from agents.solvers.pairs import Columns, Preferences, best_worst, win_rates
 from eva_env.rewards.pairwise import sigmoid
 from eva_env.types import Floats, Ints, Round
 
 
 @dataclass(frozen=True)
-class OnlinePairs(Trained):
+class OnlinePairs(GradientMethod):
     """What OAIF and XPO share: a round's pairs are seen once, and the optimiser lives on.
 
     The reference is the model that the run started from. Pairs of equal reward are dropped.
@@ -31,7 +31,7 @@ class OnlinePairs(Trained):
     human prompts.
     """
 
-    grid = Trained.grid | {"beta": THREES}
+    grid = GradientMethod.grid | {"beta": THREES}
 
     lr: float = 1e-3
     """Learning rate of AdamW."""

@@ -8,14 +8,14 @@ from agents.base import THREES
 from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
 from agents.solvers.base import PolicySolver
-from agents.solvers.lookup import Lookup
-from agents.solvers.offline import Anchored, Baseline
+from agents.solvers.offline import Baseline, ReferenceBased
+from agents.solvers.pair_logprobs import Lookup
 from agents.solvers.pairs import Preferences
 from eva_env.types import Ints
 
 
 @dataclass(frozen=True)
-class KTO(Anchored):
+class KTO(ReferenceBased):
     """Kahneman-Tversky optimisation; Ethayarajh et al. 2024 (arXiv 2402.01306).
 
     The reference point z is an estimate of the KL to the reference, made before every update
@@ -23,7 +23,7 @@ class KTO(Anchored):
     Tuned roughly: lr, ``beta``.
     """
 
-    grid = Anchored.grid | {"beta": THREES}
+    grid = ReferenceBased.grid | {"beta": THREES}
 
     beta: float = 1.0
     """Scale of the log-ratios, per nat."""

@@ -11,7 +11,7 @@ one population, ties, epsilon) are those of OpenSpiel's ``egt.alpharank``.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eva_env.solving.cells import bimatrix, complete, square, widen
+from eva_env.solving.matrices import bimatrix, complete, square, widen
 from eva_env.types import Floats
 
 

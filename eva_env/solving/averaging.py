@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eva_env.solving.cells import bimatrix, complete, square, widen
+from eva_env.solving.matrices import bimatrix, complete, square, widen
 from eva_env.solving.max_entropy import max_entropy_nash
 from eva_env.types import Floats
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eva_env.solving.cells import Equilibrium, checked, complete, widen
+from eva_env.solving.matrices import Equilibrium, checked, complete, widen
 from eva_env.solving.zero_sum import nash
 from eva_env.types import Floats
 

@@ -8,8 +8,8 @@ have converged. Without draws: the same matrix gives the same bytes.
 
 import numpy as np
 
-from eva_env.draw import softmax
-from eva_env.solving.cells import Equilibrium, on_complete
+from eva_env.distributions import softmax
+from eva_env.solving.matrices import Equilibrium, on_complete
 from eva_env.types import Floats
 
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.linalg import null_space
 from scipy.optimize import linprog, nnls
 
-from eva_env.solving.cells import Equilibrium, on_complete
+from eva_env.solving.matrices import Equilibrium, on_complete
 from eva_env.solving.zero_sum import nash, normalised
 from eva_env.types import Floats, Ints
 

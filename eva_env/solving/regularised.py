@@ -11,9 +11,8 @@ from dataclasses import InitVar, dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eva_env.draw import softmax
-from eva_env.solving.cells import Equilibrium, checked, complete, narrow, widen
-from eva_env.tabular.exact import gibbs, kl
+from eva_env.distributions import gibbs, kl, softmax
+from eva_env.solving.matrices import Equilibrium, checked, complete, narrow, widen
 from eva_env.types import Floats, Ints
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
-from eva_env.draw import softmax
-from eva_env.solving.cells import bimatrix, complete, narrow, square, widen
+from eva_env.distributions import softmax
+from eva_env.solving.matrices import bimatrix, complete, narrow, square, widen
 from eva_env.types import Floats, Ints
 
 Pair = tuple[Floats, Floats]

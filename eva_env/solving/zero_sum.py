@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog
 
-from eva_env.solving.cells import Equilibrium as Equilibrium
-from eva_env.solving.cells import bimatrix, narrow, on_complete
+from eva_env.solving.matrices import Equilibrium as Equilibrium
+from eva_env.solving.matrices import bimatrix, narrow, on_complete
 from eva_env.types import Floats
 
 PRECISION = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}

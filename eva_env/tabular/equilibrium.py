@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from eva_env.draw import softmax
+from eva_env.distributions import softmax
 from eva_env.solving.zero_sum import nash
 from eva_env.tabular import low_rank
 from eva_env.tabular.regret_game import RegretGame

@@ -14,9 +14,9 @@ from math import comb, factorial, prod
 
 import numpy as np
 
-from eva_env.signals import SIGNALS, Signal
+from eva_env.distributions import kl, temperature
+from eva_env.signals import PASS_RATE_SIGNALS, SIGNALS, Signal, pass_rate
 from eva_env.types import Floats, Ints
-from eva_env.verifiable import PASS_RATE_SIGNALS, pass_rate
 
 MAX_OUTCOMES = 200_000
 """Most multisets of n responses that ``expected_signal`` enumerates for a prompt."""
@@ -27,37 +27,18 @@ def value(policy: Floats, rewards: Floats) -> Floats:
     return (policy * rewards).sum(-1)
 
 
-def kl(policy: Floats, reference: Floats) -> Floats:
-    """KL(pi || reference) in nats; inf where pi has mass that the reference has not."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(policy > 0, np.log(policy) - np.log(reference), 0.0)
-    return (np.where(policy > 0, policy, 0.0) * ratio).sum(-1)
-
-
 def regularised_value(
     policy: Floats, rewards: Floats, reference: Floats, beta: float
 ) -> Floats:
     """V_beta = V - beta KL(pi || reference)."""
-    return value(policy, rewards) - _temperature(beta) * kl(policy, reference)
-
-
-def optimal_policy(rewards: Floats, reference: Floats, beta: float) -> Floats:
-    """pi*_beta, proportional to reference exp(r / beta), (K, M).
-
-    Its limit at beta = 0: the reference on the best of the responses that it can give.
-    """
-    top = np.where(reference > 0, rewards, -np.inf).max(-1, keepdims=True)
-    gap = np.where(reference > 0, rewards - top, -np.inf)
-    tilt = np.exp(gap / beta) if _temperature(beta) else (gap == 0).astype(np.float64)
-    weights = reference * tilt
-    return weights / weights.sum(-1, keepdims=True)
+    return value(policy, rewards) - temperature(beta) * kl(policy, reference)
 
 
 def optimal_value(
     rewards: Floats, reference: Floats | None = None, beta: float = 0.0
 ) -> Floats:
     """V*_beta = beta log sum_y reference exp(r / beta); max_y r at beta = 0."""
-    if not _temperature(beta):
+    if not temperature(beta):
         return rewards.max(-1)
     known = _required(reference, beta)
     top = np.where(known > 0, rewards, -np.inf).max(-1, keepdims=True)
@@ -127,15 +108,6 @@ def expected_signal(signal: str | Signal, policy: Floats, rewards: Floats, n: in
             return CLOSED_FORMS[signal](policy, rewards, n)
         signal = SIGNALS[signal]
     return _enumerate(signal, policy, rewards, n)
-
-
-def gibbs(scores: Floats, prior: Floats, alpha: float) -> Floats:
-    """Creator mu, (K,), proportional to prior exp(score / alpha).
-
-    The maximiser of mu . score - alpha KL(mu || prior), whose value is
-    ``optimal_value(scores, prior, alpha)``.
-    """
-    return optimal_policy(scores, prior, alpha)
 
 
 def _best(policy: Floats, rewards: Floats, n: int) -> Floats:
@@ -214,12 +186,6 @@ def _bounds(policy: Floats, rewards: Floats) -> tuple[Floats, Floats]:
 def _share(policy: Floats, mass: Floats) -> Floats:
     """Each response's share of the mass of those with its reward."""
     return np.divide(policy, mass, out=np.zeros_like(mass), where=mass > 0)
-
-
-def _temperature(beta: float) -> float:
-    if not 0 <= beta < np.inf:
-        raise ValueError(f"beta must be finite and not negative, got {beta}")
-    return beta
 
 
 def _required(reference: Floats | None, beta: float) -> Floats:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from eva_env.distributions import normal_cdf
 from eva_env.rewards.noise import stream
 from eva_env.types import Floats, Ints
 
@@ -90,11 +91,6 @@ def prompt_graph(
         targets = {name: tuple(np.flatnonzero(to).tolist()) for name, to in edges.items()}
         rows.append(targets)
     return tuple(rows)
-
-
-def normal_cdf(values: Floats) -> Floats:
-    """Phi, elementwise."""
-    return 0.5 * (1 + np.vectorize(math.erf)(values / math.sqrt(2)))
 
 
 def _equal(n: int, correlation: float) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from eva_env.draw import softmax
+from eva_env.distributions import softmax
 from eva_env.tabular.regret_game import LEAST, RegretGame
 from eva_env.types import Floats, Ints
 

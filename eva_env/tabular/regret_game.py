@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from eva_env import distributions
 from eva_env.tabular import exact
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Floats, Ints
@@ -117,7 +118,7 @@ class RegretGame:
         total = self._by_cell @ (creator[:, None] * self.rewards)
         mean = np.divide(total, mass[:, None], out=total, where=mass[:, None] > 0)
         first = self._by_cell.argmax(1)
-        return exact.optimal_policy(mean, self.reference[first], self.beta)[self.cells]
+        return distributions.optimal_policy(mean, self.reference[first], self.beta)[self.cells]
 
     @property
     def spread(self) -> float:

@@ -15,7 +15,7 @@ from agents.base import Creator
 from agents.creators import AnyCreator, Oracle
 from agents.solvers import AnyMethod, Method
 from experiments.cli import HUMP
-from experiments.errors import UserError
+from experiments.run.errors import UserError
 
 CEILING = "oracle"
 

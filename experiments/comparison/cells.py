@@ -13,18 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from agents.base import Policy, Solver
+from agents.base import Solver
 from agents.evaluate import answer
-from eva_env.draw import draw_iid, softmax
+from agents.policies.base import Policy
+from eva_env.distributions import draw_iid, softmax
 from eva_env.types import Proposal
-from experiments.config import describe
-from experiments.errors import UserError
-from experiments.genealogy import plain
-from experiments.judge import SEED
-from experiments.match import Match, Settings
-from experiments.records import Run
-from experiments.rungs import AnyTask, gold_reward
-from experiments.train import judge_of, restore, train
+from experiments.run.config import describe
+from experiments.run.errors import UserError
+from experiments.run.evaluation import SEED
+from experiments.run.match import Match, Settings
+from experiments.run.records import Run
+from experiments.run.rows import plain
+from experiments.run.setup import AnyTask, gold_reward
+from experiments.run.train import judge_of, restore, train
 
 Row = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments.comparison.caveats import trouble, tuning
 from experiments.comparison.wording import counted, interval, join, spread, value
-from experiments.seats.standings import agreed
+from experiments.human_play.standings import agreed
 
 Summary = Mapping[str, Any]
 Row = Mapping[str, Any]

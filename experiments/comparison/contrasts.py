@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.solving.intervals import holm, mean_interval, p_value
+from eva_env.statistics.intervals import holm, mean_interval, p_value
 from eva_env.types import Floats
 from experiments.comparison.arms import Arm
 from experiments.comparison.figures import known

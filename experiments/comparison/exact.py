@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from agents.policies.table import TablePolicy
 from agents.solvers import Method
-from agents.table import TablePolicy
 from eva_env.tabular.equilibrium import minimax_regret, nash_conv
 from eva_env.tabular.regret_game import RegretGame
 from eva_env.tabular.world import TabularWorld
@@ -15,7 +15,7 @@ from experiments.comparison.arms import Arm
 from experiments.comparison.figures import figure
 from experiments.comparison.measures import START
 from experiments.comparison.settings import Comparison
-from experiments.records import Run
+from experiments.run.records import Run
 
 Named = dict[str, Any]
 

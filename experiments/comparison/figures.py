@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eva_env.solving import intervals
+from eva_env.statistics import intervals
 from eva_env.types import Floats
 
 Draws = tuple[Floats, Floats]

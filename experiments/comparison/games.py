@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.solving import bootstrap, ratings
 from eva_env.solving.alpha_rank import alpha_rank
 from eva_env.solving.averaging import log_odds, nash_averaging
 from eva_env.solving.max_entropy import max_entropy_nash
 from eva_env.solving.replicator import trajectory
 from eva_env.solving.zero_sum import nash, nash_conv
+from eva_env.statistics import bootstrap, ratings
 from eva_env.types import Floats
 from experiments.comparison.figures import Figure, drawn_figure, known
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.solving.win_rates import Answers, win_matrix
+from eva_env.statistics.win_rates import Answers, win_matrix
 from eva_env.types import Floats
 from experiments.comparison.cells import ASKED, is_finished, place
-from experiments.judge import passed
-from experiments.records import Run
+from experiments.run.evaluation import passed
+from experiments.run.records import Run
 
 START = "start"
 """The player that has learned nothing."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.solving import power
-from eva_env.solving.intervals import variances
+from eva_env.statistics import power
+from eva_env.statistics.intervals import variances
 from eva_env.types import Floats
 from experiments.comparison.arms import CEILING, Arm
 from experiments.comparison.cells import Cell

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.solving.intervals import mean_interval
+from eva_env.statistics.intervals import mean_interval
 from eva_env.types import Floats
 from experiments.comparison.figures import figure, nested
 

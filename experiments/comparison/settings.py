@@ -7,16 +7,16 @@ from typing import Any, Literal
 import numpy as np
 
 from agents.creators import Oracle
-from agents.decoding import Sampling
 from agents.guards import Guards
+from agents.policies.decoding import Sampling
 from eva_env.rewards import AnyRewardModel, Plain
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
-from experiments.alarms import Alarms
 from experiments.comparison.arms import Arm, pair
-from experiments.errors import UserError
-from experiments.match import Settings, check
-from experiments.rungs import AnyTask, load_policy
+from experiments.run.alarms import Alarms
+from experiments.run.errors import UserError
+from experiments.run.match import Settings, check
+from experiments.run.setup import AnyTask, load_policy
 
 EVOLVE = ("fresh", "uniform-evolve:old_from=history", "eva:old_from=history,resample=False")
 """Human prompts, rewrites, and rewrites of what is informative, which differ in that alone."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.solving import bootstrap
-from eva_env.solving.length_controlled import length_controlled, length_controlled_draws
+from eva_env.statistics import bootstrap
+from eva_env.statistics.length_controlled import length_controlled, length_controlled_draws
 from eva_env.types import Floats
 from experiments.comparison import games
 from experiments.comparison.arms import Arm
@@ -20,9 +20,9 @@ from experiments.comparison.measures import START, Measures, measure
 from experiments.comparison.power import estimate
 from experiments.comparison.series import curves, spent, trends
 from experiments.comparison.settings import Comparison
-from experiments.config import to_json
-from experiments.records import Run
-from experiments.seats.standings import voted
+from experiments.human_play.standings import voted
+from experiments.run.config import to_json
+from experiments.run.records import Run
 
 GAME_DRAWS = 200
 """Bootstrap draws of a matrix whose game is solved in each."""

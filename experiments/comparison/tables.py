@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.comparison import curves, heatmap
-from experiments.records import on_disk
+from experiments.run.records import on_disk
 
 Summary = Mapping[str, Any]
 

@@ -16,10 +16,10 @@ import numpy as np
 from agents.evaluate import evaluate
 from experiments.comparison.arms import Arm
 from experiments.comparison.settings import Comparison
-from experiments.judge import SEED
-from experiments.match import Match, Settings
-from experiments.rungs import gold_reward
-from experiments.train import exhausted
+from experiments.run.evaluation import SEED
+from experiments.run.match import Match, Settings
+from experiments.run.setup import gold_reward
+from experiments.run.train import exhausted
 
 SEEDS = 1_000_000
 """The first seed of the trials; results begin at 0."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from experiments.human_play.standings import agreed
 from experiments.report.blocks import (
     Cell,
     Facts,
@@ -16,7 +17,6 @@ from experiments.report.blocks import (
 )
 from experiments.report.numbers import decimal, known, percent, title
 from experiments.report.summary import Mapped, Summary
-from experiments.seats.standings import agreed
 
 NAMES = {
     "nash_conv": "NashConv",

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from experiments.records import Run
 from experiments.report.figures import Series
+from experiments.run.records import Run
 
 Row = Mapping[str, Any]
 

@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from experiments.errors import UserError
-from experiments.records import Run, on_disk
+from experiments.human_play.standings import voted
 from experiments.report.drawing import Style
 from experiments.report.record import Record
-from experiments.seats.standings import voted
+from experiments.run.errors import UserError
+from experiments.run.records import Run, on_disk
 
 Mapped = Mapping[str, Any]
 

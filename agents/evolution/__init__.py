@@ -1,0 +1,1 @@
+"""Rewriting prompts: operators, selection, buffers, near-duplicates, diversity."""

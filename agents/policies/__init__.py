@@ -1,0 +1,1 @@
+"""Models behind one interface: a softmax table, any Hugging Face causal LM, a learned reward."""

@@ -1,0 +1,195 @@
+"""What the players of a tabular world see and do, as arrays; for one game or many at once.
+
+Every array may have leading axes ``lead``: () for one game, (G,) for the G games of the vector
+engine. Slot k stands for the k-th prompt that the world lets a creator publish.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+
+from eva_env.envs.spaces import SCALE, box_action
+from eva_env.game import softmax
+from eva_env.tabular.world import TabularWorld
+from eva_env.types import Floats, Ints, Proposal, Round
+
+
+class Uniforms(Protocol):
+    """A generator, as far as policies over many games need one."""
+
+    def random(self, size: tuple[int, ...], /) -> Any:
+        """Uniforms in [0, 1) of shape ``lead + size``."""
+        ...
+
+
+@dataclass(frozen=True)
+class TabularEncoding:
+    """Observations, actions and default opponents of the tabular family."""
+
+    world: TabularWorld
+    matrix: Floats
+    """Mean rewards (K, M) of the reward model in play."""
+    batch_size: int
+    samples: int
+    lead: tuple[int, ...] = field(default=())
+
+    @cached_property
+    def prompts(self) -> Any:
+        """Prompt ids by slot, increasing: those that the world lets a creator publish."""
+        return self.world.trainable
+
+    @cached_property
+    def size(self) -> int:
+        """Slots, the length of the creator's action."""
+        return len(self.prompts)
+
+    @cached_property
+    def slot_of(self) -> Ints:
+        """Slot of each prompt id, -1 for held-out ones."""
+        slots = np.full(len(self.matrix), -1)
+        slots[self.prompts] = np.arange(self.size)
+        return slots
+
+    def logits(self, action: Any) -> Floats:
+        """Logits in nats of a creator's action."""
+        return SCALE * np.asarray(action, dtype=np.float64)
+
+    def creator_action(self, proposal: Proposal) -> Floats:
+        """The action (slots,) of a proposal; probabilities of repeated prompts add up.
+
+        ValueError for more prompts than slots, and for ids that may not be published.
+        """
+        ids = np.asarray(proposal.prompts)
+        if not 0 < len(ids) <= self.size:
+            raise ValueError(f"a proposal must hold 1 ... {self.size} prompts, got {len(ids)}")
+        if ids.dtype.kind not in "iu" or not np.isin(ids, self.prompts).all():
+            unknown = [prompt for prompt in ids.tolist() if prompt not in self.prompts]
+            raise ValueError(
+                f"prompts must be ids that the world publishes, got {unknown[0]!r}"
+            )
+        if np.shape(proposal.logits) != ids.shape or not np.isfinite(proposal.logits).all():
+            raise ValueError(f"logits must be {len(ids)} finite numbers, one for each prompt")
+        probabilities = np.zeros(self.size)
+        np.add.at(probabilities, self.slot_of[ids], softmax(np.asarray(proposal.logits)))
+        return box_action(np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)))
+
+    def responses(self, action: Any) -> Ints:
+        """Responses lead + (B, n) of a solver's action; ValueError unless in 0 ... M-1."""
+        responses, shape = np.asarray(action), self._answered
+        if responses.size != prod(shape) or responses.dtype.kind not in "iu":
+            raise ValueError(
+                f"responses must be {prod(shape)} integers, got {responses.dtype} of shape "
+                f"{responses.shape}"
+            )
+        limit = self.matrix.shape[1]
+        low, high = np.minimum.reduce(responses, None), np.maximum.reduce(responses, None)
+        if low < 0 or high >= limit:
+            raise ValueError(
+                f"responses must be in 0 ... {limit - 1}, got {low if low < 0 else high}"
+            )
+        return responses.reshape(shape)
+
+    def creator_observation(
+        self, left: float, probabilities: Floats | None, last: Round | None
+    ) -> Floats:
+        """Lead + (1 + 3 slots,) in [0, 1].
+
+        The share of rounds left, then by slot the distribution published last, and mean reward
+        and signal of the last batch; 0 where it drew nothing. A world's mean rewards lie in
+        [0, 1]; what noise or another signal than regret adds is cut off.
+        """
+        size = self.size
+        observation = np.zeros((*self.lead, 1 + 3 * size), np.float32)
+        observation[..., 0] = left
+        if probabilities is not None:
+            observation[..., 1 : 1 + size] = probabilities
+        if last is not None:
+            means = np.add.reduce(last.rewards, -1) / self.samples
+            slots = self._flat(last.prompts)
+            counts = np.maximum(self._sums(slots), 1)
+            seen = observation[..., 1 + size :]
+            seen[..., :size] = self._sums(slots, means) / counts
+            seen[..., size:] = self._sums(slots, last.signal) / counts
+            np.minimum(np.maximum(seen, 0, out=seen), 1, out=seen)  # a fast np.clip
+        return observation
+
+    def solver_observation(self, left: float, prompts: Ints | None) -> Floats:
+        """Lead + (1 + B * slots,): the share of rounds left, and the batch, one-hot."""
+        width = 1 + self.batch_size * self.size
+        observation = np.zeros(prod(self.lead) * width, np.float32)
+        if prompts is not None:
+            observation[self.slot_of[prompts] + self._places] = 1
+        observation = observation.reshape(*self.lead, width)
+        observation[..., 0] = left
+        return observation
+
+    def state(
+        self,
+        left: float,
+        probabilities: Floats | None,
+        prompts: Ints | None,
+        last: Round | None,
+    ) -> Floats:
+        """Lead + (1 + 4 slots,): what the creator sees, and each slot's share of the batch."""
+        batch = np.zeros((*self.lead, self.size), np.float32)
+        if prompts is not None:
+            shares = np.full(prompts.shape, 1 / self.batch_size)
+            batch[...] = self._sums(self._flat(prompts), shares)
+        seen = self.creator_observation(left, probabilities, last)
+        return np.concatenate([seen, batch], -1)
+
+    # The opponents that the views play against by default
+
+    def uniform_creator(self, observation: Floats, rng: Uniforms) -> Floats:
+        """All prompts alike, lead + (slots,)."""
+        return np.zeros((*self.lead, self.size), np.float32)
+
+    def reference_solver(self, observation: Floats, rng: Uniforms) -> Ints:
+        """Responses lead + (B * n,) drawn from the world's reference policy."""
+        shape = (self.batch_size, self.samples)
+        batch = observation[..., 1:].reshape(*self.lead, self.batch_size, self.size)
+        cdf = self._reference_cdf[batch.argmax(-1)][..., None, :]
+        responses = (cdf <= np.asarray(rng.random(shape))[..., None]).sum(-1)
+        return responses.reshape(*self.lead, -1)
+
+    @cached_property
+    def _reference_cdf(self) -> Floats:
+        cdf = softmax(self.world.reference_logits[self.prompts]).cumsum(-1)
+        cdf[:, -1] = 1.0
+        return cdf
+
+    @cached_property
+    def _answered(self) -> tuple[int, ...]:
+        return (*self.lead, self.batch_size, self.samples)
+
+    @cached_property
+    def _by_slot(self) -> tuple[int, ...]:
+        return (*self.lead, self.size)
+
+    @cached_property
+    def _cells(self) -> int:
+        return prod(self._by_slot)
+
+    @cached_property
+    def _places(self) -> Ints:
+        """Where in the flattened solver observations each prompt's one-hot vector begins."""
+        starts = np.arange(self.batch_size) * self.size + 1
+        games = np.arange(prod(self.lead)).reshape(*self.lead, 1)
+        return games * (1 + self.batch_size * self.size) + starts
+
+    @cached_property
+    def _offsets(self) -> Any:
+        return np.arange(prod(self.lead)).reshape(*self.lead, 1) * self.size
+
+    def _flat(self, prompts: Any) -> Ints:
+        slots = self.slot_of[prompts]
+        return (slots + self._offsets).ravel() if self.lead else slots
+
+    def _sums(self, slots: Ints, values: Floats | None = None) -> Floats:
+        """Values, or their number, summed by slot."""
+        weights = None if values is None else values.ravel()
+        sums: Any = np.bincount(slots, weights, self._cells)
+        return sums.reshape(self._by_slot)

@@ -1,0 +1,1 @@
+"""Intervals, tests, win rates and ratings: how sure a measured number is."""

@@ -1,1 +1,0 @@
-"""The text faces of the game, for any task whose prompts and responses are strings."""

@@ -1,0 +1,97 @@
+"""How fast the prioritised buffer is at a million prompts, side by side with numpy's choice.
+
+``python -m experiments.benchmarks.buffer``. Batches are drawn without replacement in proportion
+to the values, and drawn prompts get new ones; a choice needs all probabilities anew for that.
+Contestants take turns, and the best of the turns counts.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import tyro
+from rich.console import Console
+
+from agents.evolution.buffer import PromptBuffer
+from eva_env.types import Floats, Ints
+from experiments.benchmarks.env import measure, show
+
+
+class Choice:
+    """Weighted draws by ``Generator.choice``: the probabilities of all, computed anew."""
+
+    def __init__(self, values: Floats) -> None:
+        self.values = values.copy()
+        self.probabilities = values / values.sum()
+
+    def draw(self, size: int, rng: np.random.Generator) -> Ints:
+        """Indices of ``size`` draws without replacement."""
+        return rng.choice(len(self.values), size, replace=False, p=self.probabilities)
+
+    def update(self, indices: Ints, values: Floats) -> None:
+        """New values."""
+        self.values[indices] = values
+        self.probabilities = self.values / self.values.sum()
+
+
+def main(prompts: int = 1_000_000, turns: int = 6, seconds: float = 0.3) -> None:
+    """Measure and print a table.
+
+    Args:
+        prompts: entries of the buffer.
+        turns: how often each contestant is measured.
+        seconds: length of a turn.
+    """
+    values = np.random.default_rng(0).exponential(size=prompts)
+    buffer, choice = PromptBuffer(prompts), Choice(values)
+    buffer.add(range(prompts), range(prompts), values, 0)
+    for batch in (8, 64, 512):
+        draws = measure(
+            {
+                "PromptBuffer": lambda s, size=batch: draw_rate(buffer, size, s),
+                "Generator.choice": lambda s, size=batch: draw_rate(choice, size, s),
+            },
+            turns,
+            seconds,
+            max,
+        )
+        updates = measure(
+            {
+                "PromptBuffer": lambda s, size=batch: update_rate(buffer, size, s),
+                "Generator.choice": lambda s, size=batch: update_rate(choice, size, s),
+            },
+            turns,
+            seconds,
+            max,
+        )
+        rows = [(name, f"{draws[name]:,.0f}", f"{updates[name]:,.0f}") for name in draws]
+        ours, theirs = "PromptBuffer", "Generator.choice"
+        ratios = (f"{rates[ours] / rates[theirs]:.1f}" for rates in (draws, updates))
+        title = f"{prompts:,} prompts, {batch} at a time"
+        show(Console(), title, ("", "draws/s", "updates/s"), [*rows, ("ratio", *ratios)])
+
+
+def draw_rate(contestant: PromptBuffer | Choice, size: int, seconds: float) -> float:
+    """Prompts a second that are drawn."""
+    rng = np.random.default_rng(0)
+    return size * rate(lambda: contestant.draw(size, rng), seconds)
+
+
+def update_rate(contestant: PromptBuffer | Choice, size: int, seconds: float) -> float:
+    """Prompts a second that get new values and can be drawn by them."""
+    rng = np.random.default_rng(0)
+    drawn = contestant.draw(size, rng)
+    return size * rate(lambda: contestant.update(drawn, rng.exponential(size=size)), seconds)
+
+
+def rate(call: Callable[[], object], seconds: float) -> float:
+    """Calls a second."""
+    calls, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        call()
+        calls += 1
+    return calls / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,1 @@
+"""One module for each ``eva`` command, each with ``main(args) -> exit status``."""

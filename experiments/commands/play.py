@@ -1,0 +1,180 @@
+"""``eva play``: a person takes the seat of creator, solver or judge at the terminal."""
+
+import argparse
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from agents.creators import AnyCreator, Eva, Fresh
+from agents.creators.estimate import needs_logprobs
+from agents.solvers import AnyMethod, Fixed
+from eva_env.wordlist import Wordlist
+from experiments.cli import parse
+from experiments.commands.evaluate import locate
+from experiments.human_play.creator import CreatorSeat
+from experiments.human_play.session import Seat
+from experiments.human_play.solver import SolverSeat
+from experiments.human_play.terminal import Terminal
+from experiments.run.config import describe
+from experiments.run.errors import UserError
+from experiments.run.match import Match, Settings, remark
+from experiments.run.records import Run
+from experiments.run.setup import AnyTask
+
+USAGE = """\
+usage: eva play --as creator|solver|judge [OPTIONS]
+
+Take a seat in the terminal; the game is the one that models play.
+
+  --as creator       type prompts, see how a model answers and what it regrets
+  --as solver        answer the prompts of a creator, who learns from it
+  --as judge FOLDER  say which of two answers is better, blind: those of a
+                     comparison's arms, or of a run's end and start
+
+  eva play --as creator --checkpoint runs/mine   against what a run has trained
+  eva play --as creator solver:dpo               it learns from your prompts
+  eva play --as solver creator:eva
+  eva play --as judge runs/comparison
+
+In every seat ? explains, and Ctrl-D or quit leaves. Rounds are recorded like
+those of a run, votes in votes.jsonl of the folder.
+
+eva play --as SEAT --help lists the options of a seat."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the seats of both players have in common."""
+
+    task: AnyTask | None = None
+    """The world that is played in. None: that of the checkpoint's run, or else wordlist."""
+    checkpoint: str | None = None
+    """The model: a run folder (its last checkpoint), one of its checkpoints, any Hugging BaseEnv
+    folder of a causal LM, or "wordlist". None: the model that ships with the task."""
+    reward: Literal["gold", "proxy"] = "gold"
+    """What is paid: the gold reward, or that of the learned reward model (on the tabular rung
+    the world's proxy); gold is shown as well."""
+    rounds: int = 5
+    """Rounds to play."""
+    prompts: int = 2
+    """Prompts drawn per round."""
+    samples: int = 4
+    """Answers to each prompt."""
+    seed: int = 0
+    """Seed of the game and of the model."""
+    out: Path | None = None
+    """Folder of the record, new or empty; None: runs/play-TIME."""
+
+    def __post_init__(self) -> None:
+        Settings(rounds=self.rounds, prompts=self.prompts, samples=self.samples, seed=self.seed)
+
+    def settings(self, **players: Any) -> Settings:
+        """The match that is played; the person's opponent is among ``players``."""
+        policy, task = None, self.task or Wordlist()
+        if self.checkpoint is not None:
+            policy, task = locate(self.checkpoint, self.task)
+            policy = str(Path(policy).resolve() if policy and Path(policy).is_dir() else policy)
+        return Settings(
+            task=task,
+            policy=policy,
+            reward=self.reward,
+            rounds=self.rounds,
+            prompts=self.prompts,
+            samples=self.samples,
+            seed=self.seed,
+            **players,
+        )
+
+
+@dataclass(frozen=True)
+class Creating(Table):
+    """Type prompts, see how a model answers and what it regrets."""
+
+    solver: AnyMethod = field(default_factory=Fixed)
+    """How the model learns from its answers to your prompts; fixed: not at all."""
+    prompts: int = 3
+    """Prompts drawn per round, and most that you may type; of fewer, some are drawn again."""
+    signal: str | None = None
+    """What you are paid: regret, or a name in eva_env.signals. None: true regret where the
+    reward model knows the best response, as gold does, else a_star_avg, which estimates it."""
+
+
+@dataclass(frozen=True)
+class Solving(Table):
+    """Answer the prompts of a creator, which learns from how you do."""
+
+    creator: AnyCreator = field(default_factory=Eva)
+    """Who makes the prompts."""
+    samples: int = 2
+    """Answers to each prompt, at least 2; an empty line repeats the last one."""
+
+
+def main(args: list[str]) -> int:
+    """The command; returns the exit status."""
+    seat, options = seated(args)
+    if seat == "judge":
+        from experiments.human_play.judge import judge
+
+        return judge(options, Terminal())
+    return sit(seat, options, Terminal())
+
+
+def seated(args: list[str]) -> tuple[str, list[str]]:
+    """The seat that is asked for, and the other arguments."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--as", dest="seat", nargs="?")
+    known, rest = parser.parse_known_args(args)
+    if known.seat in ("creator", "solver", "judge"):
+        return known.seat, rest
+    if known.seat is None and {"-h", "--help"} & {*rest}:
+        print(USAGE)
+        raise SystemExit(0)
+    got = f", got --as {known.seat}" if known.seat else ""
+    raise UserError(f"take a seat: --as creator, --as solver or --as judge FOLDER{got}")
+
+
+def sit(seat: str, args: list[str], terminal: Terminal) -> int:
+    """Play in the seat of a player, and say where the record lies."""
+    chair, folder = taken(seat, args, terminal)
+    settings = chair.settings
+    config = describe(settings, ["play", "--as", seat, *args]) | {"seat": seat}
+    # Last, so that what is refused leaves no folder behind.
+    run = Run.create(folder or Path("runs", f"play-{time.strftime('%Y%m%d-%H%M%S')}"), config)
+    terminal.say(f"{chair.welcome} ? explains, Ctrl-D or quit leaves.")
+    note = remark(settings) if seat == "solver" else None
+    if note:
+        terminal.say(note, "yellow")
+    stopped = chair.play(run)
+    played = len(run.rows("rounds"))
+    terminal.say()
+    terminal.say(
+        f"{'stopped' if stopped else 'the end'} after {played} of {settings.rounds} rounds, "
+        f"recorded in {run.folder}"
+    )
+    if run.checkpoints:
+        terminal.say(f"what the solver has learned: eva evaluate {run.folder}")
+    return 130 if stopped else 0
+
+
+def taken(seat: str, args: list[str], terminal: Terminal) -> tuple[Seat, Path | None]:
+    """The seat at a match that has been opened, and the folder that is asked for."""
+    if seat == "creator":
+        creating = parse(Creating, args, "play --as creator")
+        # The creator of the record is who the person is compared with.
+        players = {"creator": Fresh(), "solver": creating.solver, "signal": creating.signal}
+        chair, table = CreatorSeat, creating
+    else:
+        solving = parse(Solving, args, "play --as solver")
+        signal = getattr(solving.creator, "signal", "")
+        if needs_logprobs(signal):
+            raise UserError(f"{signal} reads log-probabilities, and a person has none")
+        players = {"creator": solving.creator, "solver": Fixed()}
+        chair, table = SolverSeat, solving
+    settings = table.settings(**players)
+    terminal.say("the model takes its seat ...", "dim")
+    match = Match.open(settings)
+    try:
+        return chair(match, settings, terminal), table.out
+    except ValueError as error:
+        raise UserError(str(error)) from error

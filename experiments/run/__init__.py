@@ -1,0 +1,1 @@
+"""One training run: settings, match, loop, record, evaluation, alarms, progress."""

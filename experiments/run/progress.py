@@ -1,0 +1,112 @@
+"""The progress of one or several runs: a bar and a live table, or plain lines in a pipe."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+
+SUITE = "hard"
+
+
+class ProgressTable:
+    """Shows rows of ``train`` by arm, averaged over the seeds that have got that far.
+
+    Args:
+        arms: names in the order of the table.
+        total: rounds of all runs together.
+        console: where to draw; a live table on a terminal, else lines.
+        brief: a line per run off the terminal, instead of one per evaluation.
+    """
+
+    def __init__(
+        self,
+        arms: Sequence[str],
+        total: int,
+        console: Console | None = None,
+        brief: bool = False,
+    ) -> None:
+        self.console = console or Console()
+        self.brief = brief
+        self.latest: dict[str, dict[int, dict[str, Any]]] = {arm: {} for arm in arms}
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        self.bar = self.progress.add_task("rounds", total=total)
+        self.live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self.live = Live(self.render(), console=self.console, refresh_per_second=4)
+            self.live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.live:
+            self.live.update(self.render(), refresh=True)
+            self.live.stop()
+
+    def update(self, arm: str, seed: int, row: dict[str, Any]) -> None:
+        """Take in a row of the run of an arm and a seed."""
+        before = self.latest[arm].get(seed, {})
+        evaluation = row["evaluations"].get(SUITE)
+        known = {"round": row["round"], "signal": row.get("signal_mean")}
+        known["entropy"] = row.get("entropy")
+        self.latest[arm][seed] = before | known | (evaluation or {})
+        done = sum(own["round"] for seeds in self.latest.values() for own in seeds.values())
+        self.progress.update(self.bar, completed=done)
+        if self.live:
+            self.live.update(self.render())
+        elif evaluation and not self.brief:
+            self.console.print(
+                f"{arm}, seed {seed}, round {row['round']}: {SUITE} gold reward "
+                f"{evaluation['gold']:.3f}, win rate {evaluation['win_rate']:.3f}",
+                highlight=False,
+            )
+        for alarm in row.get("alarms", {}).values():
+            if alarm["begins"]:
+                self.note(f"{arm}, seed {seed}, round {row['round']}: alarm, {alarm['text']}")
+
+    def begin(self, what: str, total: int, done: int = 0) -> None:
+        """Let the bar count something else from now on."""
+        self.progress.reset(self.bar, description=what, total=total, completed=done)
+        if not self.live and done < total:
+            self.note(f"{what}: {total - done} of {total} to do")
+
+    def advance(self) -> None:
+        """Count one of what the bar counts."""
+        self.progress.advance(self.bar)
+        if self.live:
+            self.live.update(self.render())
+
+    def note(self, text: str) -> None:
+        """Print a line above the table."""
+        whole = not self.console.is_terminal  # a line stays one in a pipe
+        self.console.print(text, highlight=False, markup=False, soft_wrap=whole)
+
+    def render(self) -> Group:
+        """The bar and the table, 80 columns wide for names of up to 17 letters."""
+        heads = (f"{SUITE}\ngold", "win\nrate", "KL,\nnats", "mean\nsignal", "prompt\nentropy")
+        table = Table(Column("arm", overflow="fold"), "seeds", "round", *heads)
+        for arm, seeds in self.latest.items():
+            own = list(seeds.values())
+            columns = ("round", "gold", "win_rate", "kl", "signal", "entropy")
+            cells = [_mean([row.get(column) for row in own]) for column in columns]
+            table.add_row(arm, str(len(own)), *cells)
+        return Group(self.progress, table)
+
+
+def _mean(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{sum(known) / len(known):.3f}".removesuffix(".000") if known else ""

@@ -1,0 +1,217 @@
+"""A run folder: plain files that outlive any crash.
+
+    config.json         the settings with class names, versions, seed, command line
+    rounds.jsonl        a row per round: payoffs, rewards, how varied the prompts were, logs of
+                        the players, budget spent
+    prompts.jsonl       every drawn prompt: id, parent, operator, round, signal, rewards, the
+                        best and the worst response
+    evaluations.jsonl   a row per suite: gold reward, pass rate, win rate against the start, KL
+                        to it (nats per response), length (words), training reward
+    answers.jsonl       all answers of the last evaluation, with their gold rewards
+    alarms.jsonl        a row per alarm and round in which it rings, see ``experiments.run.alarms``
+    transcripts.jsonl   some prompts with the answers before and after
+    checkpoints/        round-0003/: the policy as it saves itself, and state.pt with the rest
+
+A row's ``round`` is the number of rounds played when it was written, so that the state at
+checkpoint ``round-0003`` is described by the rows with ``round <= 3``.
+"""
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError
+
+from agents.policies.base import Policy
+from experiments.run.config import from_json
+from experiments.run.errors import UserError
+
+FILES = ("rounds", "prompts", "evaluations", "transcripts", "alarms")
+
+KEYS = {
+    **dict.fromkeys(("rounds", "prompts", "transcripts"), ("round",)),
+    "evaluations": ("round", "suite"),
+    "alarms": ("round", "alarm"),
+    "answers": ("suite", "prompt", "rewards"),
+    "final": ("prompt", "probability", "drawn"),
+    "crossplay": ("creator", "prompts", "drawn", "regret"),
+    "tuning": ("arm", "configuration", "seed", "gold"),
+    "votes": ("a", "b", "winner", "judge"),
+}
+"""What no row of a file may lack."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The record of one run; everything that can go wrong on a disk is a UserError."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path, config: Mapping[str, Any]) -> Self:
+        """Start a record; the folder must be new or empty."""
+        with on_disk(folder):
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise UserError(
+                    f"{folder} exists and is not empty: give another --out; eva train and eva "
+                    f"compare continue what they have begun with --resume {folder}"
+                )
+            folder.mkdir(parents=True, exist_ok=True)
+            _replace(folder / "config.json", json.dumps(config, indent=2) + "\n")
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """An existing record."""
+        run = cls(Path(folder))
+        if "settings" not in run.config:
+            raise UserError(f"{folder} is not a run folder: its config.json has no settings")
+        return run
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What config.json holds."""
+        path = self.folder / "config.json"
+        if not path.is_file():
+            raise UserError(f"no run at {self.folder}: there is no {path}")
+        try:
+            return json.loads(path.read_text())
+        except ValueError as error:
+            raise UserError(f"{path} is not JSON: {error}") from error
+
+    def settings(self, hint: Any) -> Any:
+        """The settings as the object they were, of a class or one of a union."""
+        found = from_json(self.config["settings"], hint)
+        if not is_dataclass(found):
+            raise UserError(f"{self.folder / 'config.json'} holds no settings that are known")
+        return found
+
+    def amend(self, **settings: Any) -> None:
+        """Change settings in config.json, so that it says what the folder holds."""
+        config = self.config
+        config["settings"] |= settings
+        with on_disk(self.folder):
+            _replace(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
+    def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows to ``name``.jsonl in one flushed write; a last line that is torn goes."""
+        path = self.folder / f"{name}.jsonl"
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        with on_disk(path), path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":
+                    file.truncate(path.read_bytes().rfind(b"\n") + 1)
+            file.write(text.encode())
+
+    def write(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write all rows of ``name``.jsonl; a kill leaves the whole file or none."""
+        path = self.folder / f"{name}.jsonl"
+        with on_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """All rows of ``name``.jsonl; a last line torn by a crash is left out."""
+        path = self.folder / f"{name}.jsonl"
+        with on_disk(path):
+            text = path.read_bytes() if path.exists() else b""
+        rows = []
+        for number, line in enumerate(text.split(b"\n")[:-1], start=1):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise UserError(f"{path}, line {number}, is not JSON: {error}") from error
+            keys = KEYS.get(name, ())
+            what = "" if isinstance(row, dict) else "is no object"
+            what = what or next((f"lacks {key!r}" for key in keys if key not in row), "")
+            if what:
+                raise UserError(f"{path}, line {number}, {what}: the file is damaged")
+            rows.append(row)
+        return rows
+
+    def history(self) -> Iterator[dict[str, Any]]:
+        """The rows that ``experiments.run.train.train`` yielded up to the last checkpoint."""
+        last = max(self.checkpoints, default=-1)
+        rounds: dict[int, dict[str, Any]] = {
+            row["round"]: row | {"evaluations": {}, "alarms": {}}
+            for row in ({"round": 0}, *self.rows("rounds"))
+            if row["round"] <= last
+        }
+        for name, key in (("evaluations", "suite"), ("alarms", "alarm")):
+            for row in self.rows(name):
+                if row["round"] in rounds:
+                    rounds[row["round"]][name][row[key]] = row
+        yield from rounds.values()
+
+    def truncate(self, round: int) -> None:
+        """Drop what was written after a round: rows and checkpoints."""
+        for name in FILES:
+            self.write(name, [row for row in self.rows(name) if row["round"] <= round])
+        for later in self.checkpoints:
+            if later > round:
+                with on_disk(self.checkpoint(later)):
+                    shutil.rmtree(self.checkpoint(later))
+
+    def checkpoint(self, round: int) -> Path:
+        """Folder of a round's checkpoint, an ordinary one of the policy's kind."""
+        return self.folder / "checkpoints" / f"round-{round:04d}"
+
+    @property
+    def checkpoints(self) -> list[int]:
+        """Rounds of which there is a checkpoint, increasing."""
+        folders = (self.folder / "checkpoints").glob("round-*")
+        rounds = (folder.name.removeprefix("round-") for folder in folders)
+        return sorted(int(round) for round in rounds if round.isdecimal())
+
+    def save(self, round: int, policy: Policy, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint; a kill leaves a whole one or none."""
+        folder = self.checkpoint(round)
+        draft = folder.with_name(f".{folder.name}")
+        with on_disk(folder):
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(parents=True)
+            policy.save(draft)
+            # Through a buffer, because torch reports a full disk as a RuntimeError.
+            buffer = io.BytesIO()
+            torch.save(dict(state), buffer)
+            (draft / "state.pt").write_bytes(buffer.getbuffer())
+            os.replace(draft, folder)
+
+    def load(self, round: int) -> dict[str, Any]:
+        """The state of a checkpoint, unpickled: open only run folders that you trust."""
+        path = self.checkpoint(round) / "state.pt"
+        try:
+            return torch.load(path, weights_only=False)
+        except Exception as error:  # a torn pickle may raise anything
+            raise UserError(
+                f"cannot read the checkpoint {path} ({_one_line(error)}): delete "
+                f"{path.parent} to continue from the checkpoint before it"
+            ) from error
+
+
+@contextmanager
+def on_disk(path: Path) -> Iterator[None]:
+    """What goes wrong inside, a full disk say, becomes a UserError that names the path."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot use {path}: {_one_line(error)}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    draft = path.with_name(f".{path.name}")
+    draft.write_text(text)
+    os.replace(draft, path)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

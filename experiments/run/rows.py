@@ -1,0 +1,123 @@
+"""Rows of rounds and prompts: what a Round looks like in the record."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from agents.base import Budget
+from agents.evolution.diversity import distribution, effective_size, entropy, largest_cluster
+from eva_env.types import Round, Task
+
+OUTCOME = ("mean", "best", "worst", "rewards", "best_response", "worst_response")
+"""What a drawn prompt's row says of its n responses; rewards in reward-model units."""
+
+
+@dataclass
+class Genealogy:
+    """Ids of prompts, in order of appearance: a prompt keeps its id for the whole run."""
+
+    ids: dict[Any, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> "Genealogy":
+        """The ids that the rows of prompts.jsonl have given."""
+        return cls({row["text"]: row["id"] for row in rows})
+
+    def rows(self, round: Round) -> list[dict[str, Any]]:
+        """A row for each drawn prompt; before it one for a parent that never was drawn."""
+        origins = origins_of(round)
+        drawn = [plain(text) for text in round.prompts]
+        new = set(drawn) - set(self.ids)
+        rows = []
+        for i, text in enumerate(drawn):
+            parent, operator = origins.get(text, (None, None))
+            if parent is not None and parent not in self.ids and parent not in new:
+                rows.append(self._row(parent, round) | {"drawn": False})
+            rows.append(
+                self._row(text, round)
+                | {"parent": None if parent is None else self._id(parent)}
+                | {"operator": operator, "drawn": True, "signal": float(round.signal[i])}
+                | outcome(round, i)
+            )
+        return rows
+
+    def _id(self, text: Any) -> int:
+        return self.ids.setdefault(text, len(self.ids))
+
+    def _row(self, text: Any, round: Round) -> dict[str, Any]:
+        empty = dict.fromkeys(("parent", "operator", "signal", *OUTCOME))
+        return {"id": self._id(text), "text": text, "round": round.index + 1, **empty}
+
+
+def outcome(round: Round, i: int) -> dict[str, Any]:
+    """What came of the i-th drawn prompt: ``OUTCOME`` with its values."""
+    rewards, responses = round.rewards[i], round.responses[i]
+    best, worst = rewards.argmax(), rewards.argmin()
+    values = (
+        float(rewards.mean()),
+        float(rewards[best]),
+        float(rewards[worst]),
+        rewards.tolist(),
+        plain(responses[best]),
+        plain(responses[worst]),
+    )
+    return dict(zip(OUTCOME, values, strict=True))
+
+
+def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[str, Any]:
+    """The row of rounds.jsonl.
+
+    ``entropy`` (nats) and ``effective`` (sample size) are of the proposed distribution over
+    distinct prompts, ``proposed`` counts its used slots. ``response_length`` is in words, None
+    where responses have none, ``complexity`` None where the task has none.
+    """
+    proposed = distribution(round.proposal)
+    measure = getattr(task, "complexity", None)
+    complexity = float(np.mean([measure(p) for p in round.prompts])) if measure else None
+    return {
+        "round": round.index + 1,
+        "payoffs": dict(round.payoffs),
+        "reward_mean": float(round.rewards.mean()),
+        "reward_min": float(round.rewards.min()),
+        "reward_max": float(round.rewards.max()),
+        "signal_mean": float(np.mean(round.signal)),
+        "invalid": round.invalid,
+        "no_gradient": float((np.ptp(round.rewards, axis=1) == 0).mean()),
+        "proposed": sum(prompt != "" for prompt in round.proposal.prompts),
+        "entropy": entropy(proposed),
+        "effective": effective_size(proposed),
+        "distinct_prompts": len(set(map(plain, round.prompts))),
+        "cluster_share": largest_cluster(round.prompts, task),
+        "complexity": complexity,
+        "response_length": words(round.responses),
+        "logs": {name: float(value) for name, value in round.logs.items()},
+        "budget": asdict(budget),
+        "seconds": seconds,
+    }
+
+
+def origins_of(round: Round) -> dict[Any, tuple[Any, str | None]]:
+    """Parent and operator of each proposed prompt; of repeats, those of the first."""
+    proposal = round.proposal
+    nothing = [None] * len(proposal.prompts)
+    parents = [plain(parent) for parent in proposal.parents] or nothing
+    rows = zip(proposal.prompts, parents, proposal.operators or nothing, strict=True)
+    origins: dict[Any, tuple[Any, str | None]] = {}
+    for text, parent, operator in rows:
+        origins.setdefault(plain(text), (parent, operator))
+    return origins
+
+
+def words(responses: Any) -> float | None:
+    """Mean words of responses (P, n); None where they are numbers."""
+    flat = [response for row in responses for response in row]
+    if not isinstance(flat[0], str):
+        return None
+    return float(np.mean([len(response.split()) for response in flat]))
+
+
+def plain(prompt: Any) -> Any:
+    """A prompt as JSON can hold it: a numpy integer becomes an int."""
+    return prompt.item() if isinstance(prompt, np.generic) else prompt

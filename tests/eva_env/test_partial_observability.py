@@ -1,0 +1,173 @@
+"""Worlds whose solver is blind to something, or of low rank; and the policies they train."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.policies.table import TablePolicy
+from agents.solvers import DPO, RLOO
+from eva_env.tabular import ladder
+from eva_env.tabular.partial_observability import BLIND, low_rank, mixed_logits
+from eva_env.tabular.world import TabularWorld
+from experiments.run.setup import load_policy
+from tests.support.regret_games import train
+
+SMALL = dict(topics=3, levels=4, variants=2, responses=5)
+BY_BLIND = {
+    "nothing": list(range(24)),
+    "variant": [x // 2 for x in range(24)],
+    "level": [x // 8 for x in range(24)],
+    "all": [0] * 24,
+}
+
+
+@pytest.mark.parametrize("blind", BLIND)
+def test_cells_by_hand(blind):
+    world = TabularWorld(**SMALL, blind=blind)
+    assert world.cells.tolist() == BY_BLIND[blind]
+    topic, level, variant = world.coordinates
+    seen = {"nothing": (topic, level, variant), "variant": (topic, level), "level": (topic,)}
+    for x in range(world.size):
+        alike = np.all([at == at[x] for at in seen.get(blind, ())] or [np.ones(24)], axis=0)
+        assert ((world.cells == world.cells[x]) == alike).all()
+
+
+@pytest.mark.parametrize("blind", BLIND)
+def test_in_a_cell_the_reference_is_the_mixture_and_the_features_are_equal(blind):
+    world, sighted = (
+        TabularWorld(**SMALL, blind=blind, hackable=1),
+        TabularWorld(**SMALL, hackable=1),
+    )
+    laws = np.exp(sighted.reference_logits)
+    for cell in set(world.cells.tolist()):
+        inside = np.flatnonzero(world.cells == cell)
+        for x in inside:
+            law = np.exp(world.reference_logits[x])
+            np.testing.assert_allclose(law, laws[inside].mean(0), atol=1e-14)
+            assert (world.features[x] == world.features[inside[0]]).all()
+    np.testing.assert_allclose(np.exp(world.reference_logits[:, -1]), ladder.HACK_MASS)
+    assert (world.gold == sighted.gold).all()
+    assert (world.trainable == sighted.trainable).all()
+
+
+def test_the_mixture_is_what_imitation_of_a_cell_ends_at():
+    """Of all laws it has the lowest sum of KL(law || it): the slope along any change is 0."""
+    rng = np.random.default_rng(0)
+    laws = rng.dirichlet(np.ones(4), 6)
+    mixed = np.exp(mixed_logits(np.log(laws), 2))[[0, 3]]
+    for own, law in zip(mixed, (laws[:3], laws[3:]), strict=True):
+        slope = -(law / own).sum(0)
+        np.testing.assert_allclose(slope, slope[0])
+
+
+@pytest.mark.parametrize("blind", BLIND)
+def test_learning_carries_wholly_across_what_is_not_seen(blind):
+    world = TabularWorld(**SMALL, blind=blind, lengthscale=2.0)
+    topic, level, variant = world.coordinates
+    hidden = BLIND.index(blind)
+    known = np.where(np.not_equal.outer(variant, variant) & (hidden < 1), 0.9, 1.0)
+    if hidden < 2:
+        known *= np.exp(-np.abs(np.subtract.outer(level, level)) / 2.0)
+    if hidden < 3:
+        known *= np.where(np.not_equal.outer(topic, topic), 0.3, 1.0)
+    np.testing.assert_allclose(world.features @ world.features.T, known, atol=1e-12)
+    assert world.features.shape == (24, max(BY_BLIND[blind]) + 1)
+
+
+@pytest.mark.parametrize("rank", [1, 3, 8, 12])
+def test_rank_is_the_best_approximation_of_the_kernel(rank):
+    """Eckart and Young: what is lost are the least eigenvalues; nothing nearby is nearer."""
+    world, whole = (TabularWorld(**SMALL, blind="variant", rank=r) for r in (rank, None))
+    assert world.features.shape == (24, rank)
+    kernel = whole.features @ whole.features.T
+    lost = np.sort(np.linalg.eigvalsh(kernel))[: 24 - rank]
+    error = np.linalg.norm(kernel - world.features @ world.features.T) ** 2
+    assert error == pytest.approx((lost**2).sum(), abs=1e-12)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        other = world.features + 0.01 * rng.normal(size=world.features.shape)
+        assert np.linalg.norm(kernel - other @ other.T) ** 2 > error
+    assert (world.reference_logits == whole.reference_logits).all()
+
+
+def test_low_rank_by_hand():
+    features = low_rank(np.diag([1.0, 3.0, 2.0]), 2)
+    np.testing.assert_allclose(features @ features.T, np.diag([0, 9, 4]), atol=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from(BLIND),
+    st.floats(0, 100),
+    st.integers(0, 2),
+    st.integers(1, 3),
+    st.integers(0, 99),
+)
+def test_every_restricted_world_has_sound_tables(blind, slope, hackable, rank, seed):
+    rank = None if blind == "all" else rank
+    fields = dict(slope=slope, hackable=hackable, world_seed=seed, blind=blind, rank=rank)
+    world = TabularWorld(**SMALL, **fields)
+    np.testing.assert_allclose(np.exp(world.reference_logits).sum(-1), 1, atol=1e-12)
+    assert len(np.unique(world.features, axis=0)) <= max(BY_BLIND[blind]) + 1
+    assert np.isfinite(world.features).all()
+    for name in ("features", "cells", "reference_logits"):
+        assert (
+            getattr(world, name).tobytes()
+            == getattr(TabularWorld(**SMALL, **fields), name).tobytes()
+        )
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(world, name)[...] = 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            dict(blind="colour"),
+            "blind must be one of nothing, variant, level, all, got 'colour'",
+        ),
+        (dict(rank=0), r"rank must be in 1 \.\.\. 144, got 0"),
+        (dict(rank=7, blind="level"), r"rank must be in 1 \.\.\. 6, got 7"),
+        (dict(rank=2, blind="all"), r"rank must be in 1 \.\.\. 1, got 2"),
+    ],
+)
+def test_impossible_restrictions_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        TabularWorld(**fields)
+
+
+@pytest.mark.parametrize("method", [DPO(lr=1.0), RLOO(lr=1.0)])
+@pytest.mark.parametrize("blind", BLIND)
+def test_what_is_learned_is_the_same_on_all_prompts_of_a_cell(method, blind):
+    world = TabularWorld(**SMALL, blind=blind)
+    policy = train(world, method)
+    first = np.array([BY_BLIND[blind].index(cell) for cell in world.cells])
+    np.testing.assert_allclose(policy, policy[first], atol=1e-12)
+    assert len(np.unique(policy.round(6), axis=0)) == max(BY_BLIND[blind]) + 1
+    assert np.abs(policy - np.exp(world.reference_logits)).max() > 0.05
+
+
+@pytest.mark.parametrize("method", [DPO(lr=1.0), RLOO(lr=1.0)])
+@pytest.mark.parametrize("rank", [1, 2, 4])
+def test_what_is_learned_is_of_low_rank(method, rank):
+    """Logits less the reference's, and less their mean over responses, which means nothing."""
+    world = TabularWorld(**SMALL, rank=rank)
+    moved = np.log(train(world, method)) - world.reference_logits
+    moved -= moved.mean(-1, keepdims=True)
+    scale = np.linalg.svd(moved)[1]
+    assert (scale > 1e-2).sum() == rank
+    assert (scale > 1e-9).sum() == rank
+
+
+def test_a_table_of_full_rank_is_the_default():
+    world = TabularWorld(**SMALL)
+    assert world == TabularWorld(**SMALL, blind="nothing", rank=None)
+    assert np.linalg.matrix_rank(world.features) == 24
+    carry = math.exp(-1 / 2)
+    own = ladder.correlation_factor((3, 4, 2), 0.3, carry, 0.9)
+    assert world.features.tobytes() == own.tobytes()
+    policy = TablePolicy(world.reference_logits, world.features)
+    assert (load_policy(world).probabilities() == policy.probabilities()).all()

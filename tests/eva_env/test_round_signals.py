@@ -1,0 +1,127 @@
+"""Signals that see more of a round than its rewards: by hand, and on forks of a game."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from agents.creators.estimate import check_signal, measure, needs_logprobs
+from eva_env.distributions import draw_iid
+from eva_env.game import Game
+from eva_env.signals import ROUND_SIGNALS, SIGNALS, alignment_potential, counterfactual_regret
+from eva_env.tabular import exact
+from eva_env.tabular.world import TabularWorld
+from eva_env.types import Proposal, Round
+
+
+def a_round(rewards, logprobs=None, prompts=None):
+    rewards = np.array(rewards, dtype=float)
+    prompts = list(range(len(rewards))) if prompts is None else prompts
+    paid = np.arange(len(rewards)) + 0.5
+    proposal = Proposal(prompts, np.zeros(len(prompts)))
+    round = Round(0, proposal, prompts, None, rewards, paid, {})
+    return replace(round, logprobs=None if logprobs is None else np.array(logprobs))
+
+
+def test_alignment_potential_by_hand():
+    rewards = [[0, 2, 1], [0, 1, 4], [3, -3, 0]]
+    logprobs = [[-1, -3, -9], [-2, -8, -2], [-1, -5, -9]]
+    explicit = (np.array([2, 4, 6]) - 4) / np.sqrt(8 / 3)
+    implicit = (np.array([2, 0, 4]) - 2) / np.sqrt(8 / 3)
+    round = a_round(rewards, logprobs)
+    assert alignment_potential(round) == pytest.approx(explicit - implicit)
+    assert alignment_potential(round, 2.5) == pytest.approx(explicit - 2.5 * implicit)
+    assert alignment_potential(round, 0.0) == pytest.approx(explicit)
+
+
+def test_alignment_potential_falls_with_what_the_solver_tells_apart():
+    rewards = np.tile([0.0, 1.0], (4, 1))
+    learned = [[-1.0, -1.0 + margin] for margin in (0.0, 0.5, -1.0, 2.0)]
+    assert (np.diff(alignment_potential(a_round(rewards, learned))) < 0).all()
+
+
+def test_margins_that_are_all_alike_count_for_nothing():
+    flat = a_round([[0.1, 0.4], [0.1, 0.4], [0.1, 0.4]], [[-0.1, -0.3]] * 3)
+    assert alignment_potential(flat).tolist() == [0, 0, 0]
+    alike = a_round([[0, 1], [0, 3]], [[-1, -2], [-2, -1]])
+    assert alignment_potential(alike) == pytest.approx([-1, 1])
+
+
+def test_alignment_potential_asks_for_log_probabilities():
+    with pytest.raises(ValueError, match=r"needs round.logprobs.*replay.logprobs\(round\)"):
+        alignment_potential(a_round([[0, 1]]))
+    assert [name for name in (*ROUND_SIGNALS, *SIGNALS) if needs_logprobs(name)] == [
+        "alignment_potential"
+    ]
+
+
+@pytest.mark.parametrize("name", [*ROUND_SIGNALS, *SIGNALS])
+def test_every_signal_is_measured_by_its_name(name):
+    check_signal(name)
+    rewards = np.random.default_rng(0).normal(0.8, size=(5, 6))
+    round = a_round(rewards, -rewards)
+    known = SIGNALS[name](rewards) if name in SIGNALS else ROUND_SIGNALS[name](round)
+    np.testing.assert_array_equal(measure(name, round), known)
+
+
+def test_the_payoff_is_what_the_game_paid():
+    assert measure("payoff", a_round(np.zeros((3, 2)))).tolist() == [0.5, 1.5, 2.5]
+
+
+def test_an_unknown_signal_is_named_with_those_there_are():
+    with pytest.raises(ValueError, match=r"'mood'; known signals: payoff, alignment_poten.*a_"):
+        check_signal("mood")
+
+
+def played_both_ways(world, ours, theirs, seed=0):
+    """A drawn round of a game, answered on two forks of it."""
+    game = Game(world.reward_model(), batch_size=16, samples=4, rounds=1)
+    game.reset(seed)
+    prompts = world.trainable
+    game.propose(Proposal(prompts, np.zeros(len(prompts))))
+    drawn = np.asarray(game.prompts)
+    return game.fork().respond(ours(drawn)), game.fork().respond(theirs(drawn))
+
+
+def sampled(world, seed=1):
+    policy = np.exp(world.reference_logits)
+
+    def respond(prompts):
+        draws = np.random.default_rng(seed).random((len(prompts), 4))
+        return np.array(
+            [draw_iid(policy[x], row) for x, row in zip(prompts, draws, strict=True)]
+        )
+
+    return respond
+
+
+def test_counterfactual_regret_of_the_best_response_is_the_true_one():
+    world = TabularWorld(topics=2, levels=3, variants=2, responses=8)
+    best = world.proxy.argmax(-1)
+    played, other = played_both_ways(
+        world, sampled(world), lambda prompts: np.tile(best[prompts][:, None], 4)
+    )
+    regret = counterfactual_regret(played, other)
+    assert regret == pytest.approx(played.signal, abs=1e-12)
+    assert counterfactual_regret(other, played) == pytest.approx(-regret)
+    assert (regret >= 0).all()
+    assert regret.max() > 0.1
+    always = np.eye(8)[np.zeros(world.size, int)]
+    first, other = played_both_ways(
+        world, lambda x: np.zeros((16, 4), int), lambda x: np.tile(best[x][:, None], 4)
+    )
+    exactly = exact.regret(always, world.proxy)[np.asarray(first.prompts)]
+    assert counterfactual_regret(first, other) == pytest.approx(exactly, abs=1e-12)
+
+
+def test_there_is_nothing_to_regret_between_equal_answers():
+    world = TabularWorld(topics=2, levels=3, variants=2, responses=8, noise=0.2)
+    same = played_both_ways(world, sampled(world), sampled(world))
+    assert counterfactual_regret(*same).tolist() == [0] * 16
+    other = played_both_ways(world, sampled(world), sampled(world, seed=2))
+    assert np.abs(counterfactual_regret(*other)).max() > 0.1
+
+
+def test_counterfactual_regret_wants_one_game():
+    with pytest.raises(ValueError, match="same prompts"):
+        counterfactual_regret(a_round([[0, 1]]), a_round([[0, 1]], prompts=["other"]))

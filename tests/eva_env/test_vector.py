@@ -1,0 +1,101 @@
+"""The vector engine against the scalar game, bit for bit."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.vector import SyncVectorEnv
+
+import eva_env  # noqa: F401 - registers the ids
+from eva_env.envs.spaces import SCALE
+from eva_env.envs.vector import Streams
+from eva_env.tabular.world import TabularWorld
+
+WIDE = TabularWorld(topics=3, levels=5, variants=3, responses=9)
+NOISY = TabularWorld(topics=2, levels=3, variants=2, responses=5, noise=0.3)
+VARIANTS = {
+    "default": {},
+    "wide": {"world": WIDE, "batch_size": 7, "samples": 5},
+    "noisy": {"world": NOISY},
+    "without replacement": {"replacement": False, "batch_size": 11},
+    "signal, zero-sum": {"signal": "a_star_min", "zero_sum": True},
+    "signal over the batch": {"signal": "inverse_mean"},
+    "gold": {"reward": "gold", "max_cycles": 1},
+}
+IDS = ["eva/TabularCreator-v0", "eva/TabularSolver-v0"]
+
+
+@pytest.mark.parametrize("id", IDS)
+@pytest.mark.parametrize("kwargs", VARIANTS.values(), ids=VARIANTS)
+def test_vector_equals_scalar_bit_for_bit(id, kwargs):
+    games = 5
+    vector = gymnasium.make_vec(id, num_envs=games, **kwargs)
+    scalar = SyncVectorEnv([lambda: gymnasium.make(id, **kwargs)] * games, copy=True)
+    assert vector.observation_space == scalar.observation_space
+    assert vector.action_space == scalar.action_space
+    vector.action_space.seed(3)
+    for seed in (11, None, 12):
+        ours, theirs = vector.reset(seed=seed), scalar.reset(seed=seed)
+        assert np.array_equal(ours[0], theirs[0])
+        for _ in range(40):
+            action = vector.action_space.sample()
+            ours, theirs = vector.step(action), scalar.step(action)
+            for mine, other in zip(ours[:4], theirs[:4], strict=True):
+                assert mine.dtype == other.dtype
+                assert np.array_equal(mine, other)
+            assert vector.observation_space.contains(ours[0])
+
+
+def test_seeds_may_be_given_one_by_one():
+    vector = gymnasium.make_vec(IDS[1], num_envs=3)
+    by_list = vector.reset(seed=[7, 8, 9])[0]
+    assert np.array_equal(by_list, vector.reset(seed=7)[0])
+    assert not np.array_equal(by_list, vector.reset(seed=8)[0])
+    with pytest.raises(ValueError, match="seed must be 3 integers, got 2"):
+        vector.reset(seed=[1, 2])
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+def test_prompts_are_drawn_from_the_published_distribution(replacement):
+    vector = gymnasium.make_vec(IDS[0], num_envs=400, replacement=replacement, batch_size=4)
+    vector.reset(seed=5)
+    action = np.full(vector.action_space.shape, -1, np.float32)
+    action[:, 2], action[:, 5] = 1.0, 1.0 - np.log(3) / SCALE
+    vector.step(action)
+    table = vector.unwrapped.table
+    share = (table.prompts == table.board.prompts[2]).mean()
+    # With replacement slot 2 has probability 3/4; without, four draws hold it just once.
+    assert share == pytest.approx(0.75 if replacement else 0.25, abs=0.05)
+
+
+def test_an_opponent_written_on_the_last_axes_serves_one_game_and_many():
+    def first_prompt(observation, rng):
+        action = np.full((*observation.shape[:-1], 8), -1, np.float32)
+        action[..., 0] = 1
+        return action
+
+    one = gymnasium.make(IDS[1], opponent=first_prompt)
+    many = gymnasium.make_vec(IDS[1], num_envs=3, opponent=first_prompt)
+    for observation in (one.reset(seed=1)[0], many.reset(seed=1)[0]):
+        assert observation[..., 1::8].min() == 1
+
+
+def test_bad_actions_name_what_is_wrong():
+    creators = gymnasium.make_vec(IDS[0], num_envs=2)
+    creators.reset(seed=0)
+    with pytest.raises(ValueError, match=r"actions must have shape \(2, 8\), got \(3, 8\)"):
+        creators.step(np.zeros((3, 8), np.float32))
+    solvers = gymnasium.make_vec(IDS[1], num_envs=2)
+    solvers.reset(seed=0)
+    with pytest.raises(ValueError, match=r"responses must be in 0 \.\.\. 3, got -1"):
+        solvers.step(np.full((2, 8), -1))
+    with pytest.raises(ValueError, match="num_envs must be at least 1, got 0"):
+        gymnasium.make_vec(IDS[1], num_envs=0)
+
+
+def test_streams_drawn_ahead_are_the_generators_own_uniforms():
+    seeds, sizes = (1, 2, 3), [4, (2, 3), 4, 1, (5, 20), 3] * 12
+    streams = Streams([np.random.default_rng(seed) for seed in seeds])
+    plain = [np.random.default_rng(seed) for seed in seeds]
+    for size in sizes:
+        expected = np.stack([generator.random(size) for generator in plain])
+        assert np.array_equal(streams.random(size), expected)

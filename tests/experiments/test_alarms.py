@@ -1,0 +1,236 @@
+"""Alarms: each rings at its bound and not before, in runs that go wrong and in no others."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from agents.creators import Eva, Fresh, PolicyGradient, UniformEvolve
+from agents.solvers import DPO, RLOO
+from eva_env.tabular.world import TabularWorld
+from experiments import cli
+from experiments.run.alarms import Alarms, Watch, gold_fall, kl_speed, length
+from experiments.run.config import describe
+from experiments.run.match import Settings
+from experiments.run.records import Run
+from experiments.run.train import train
+
+ROUND = {
+    "round": 2,
+    "budget": {"prompts": 20},
+    "proposed": 40,
+    "distinct_prompts": 9,
+    "entropy": math.log(30),
+    "effective": 8.0,
+    "cluster_share": 0.2,
+    "no_gradient": 0.1,
+}
+
+
+def judged(round, suite="hard", **scores):
+    start = {"gold": 0.5, "kl": 0.0, "length": 4.0, "proxy": 1.0}
+    return {"round": round, "suite": suite, **start} | scores
+
+
+WELL = [judged(0), judged(2, kl=2.0, length=5.0, gold=0.6, proxy=2.0)]
+
+
+def ringing(row=ROUND, evaluations=WELL, before=(), **bounds):
+    return Watch(Alarms(**bounds), list(evaluations), before).ringing(row)
+
+
+def test_a_run_that_is_well_rings_nothing():
+    assert ringing() == {}
+
+
+@pytest.mark.parametrize(
+    ("alarm", "bound", "value", "change"),
+    [
+        ("distinct_prompts", "min_distinct", 0.2, {"distinct_prompts": 2}),  # of 10 drawn
+        ("entropy", "min_entropy", 0.25, {"entropy": math.log(40) / 4}),
+        ("effective", "min_effective", 0.2, {"effective": 2.0}),  # 10 drawn of 40 proposed
+        ("effective", "min_effective", 0.2, {"effective": 1.0, "proposed": 5}),
+        ("cluster_share", "max_cluster", 0.6, {"cluster_share": 0.6}),
+        ("no_gradient", "max_no_gradient", 0.97, {"no_gradient": 0.97}),
+    ],
+)
+def test_prompts_ring_beyond_their_bound_alone(alarm, bound, value, change):
+    row = ROUND | change
+    (found,) = ringing(row).values()
+    text = found.pop("text")
+    threshold = getattr(Alarms(), bound)
+    assert found == {
+        "round": 2,
+        "alarm": alarm,
+        "value": pytest.approx(value),
+        "threshold": threshold,
+        "begins": True,
+    }
+    assert len(text) < 80
+    sign = 1 if value > threshold else -1
+    assert ringing(row, **{bound: value + sign * 0.01}) == {}
+    assert [*ringing(row, **{bound: value - sign * 0.01})] == [alarm]
+    assert not ringing(row, before=[alarm])[alarm]["begins"]
+    assert ringing(row, before=["other"])[alarm]["begins"]
+
+
+@pytest.mark.parametrize(
+    ("alarm", "bound", "value", "last"),
+    [
+        ("kl_speed", "max_kl_speed", 4.0, {"kl": 8.0}),
+        ("kl_speed", "max_kl_speed", 4.0, {"kl": -8.0}),
+        ("length", "max_length", 2.5, {"length": 10.0}),
+    ],
+)
+def test_the_policy_rings_beyond_its_bound_on_the_worst_suite(alarm, bound, value, last):
+    rows = [*WELL, judged(0, "easy"), judged(2, "easy", **last)]
+    (found,) = ringing(evaluations=rows).values()
+    assert (found["alarm"], found["value"]) == (alarm, pytest.approx(value))
+    assert found["text"].endswith("(easy suite)")
+    assert ringing(evaluations=rows, **{bound: value + 0.01}) == {}
+    assert ringing(evaluations=[*rows, judged(4, "easy", **last, gold=0.6)], max_length=9) == {}
+
+
+def test_speed_is_by_the_round():
+    assert kl_speed([judged(0), judged(4, kl=2.0), judged(8, kl=10.0)]) == 2.0
+    assert kl_speed([judged(0), judged(4, kl=None)]) == 0
+    assert length([judged(0, length=None), judged(4, length=None)]) == 0
+    assert length([judged(0, length=2.0), judged(1, length=8.0), judged(2, length=3.0)]) == 1.5
+
+
+def course(*points):
+    return [judged(i, gold=gold, proxy=proxy) for i, (gold, proxy) in enumerate(points)]
+
+
+def test_gold_falls_while_the_training_reward_rises():
+    """Means of two: gold 0.5, 0.6, 0.5, paid 1, 2, 3."""
+    assert gold_fall(course((0.4, 0.5), (0.6, 1.5), (0.6, 2.5), (0.4, 3.5))) == pytest.approx(
+        0.1
+    )
+    falling = course((0.4, 0.5), (0.6, 1.5), (0.6, 2.5), (0.4, 0.5))
+    assert gold_fall(falling) == 0, "both fall: nothing is being exploited"
+    assert gold_fall(course((0.4, 0.5), (0.6, 1.5), (0.7, 2.5))) == 0
+    assert gold_fall(course((0.4, 0.5))) == 0
+    assert gold_fall([judged(0, proxy=None), judged(1, proxy=None)]) == 0
+
+
+def test_over_optimisation_rings_as_such():
+    rows = course((0.4, 0.5), (0.6, 1.5), (0.6, 2.5), (0.4, 3.5))
+    (found,) = ringing(evaluations=rows).values()
+    assert found["alarm"] == "over_optimisation"
+    assert ringing(evaluations=rows, max_gold_fall=0.11) == {}
+
+
+def test_records_of_an_older_version_ring_nothing():
+    old = [{"round": k, "suite": "hard", "gold": 0.5} for k in (0, 1)]
+    assert ringing(evaluations=old) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"min_entropy": 50.0}, r"min_entropy must lie in \[0, 1\], got 50"),
+        ({"max_no_gradient": -0.1}, r"max_no_gradient must lie in \[0, 1\], got -0.1"),
+        ({"max_kl_speed": -1.0}, "max_kl_speed must not be negative, got -1"),
+        ({"max_gold_fall": math.nan}, "max_gold_fall must not be negative, got nan"),
+    ],
+)
+def test_bounds_that_mean_nothing_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Alarms(**change)
+
+
+TABULAR = Settings(
+    creator=Fresh(),
+    solver=DPO(lr=0.1),
+    task=TabularWorld(),
+    prompts=32,
+    evaluation_samples=16,
+    checkpoint_every=100,
+)
+COLLAPSING = replace(TABULAR, creator=PolicyGradient(step=300.0))
+HACKED = TabularWorld(hackable=2, world_seed=1)
+
+
+def play(folder, settings):
+    run = Run.create(folder, describe(settings, []))
+    return run, list(train(run, settings))
+
+
+@pytest.mark.parametrize("creator", [Eva(), UniformEvolve(), Fresh()])
+@pytest.mark.parametrize("solver", [DPO(lr=0.1), RLOO(lr=0.1)])
+def test_runs_that_are_well_ring_nothing(tmp_path, creator, solver):
+    settings = replace(TABULAR, creator=creator, solver=solver, rounds=15, evaluate_every=5)
+    run, rows = play(tmp_path / "run", settings)
+    assert run.rows("alarms") == []
+    assert all(row["alarms"] == {} for row in rows)
+
+
+def test_a_creator_that_collapses_rings_until_the_end(tmp_path):
+    run, rows = play(tmp_path / "run", replace(COLLAPSING, rounds=8, evaluate_every=8))
+    written = run.rows("alarms")
+    assert {"distinct_prompts", "entropy", "effective", "cluster_share"} <= {
+        row["alarm"] for row in written
+    }
+    assert written == [alarm for row in rows for alarm in row["alarms"].values()]
+    rang = {(row["round"], row["alarm"]) for row in written}
+    assert {(k, "entropy") for k in (4, 5, 6, 7, 8)} <= rang
+    for row in written:
+        assert row["begins"] == ((row["round"] - 1, row["alarm"]) not in rang)
+
+
+def test_a_proxy_that_can_be_hacked_is_over_optimised(tmp_path):
+    settings = replace(TABULAR, creator=UniformEvolve(), task=HACKED, evaluate_every=3)
+    run, rows = play(tmp_path / "run", replace(settings, rounds=45))
+    rang = [row for row in run.rows("alarms") if row["alarm"] == "over_optimisation"]
+    last = rows[-1]["evaluations"]["hard"]
+    assert last["proxy"] > last["gold"] + 0.3
+    assert rang[-1]["round"] == 45
+    assert rang[0]["begins"]
+    gold = replace(settings, rounds=45, reward="gold", checkpoint_every=100)
+    honest, rows = play(tmp_path / "gold", gold)
+    assert "over_optimisation" not in {row["alarm"] for row in honest.rows("alarms")}
+    assert rows[-1]["evaluations"]["hard"]["proxy"] is None
+
+
+def test_stop_ends_a_run_that_can_be_gone_on_with(tmp_path):
+    """Stopped where the first alarm begins, then where others do; in the end, the same run."""
+    settings = replace(COLLAPSING, rounds=6, evaluate_every=4)
+    whole, rows = play(tmp_path / "whole", settings)
+    begins = [
+        k
+        for row in rows
+        for k in [row["round"]]
+        if any(alarm["begins"] for alarm in row["alarms"].values())
+    ]
+    stopping = replace(settings, alarms=Alarms(stop=True))
+    run, played = play(tmp_path / "stopped", stopping)
+    ends = [played[-1]["round"]]
+    assert ends == begins[:1] != [6]
+    assert run.checkpoints == ends
+    assert run.rows("evaluations")[-1]["round"] == ends[0]
+    while ends[-1] < 6:
+        ends.append([*train(run, run.settings(Settings))][-1]["round"])
+    assert ends == sorted({*begins, 6})
+
+    def of(record, name):
+        return [row | {"seconds": 0} for row in record.rows(name)]
+
+    assert of(run, "rounds") == of(whole, "rounds")
+    assert of(run, "alarms") == of(whole, "alarms")
+
+
+def test_the_command_says_once_that_an_alarm_rings_and_how_to_go_on(tmp_path, capsys):
+    out = tmp_path / "run"
+    command = "train creator:fresh solver:rloo task:tabular-world --rounds 3 --prompts 8"
+    bounds = ["--alarms.max-no-gradient", "0", "--alarms.min-distinct", "1"]
+    assert cli.main([*command.split(), *bounds, "--out", str(out)]) == 0
+    shown = [line for line in capsys.readouterr().out.splitlines() if "alarm" in line]
+    rang = [json.loads(line) for line in (out / "alarms.jsonl").read_text().splitlines()]
+    assert len(rang) > len(shown) == sum(row["begins"] for row in rang) > 0
+    assert shown[0].startswith(f"Fresh, seed 0, round {rang[0]['round']}: alarm, ")
+    out = tmp_path / "stopped"
+    assert cli.main([*command.split(), *bounds, "--alarms.stop", "--out", str(out)]) == 0
+    assert f"to go on: eva train --resume {out}" in capsys.readouterr().out
+    assert len(Run.open(out).rows("rounds")) == rang[0]["round"] < 3

@@ -1,0 +1,378 @@
+"""`eva compare` on a small tabular world, from the command to the files."""
+
+import csv
+import io
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from agents.policies.table import TablePolicy
+from eva_env.tabular.equilibrium import minimax_regret, nash_conv
+from eva_env.tabular.regret_game import RegretGame
+from eva_env.tabular.world import TabularWorld
+from experiments import cli
+from experiments.commands.compare import Command, compare
+from experiments.comparison.cells import Cell, Crossing
+from experiments.comparison.measures import START
+from experiments.comparison.settings import Comparison
+from experiments.comparison.stages import Stage
+from experiments.run.alarms import Alarms
+from experiments.run.errors import UserError
+from experiments.run.records import Run
+
+WORLD = TabularWorld(topics=2, levels=4, variants=3, responses=6, blind="variant")
+SMALL = Comparison(
+    creators=("fresh", "eva:resample=True"),
+    solvers=("dpo:lr=0.1", "rloo"),
+    seeds=3,
+    task=WORLD,
+    rounds=4,
+    prompts=8,
+    samples=3,
+    draws=20,
+)
+ARMS = ["fresh-dpo", "fresh-rloo", "eva-dpo", "eva-rloo", "oracle-dpo", "oracle-rloo"]
+
+
+def play(setting=SMALL, workers=1, **changes):
+    screen = io.StringIO()
+    code = compare(
+        Command(setting, workers, **changes), ["compare"], Console(file=screen, width=100)
+    )
+    return code, screen.getvalue()
+
+
+def read(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def without_seconds(value):
+    if isinstance(value, dict):
+        return {k: without_seconds(v) for k, v in value.items() if k != "seconds"}
+    return [without_seconds(v) for v in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compare") / "two"
+    code, screen = play(out=folder, workers=2)
+    assert code == 0, screen
+    return folder, screen
+
+
+def test_the_folder_holds_what_people_and_programs_read(played):
+    folder, screen = played
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "summary.json", "failures.json", "cells"} <= names
+    assert {"strategies.csv", "crossplay.csv", "wins.csv"} <= names
+    assert {"matrix.svg", "curves.svg"} <= names
+    rows = list(csv.DictReader((folder / "crossplay.csv").open()))
+    assert len(rows) == 6 * 7
+    summary = read(folder)
+    assert float(rows[1]["mean"]) == summary["crossplay"]["mean"][0][1]
+    assert rows[1]["row"] == rows[1]["column"].replace("rloo", "dpo") == "fresh-dpo"
+    assert all(f"• {sentence[:60]}" in screen for sentence in summary["conclusions"])
+
+
+def test_the_result_does_not_depend_on_the_number_of_workers(played, tmp_path):
+    assert play(out=tmp_path / "one", workers=1)[0] == 0
+    ours, theirs = (without_seconds(read(folder)) for folder in (played[0], tmp_path / "one"))
+    assert ours == theirs
+
+
+def test_every_arm_has_the_same_budget(played):
+    """Eva answers each prompt twice, and so has two rounds where the others have four."""
+    arms = read(played[0])["arms"]
+    assert list(arms) == ARMS
+    for name, arm in arms.items():
+        budget = arm["budget"]
+        assert (budget["responses"], budget["reward_calls"]) == (96, 96)
+        assert budget["prompts"] == (16 if name.startswith("eva") else 32)
+        assert arm["curves"]["hard"]["budget"]["reward_calls"][-1] == 96
+        assert arm["ceiling"] == name.startswith("oracle")
+        assert arm["seeds"] == [0, 1, 2]
+
+
+def test_scores_are_means_over_seeds_of_the_cells_answers(played):
+    folder, summary = played[0], read(played[0])
+    for name in ("fresh-rloo", "eva-dpo"):
+        by_seed = []
+        for seed in range(3):
+            rows = Run(folder / "cells" / name / f"seed-{seed:04d}").rows("answers")
+            world = replace(WORLD, world_seed=seed)
+            hard = [row for row in rows if row["suite"] == "hard"]
+            assert [row["prompt"] for row in hard] == list(world.suites["hard"])
+            for row in hard:
+                assert row["rewards"] == world.gold[row["prompt"], row["responses"]].tolist()
+            by_seed.append(np.mean([row["rewards"] for row in hard]))
+        gold = summary["arms"][name]["suites"]["hard"]["gold"]
+        assert list(gold["values"].values()) == pytest.approx(by_seed)
+        assert gold["mean"] == pytest.approx(np.mean(by_seed))
+        assert gold["low"] < gold["mean"] < gold["high"]
+    run = Run(folder / "cells" / "eva-dpo" / "seed-0001")
+    judged = [row for row in run.rows("evaluations") if row["suite"] == "hard"][-1]
+    figures = summary["arms"]["eva-dpo"]["suites"]["hard"]
+    for score in ("win_rate", "gold", "pass_rate"):
+        assert figures[score]["values"]["1"] == pytest.approx(judged[score])
+
+
+def test_solvers_beat_each_other_to_a_sum_of_one(played):
+    wins = read(played[0])["wins"]
+    assert wins["players"] == [*ARMS, "start"]
+    matrix = np.array(wins["mean"])
+    np.testing.assert_allclose(matrix + matrix.T, 1, atol=1e-12)
+    against_start = read(played[0])["arms"]["eva-rloo"]["suites"]["hard"]["win_rate"]["mean"]
+    assert matrix[3, -1] == pytest.approx(against_start)
+
+
+def test_cross_play_is_true_regret_on_prompts_nobody_was_trained_on(played):
+    folder, summary = played[0], read(played[0])
+    cross = summary["crossplay"]
+    assert (cross["rows"], cross["columns"]) == (ARMS, [*ARMS, "start"])
+    by_seed = []
+    for seed in range(3):
+        proposal = Run(folder / "cells" / "eva-dpo" / f"seed-{seed:04d}").rows("final")
+        assert sum(row["probability"] for row in proposal) == pytest.approx(1)
+        assert sum(row["drawn"] for row in proposal) == 128
+        rows = Run(folder / "cells" / "oracle-rloo" / f"seed-{seed:04d}").rows("crossplay")
+        own = next(row for row in rows if row["creator"] == "eva-dpo")
+        assert own["prompts"] == [row["prompt"] for row in proposal if row["drawn"]]
+        by_seed.append(np.average(own["regret"], weights=own["drawn"]))
+        checkpoint = folder / "cells" / "oracle-rloo" / f"seed-{seed:04d}" / "checkpoints"
+        policy = TablePolicy.load(checkpoint / "round-0004").probabilities()
+        gold = replace(WORLD, world_seed=seed).gold[own["prompts"]]
+        true = gold.max(-1) - (policy[own["prompts"]] * gold).sum(-1)
+        # 16 answers estimate a regret in [0, 1] to within 4 standard errors of 1/8.
+        assert np.abs(np.array(own["regret"]) - true).max() < 0.5
+        assert abs(np.average(own["regret"] - true, weights=own["drawn"])) < 0.1
+    assert cross["mean"][2][5] == pytest.approx(np.mean(by_seed))
+
+
+def test_the_start_answers_by_itself_whatever_the_solvers_do(played, tmp_path):
+    """Best-of-n answers otherwise than by its policy; the start has no method at all."""
+    cells = played[0] / "cells"
+    other = replace(SMALL, solvers=("bestofn",))
+    settings = other.settings(other.arms[-1], 0)
+    creators = {"eva-dpo": cells / "eva-dpo" / "seed-0000"}
+    assert [*Crossing(START, 0, settings, tmp_path, creators).play()]
+    (row,) = Run(tmp_path).rows("crossplay")
+    known = Run(cells / START / "seed-0000").rows("crossplay")
+    assert row == next(own for own in known if own["creator"] == "eva-dpo")
+
+
+def test_what_is_exact_is_that_of_each_seeds_world(played):
+    folder, known = played[0], read(played[0])["exact"]
+    values, gaps = [], []
+    for seed in range(3):
+        game = RegretGame.of_world(replace(WORLD, world_seed=seed))
+        values.append(minimax_regret(game).value)
+        run = Run(folder / "cells" / "fresh-dpo" / f"seed-{seed:04d}")
+        policy = TablePolicy.load(run.checkpoint(4)).probabilities()
+        creator = np.zeros(WORLD.size)
+        for row in run.rows("final"):
+            creator[row["prompt"]] += row["probability"]
+        gaps.append(nash_conv(game, creator, policy).value)
+    assert sum(values) > 0.1
+    assert known["value"]["mean"] == pytest.approx(np.mean(values))
+    own = known["arms"]["fresh-dpo"]
+    assert own["nash_conv"]["mean"] == pytest.approx(np.mean(gaps))
+    worst, distance = own["worst_regret"]["mean"], own["distance"]["mean"]
+    assert distance == pytest.approx(worst - np.mean(values))
+    assert not own["lower_bound"]
+    assert set(known["arms"]) == {*ARMS, "start"}
+
+
+def test_the_oracle_is_no_competitor(played):
+    summary = read(played[0])
+    games = summary["games"]
+    assert list(games["crossplay"]["row"]) == ARMS[:4]
+    assert list(games["crossplay"]["column"]) == [*ARMS[:4], "start"]
+    assert list(games["wins"]["alpha_rank"]) == [*ARMS[:4], "start"]
+    for player in ("row", "column"):
+        law = games["crossplay"][player].values()
+        assert sum(own["probability"] for own in law) == pytest.approx(1)
+        assert all(0 <= own["support"] <= 1 for own in law)
+    assert {row["a"] for row in summary["comparisons"]} == {"eva", "rloo"}
+    assert set(summary["ratings"]) == {*ARMS, "start"}
+    assert summary["ratings"]["start"]["elo"]["mean"] == 1500
+
+
+def test_resuming_plays_only_what_is_missing(played, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(played[0], folder)
+    before = without_seconds(read(folder))
+    cell = folder / "cells" / "eva-rloo" / "seed-0001"
+    kept = (folder / "cells" / "eva-rloo" / "seed-0000" / "rounds.jsonl").stat()
+    (cell / "final.jsonl").unlink()
+    Run(cell).truncate(1)
+    code, screen = play(Comparison(), resume=folder)
+    assert code == 0
+    assert "eva-rloo/seed-0001 is done" in screen
+    assert screen.count("is done") == 1
+    again = (folder / "cells" / "eva-rloo" / "seed-0000" / "rounds.jsonl").stat()
+    assert again.st_mtime_ns == kept.st_mtime_ns
+    assert without_seconds(read(folder)) == before
+    row = {"a": "eva-dpo", "b": "fresh-dpo", "seed": 0, "suite": "hard", "prompt": 0}
+    row |= {"reward_a": 0.2, "reward_b": 0.1, "winner": "a", "judge": "me"}
+    Run(folder).append("votes", [row])
+    assert play(Comparison(), resume=folder)[0] == 0
+    votes = read(folder)["votes"]
+    assert (votes["votes"], votes["agree"], votes["decided"]) == (1, 1, 1)
+    elo = {name: own["elo_by_votes"]["mean"] for name, own in votes["players"].items()}
+    assert elo["eva-dpo"] > elo["start"] == elo["oracle-dpo"] > elo["fresh-dpo"]
+
+
+def test_more_seeds_may_be_added(played, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(played[0], folder)
+    code, screen = play(Comparison(seeds=4), resume=folder)
+    assert code == 0
+    assert screen.count("is done") == 6
+    assert read(folder)["seeds"] == [0, 1, 2, 3]
+    with pytest.raises(UserError, match="has 4 seeds already; give --seeds more"):
+        play(Comparison(seeds=2), resume=folder)
+    with pytest.raises(UserError, match="keeps its settings and folder"):
+        play(Comparison(rounds=2), resume=folder)
+
+
+def test_a_failed_cell_is_reported_and_the_rest_goes_on(played, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(played[0], folder)
+    cell = folder / "cells" / "eva-dpo" / "seed-0002"
+    for name in ("config.json", "final.jsonl"):
+        (cell / name).unlink()
+    code, screen = play(Comparison(), resume=folder)
+    assert code == 1
+    assert "eva-dpo/seed-0002 failed, the others go on: " in screen
+    summary = read(folder)
+    assert list(summary["failures"]) == ["eva-dpo/seed-0002"]
+    assert summary["arms"]["eva-dpo"]["seeds"] == [0, 1]
+    assert summary["arms"]["eva-rloo"]["seeds"] == [0, 1, 2]
+    assert any("1 cell failed and is left out" in told for told in summary["conclusions"])
+    # Its answers were written down when it began, and are not those of a trained solver.
+    assert (cell / "answers.jsonl").exists()
+    assert summary["arms"]["eva-dpo"]["suites"]["hard"]["gold"]["values"]["2"] is None
+    seeds = {(row["a"], row["within"]): row["seeds"] for row in summary["comparisons"]}
+    assert (seeds["eva", "dpo"], seeds["eva", "rloo"]) == (2, 3)
+    shutil.rmtree(folder / "cells" / "eva-dpo")
+    (folder / "cells" / "eva-dpo").write_text("in the way")
+    code, screen = play(Comparison(), resume=folder)
+    assert code == 1
+    summary = read(folder)
+    assert "eva-dpo" not in summary["arms"]
+    assert summary["crossplay"]["mean"][2][0] is summary["wins"]["mean"][0][2] is None
+    assert summary["games"]["crossplay"]["row"]["eva-dpo"]["probability"] is None
+    assert summary["games"]["crossplay"]["row"]["eva-rloo"]["probability"] is not None
+    assert summary["ratings"]["eva-dpo"]["elo"]["mean"] is None
+    assert summary["games"]["wins"]["alpha_rank"]["eva-dpo"]["mass"] is None
+
+
+def test_a_finished_cell_that_is_damaged_is_named(played, tmp_path, monkeypatch):
+    monkeypatch.setattr(Stage, "play_cells", None)  # nothing may be played
+    for player, file in (
+        ("fresh-dpo", "checkpoints"),
+        ("fresh-dpo", "rounds.jsonl"),
+        ("fresh-dpo", "evaluations.jsonl"),
+        ("fresh-dpo", "answers.jsonl"),
+        ("fresh-dpo", "final.jsonl"),
+        ("start", "answers.jsonl"),
+    ):
+        folder = tmp_path / player / file
+        shutil.copytree(played[0], folder)
+        path = folder / "cells" / player / "seed-0001" / file
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        damage = rf"cells/{player}/seed-0001 is damaged \({file}\): delete it and resume"
+        with pytest.raises(UserError, match=damage):
+            play(Comparison(), resume=folder)
+
+
+def test_a_cell_that_an_alarm_has_ended_stays_ended(tmp_path):
+    """Interrupted between its last round and the creator's last proposal."""
+    alarms = Alarms(max_no_gradient=0.0, stop=True)
+    settings = replace(SMALL, alarms=alarms).settings(SMALL.arms[0], 0)
+    cell = Cell("fresh-dpo", 0, settings, tmp_path / "cell")
+    rows = [*cell.play()]
+    assert 1 <= rows[-1]["round"] < 4
+    final = Run(cell.folder).rows("final")
+    (cell.folder / "final.jsonl").unlink()
+    assert [*cell.play()] == []
+    assert Run(cell.folder).rows("final") == final
+    cell.check()
+
+
+def test_tuning_gives_every_arm_its_best_setting(tmp_path):
+    setting = replace(SMALL, seeds=2, rounds=2, tune=2, tune_seeds=1, solvers=("dpo:lr=0.01",))
+    code, screen = play(setting, out=tmp_path / "run")
+    assert code == 0
+    rows = Run(tmp_path / "run").rows("tuning")
+    summary = read(tmp_path / "run")
+    assert len(rows) == 3 * 2
+    for arm, own in summary["tuning"].items():
+        scores = {row["configuration"]: row["gold"] for row in rows if row["arm"] == arm}
+        best = max(scores, key=lambda i: scores[i])
+        assert own["configuration"] == best
+        config = Run(tmp_path / "run" / "cells" / arm / "seed-0000").config["settings"]
+        factor = own["factors"]["solver.lr"]
+        assert config["solver"]["lr"] == pytest.approx(0.01 * factor)
+        assert factor == (1.0, 0.5)[best]
+        assert own["edges"], "of two settings each is an edge"
+    assert "trials: 6 of 6 to do" in screen
+    assert not any("not tuned" in told for told in summary["conclusions"])
+    again, screen = play(Comparison(), resume=tmp_path / "run")
+    assert again == 0
+    assert "trials" not in screen
+    assert "is done" not in screen
+
+
+def test_one_seed_shows_nothing(tmp_path):
+    code, screen = play(replace(SMALL, seeds=1, rounds=1), out=tmp_path / "run")
+    assert code == 0
+    assert "one seed shows nothing" in screen
+    assert "No power can be estimated from fewer than two seeds of oracle and fresh." in screen
+    told = " ".join(read(tmp_path / "run")["conclusions"])
+    assert told.count("1 seed cannot settle the support") == 2
+    assert "of 24 reward calls a seed, eva-dpo 48 and eva-rloo 48 were spent" in told
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--creators", "evaa"], "unknown creator 'evaa'"),
+        (["--solvers", "dpo", "dpo"], "name strategies, each of them once"),
+        (["--creators", "eva", "Eva:fraction=0.25"], "name strategies, each of them once"),
+        (["--creators", "oracle:suite=easy"], "an oracle is a ceiling and does not compete"),
+        (["--suite", "unseen"], "suite 'unseen' cannot decide"),
+        (
+            ["--suite", "harder"],
+            "unknown suite 'harder'; suites of the task: easy, hard, unseen",
+        ),
+        (["--creators", "eva:operators={'climb':1.0}"], "operators must give weights"),
+        (["--policy", "nowhere"], "nowhere"),
+        (["--resume", "nowhere"], "no run at nowhere"),
+    ],
+)
+def test_mistakes_of_a_user_end_in_one_line(args, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["compare", *args]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("eva compare: ")
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert not list(tmp_path.iterdir()), "a start that was refused left a folder"
+
+
+def test_every_cell_goes_to_wandb_in_one_group(tmp_path):
+    setting = replace(SMALL, creators=("fresh",), solvers=("rloo",), seeds=1, rounds=1)
+    code, _ = play(setting, out=tmp_path / "run", wandb="offline")
+    assert code == 0
+    for arm in ("fresh-rloo", "oracle-rloo"):
+        assert list(
+            (tmp_path / "run" / "cells" / arm / "seed-0000").glob("wandb/offline-run-*")
+        )
