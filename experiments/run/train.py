@@ -41,13 +41,13 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
         run.append("prompts", genealogy.rows(round))
         run.append("rounds", [row])
         last = played == settings.rounds or exhausted(settings, spent)
-        last = last or settings.alarms.stops(watch.ringing(row))
+        last = last or settings.alarms.stops(watch.raised(row))
         evaluations = {}
         if last or played % settings.evaluate_every == 0:
             evaluations = judged(run, judge, match, played)
             run.append("transcripts", judge.replay(match.solver, round))
             watch.evaluations += evaluations.values()
-        alarms = watch.ringing(row)
+        alarms = watch.raised(row)
         run.append("alarms", alarms.values())
         last = last or settings.alarms.stops(alarms)
         if last or played % settings.checkpoint_every == 0:
