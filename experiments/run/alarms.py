@@ -1,9 +1,9 @@
 """Alarms: signs in the record that a run goes wrong, and the bounds at which they are raised.
 
 A row of alarms.jsonl says that an alarm is raised in a round: its ``value`` lies beyond the
-``threshold``. An alarm that reads evaluations stays raised until the next evaluation. All alarms
-are functions of rows that are already written. A resumed run therefore raises the same alarms as
-an uninterrupted one, and a finished run can be read again with other bounds.
+``threshold``. An alarm that reads evaluations stays raised until the next evaluation. All
+alarms are functions of rows that are already written. A resumed run therefore raises the same
+alarms as an uninterrupted one, and a finished run can be read again with other bounds.
 """
 
 import math
@@ -18,8 +18,8 @@ from experiments.run.records import Run
 Row = dict[str, Any]
 
 LEAST_GAIN = 0.05
-"""A gold gain below this counts as this: half of nothing is lost by mere noise. With the default
-``max_gold_loss`` a fall must exceed 0.025; healthy runs with noisy rewards fall by 0.019."""
+"""A smaller gold gain counts as this: mere noise can lose half of a gain near 0. With the
+default ``max_gold_loss`` a fall must exceed 0.025; noise in healthy runs: at most 0.019."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Alarms:
     max_gold_loss: float = 0.5
     """Greatest share of the gold gain since the start of the run that such a fall may lose; a
     gain below 0.05 counts as 0.05. It detects over-optimisation where the whole gain is small.
-    Healthy: 0, with noisy rewards at most 0.39; a hacked proxy: 1. A maximum of 1 disables it."""
+    Healthy: 0, with noisy rewards at most 0.39; a hacked proxy: 1."""
     stop: bool = False
     """End the run after a round that raises a new alarm; the run is evaluated and saved.
     Resuming ignores the alarms that are already raised, until a new one is."""
@@ -156,8 +156,8 @@ def of_policy(bounds: Alarms, evaluations: Sequence[Row]) -> Iterator[Sign]:
     (fall, fallen), (loss, lost) = worst(gold_fall), worst(gold_loss)
     if fall > bounds.max_gold_fall:
         text = (
-            f"over-optimisation: gold reward is {fall:.3f} below its best, training reward above"
-            f" ({fallen} suite)"
+            f"over-optimisation: gold reward is {fall:.3f} below its best, training reward "
+            f"above ({fallen} suite)"
         )
         yield "over_optimisation", fall, bounds.max_gold_fall, text
     elif loss > bounds.max_gold_loss:
@@ -166,7 +166,7 @@ def of_policy(bounds: Alarms, evaluations: Sequence[Row]) -> Iterator[Sign]:
 
 
 def kl_speed(rows: Sequence[Row]) -> float:
-    """Return the change of the KL between the last two evaluations, nats a round; 0 if unknown."""
+    """Return how fast the KL changed between the last two evaluations, nats a round, or 0."""
     known = [row for row in rows if row.get("kl") is not None][-2:]
     if len(known) < 2:
         return 0.0
@@ -174,7 +174,7 @@ def kl_speed(rows: Sequence[Row]) -> float:
 
 
 def length(rows: Sequence[Row]) -> float:
-    """Return the responses' mean length as a multiple of the first evaluation's; 0 if unknown."""
+    """Return the last evaluation's mean length over the first one's; 0 if unknown."""
     first, last = (rows[i].get("length") for i in (0, -1))
     return last / first if first and last else 0.0
 

@@ -1,4 +1,4 @@
-"""Alarms: each is raised at its bound and not before, in runs that go wrong and in no others."""
+"""Alarms: each is raised beyond its bound only, in runs that go wrong and in no others."""
 
 import json
 import math
@@ -83,7 +83,7 @@ def test_prompts_raise_an_alarm_beyond_its_bound_only(alarm, bound, value, chang
         ("length", "max_length", 2.5, {"length": 10.0}),
     ],
 )
-def test_the_policy_raises_an_alarm_beyond_its_bound_on_the_worst_suite(
+def test_the_policy_raises_an_alarm_on_the_worst_suite(
     alarm, bound, value, last
 ):
     rows = [*HEALTHY, judged(0, "easy"), judged(2, "easy", **last)]

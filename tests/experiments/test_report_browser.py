@@ -9,8 +9,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
 
-from experiments import report
-from tests.support.report_cases import ATTACKS, compare, hostile, play
+from experiments.commands import report
+from tests.support.report_cases import ATTACKS, hostile, recorded_comparison, recorded_run
 
 FLAGS = (
     "--headless=new",
@@ -49,8 +49,8 @@ def driver(tmp_path_factory):
 def pages(tmp_path_factory):
     """A run, a comparison and a hostile record, each as a file."""
     folder = tmp_path_factory.mktemp("runs")
-    play(folder / "run", rounds=3)
-    compare(folder / "comparison", seeds=(0, 1), rounds=2)
+    recorded_run(folder / "run", rounds=3)
+    recorded_comparison(folder / "comparison", seeds=(0, 1), rounds=2)
     hostile(folder / "hostile")
     for name in ("run", "comparison", "hostile"):
         assert report.main([str(folder / name)]) == 0
