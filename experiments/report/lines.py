@@ -102,10 +102,10 @@ class Axes:
             yield text(self.left, 11, self.y, "start")
 
 
-def text(x: float, y: float, content: str, anchor: str, style: str = "") -> str:
-    """Return a text element; the content is escaped."""
+def text(x: float, y: float, content: str, anchor: str, colour: str = "") -> str:
+    """Return a text element; the content is escaped, a colour is mixed with the ink."""
     shape = Markup('<text x="{}" y="{}" text-anchor="{}"{}>{}</text>')
-    extra = Markup(' style="{}"').format(style) if style else ""
+    extra = Markup(' class="end" style="--line:{}"').format(colour) if colour else ""
     return shape.format(f"{x:.1f}", f"{y:.1f}", anchor, extra, printable(content))
 
 
@@ -180,7 +180,7 @@ def end_labels(axes: Axes, labels: Sequence[tuple[Series, Style, str]]) -> Itera
     heights = spaced([end[0] for end in ends], axes.top + 3, axes.bottom)
     for height, (_, style, label) in zip(heights, ends, strict=True):
         place = axes.width - axes.room + 5
-        yield text(place, height + 3.5, label, "start", f"fill:{style.colour_name}")
+        yield text(place, height + 3.5, label, "start", style.colour_name)
 
 
 def spaced(heights: Sequence[float], top: float, bottom: float) -> list[float]:

@@ -15,7 +15,9 @@ HERE = Path(__file__).parent
 
 def render(page: Page) -> str:
     """Return the HTML of a page; the same page gives the same text."""
-    script = "".join((HERE / name).read_text() for name in ("script.js", "tree.js"))
+    script = "".join(
+        (HERE / name).read_text() for name in ("theme.js", "script.js", "tables.js", "tree.js")
+    )
     return _template().render(
         page=page,
         css=Markup((HERE / "style.css").read_text()),
