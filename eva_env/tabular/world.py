@@ -112,7 +112,7 @@ class TabularWorld(World):
     @cached_property
     def coordinates(self) -> Ints:
         """Topic, level and variant of each prompt, (3, K)."""
-        return fixed(np.indices(self._sizes).reshape(3, -1))
+        return read_only(np.indices(self._sizes).reshape(3, -1))
 
     @property
     def prompt_topics(self) -> Ints:
@@ -125,15 +125,15 @@ class TabularWorld(World):
         return self.coordinates[1]
 
     @cached_property
-    def cells(self) -> Ints:
+    def information_set(self) -> Ints:
         """Which prompts the solver cannot tell apart: the cell of each prompt, (K,)."""
-        return fixed(np.arange(self.size) * math.prod(self._seen) // self.size)
+        return read_only(np.arange(self.size) * math.prod(self._seen) // self.size)
 
     @cached_property
     def trainable(self) -> Ints:
         """Prompts that a creator may publish, increasing."""
         topic, _, variant = self.coordinates
-        return fixed(np.flatnonzero(variant > 0 if self.variants > 1 else topic > 0))
+        return read_only(np.flatnonzero(variant > 0 if self.variants > 1 else topic > 0))
 
     @cached_property
     def neighbours(self) -> tuple[Mapping[str, tuple[int, ...]], ...]:
@@ -147,20 +147,20 @@ class TabularWorld(World):
         """Rewards (K, M) in [0, 1] that the world is about; hackable responses get 0."""
         gold = ladder.gold_rewards(self._draws[0], self.prompt_levels)
         gold[:, self.responses - self.hackable :] = 0.0
-        return fixed(gold)
+        return read_only(gold)
 
     @cached_property
     def proxy(self) -> Floats:
         """Mean rewards (K, M) of the reward model in play: gold, but hackable ones get 1."""
         proxy = self.gold.copy()
         proxy[:, self.responses - self.hackable :] = 1.0
-        return fixed(proxy)
+        return read_only(proxy)
 
     @cached_property
     def noise_std(self) -> Floats:
         """Standard deviation (K,) of the proxy's noise on each prompt's rewards."""
         noisy = self.topics if self.noisy_topics is None else self.noisy_topics
-        return fixed(np.where(self.prompt_topics >= self.topics - noisy, self.noise, 0.0))
+        return read_only(np.where(self.prompt_topics >= self.topics - noisy, self.noise, 0.0))
 
     @cached_property
     def reference_logits(self) -> Floats:
@@ -169,7 +169,7 @@ class TabularWorld(World):
         In a cell of prompts that the solver cannot tell apart, the even mixture of their laws.
         """
         own = ladder.reference_logits(*self._draws, self.hackable)
-        return fixed(partial_observability.mixed_logits(own, math.prod(self._seen)))
+        return read_only(partial_observability.mixed_logits(own, math.prod(self._seen)))
 
     @cached_property
     def features(self) -> Floats:
@@ -183,9 +183,9 @@ class TabularWorld(World):
         carry = math.exp(-1 / self.lengthscale) if self.lengthscale else 0.0
         topic, variant = ladder.TOPIC_TRANSFER, ladder.VARIANT_TRANSFER
         factor = ladder.correlation_factor(self._seen, topic, carry, variant)
-        return fixed(
+        return read_only(
             (partial_observability.low_rank(factor, self.rank) if self.rank else factor)[
-                self.cells
+                self.information_set
             ]
         )
 
@@ -302,7 +302,7 @@ class TabularWorld(World):
 
     @cached_property
     def _free(self) -> NDArray[np.bool_]:
-        return fixed(np.isin(np.arange(self.size), self.trainable))
+        return read_only(np.isin(np.arange(self.size), self.trainable))
 
     @cached_property
     def _rungs(self) -> Mapping[str, range]:
@@ -325,7 +325,7 @@ class TabularWorld(World):
         return prompt
 
 
-def fixed(array: Any) -> Any:
+def read_only(array: Any) -> Any:
     """The array, read-only: it is cached and shared."""
     array.setflags(write=False)
     return array

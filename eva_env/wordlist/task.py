@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eva_env.wordlist.answers import feasible
-from eva_env.wordlist.improve import improve
+from eva_env.wordlist.response_rewriter import rewrite_response
 from eva_env.wordlist.instruction import Instruction, parse
 from eva_env.wordlist.operators import BREADTH, DEPTH, OPERATORS, QUALITY
 from eva_env.wordlist.prompts import (
@@ -140,7 +140,7 @@ class Wordlist(World):
 
     def response_rewriter(self) -> ResponseRewriter:
         """A function that mends what a response misses."""
-        return improve
+        return rewrite_response
 
     def read_prompt(self, text: str) -> str:
         """The prompt itself; ValueError for what is neither valid nor in a suite."""
