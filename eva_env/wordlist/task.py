@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eva_env.wordlist.answers import feasible
-from eva_env.wordlist.response_rewriter import rewrite_response
 from eva_env.wordlist.instruction import Instruction, parse
 from eva_env.wordlist.operators import BREADTH, DEPTH, OPERATORS, QUALITY
 from eva_env.wordlist.prompts import (
@@ -19,6 +18,7 @@ from eva_env.wordlist.prompts import (
     reserved,
     within_bounds,
 )
+from eva_env.wordlist.response_rewriter import rewrite_response
 from eva_env.wordlist.rules import WordlistRules
 from eva_env.wordlist.verify import Gold
 from eva_env.world import ResponseRewriter, Sizes, World
