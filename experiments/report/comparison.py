@@ -9,7 +9,7 @@ from experiments.report.finding import opening
 from experiments.report.flow import flow
 from experiments.report.games import crossplay, exact, ratings, solutions, wins
 from experiments.report.numbers import counted
-from experiments.report.record import class_name
+from experiments.report.record import part_name
 from experiments.report.settings import settings
 from experiments.report.summary import SCORES, Summary
 
@@ -32,7 +32,7 @@ def heading(summary: Summary) -> tuple[str, str]:
     title = f"{' and '.join(roles) or counted(len(summary.competitors), 'arm')} compared"
     decides = SCORES.get(summary.metric, "the score").lower()
     return title, (
-        f"{class_name(data.get('task'))}, {counted(len(data.get('seeds', [])), 'seed')}; the "
+        f"{part_name(data.get('task'))}, {counted(len(data.get('seeds', [])), 'seed')}; the "
         f"{decides} on the {data.get('suite', '?')} suite decides."
     )
 

@@ -31,8 +31,8 @@ def opening(summary: Summary) -> Section:
         text = f"{counted(failed, 'cell')} failed; the results rest on the other cells."
         blocks.append(Text([text], "note"))
     main, split = family(summary, "main"), family(summary, "within")
-    finding = sentences(summary, main) or conclusions[:1]
-    blocks.append(Text([" ".join(finding)], "headline") if finding else None)
+    finding = in_sentences(summary)
+    blocks.append(Text([finding], "headline") if finding else None)
     blocks.append(forest(summary, main, "Differences"))
     if not power.get("enough", True):
         blocks.append(Text(doubts, "note"))
@@ -48,6 +48,12 @@ def opening(summary: Summary) -> Section:
         fold = f"Caveats and all {len(conclusions)} conclusions, as eva compare printed them"
         blocks.append(Fold(fold, [Text(conclusions, "list")]))
     return Section("Finding", blocks)
+
+
+def in_sentences(summary: Summary) -> str:
+    """Return the finding in one or two sentences; older records give their first conclusion."""
+    told = sentences(summary, family(summary, "main"))
+    return " ".join(told or (summary.data.get("conclusions") or [])[:1])
 
 
 def sentences(summary: Summary, rows: Sequence[Row]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from experiments.report.series import Series
+from experiments.run.parts import KINDS, names
 from experiments.run.records import Run
 
 Row = Mapping[str, Any]
@@ -79,15 +80,30 @@ def position(row: Row, x: str) -> Any:
     return row["round"] if x == "round" else row.get("budget", {}).get(x)
 
 
+NESTED = ("conditions", "settings")
+"""Names under which a comparison keeps the settings that its cells share."""
+
+
 def conditions(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the settings of a config.json; those nested under "settings" are lifted."""
+    """Return the settings of a config.json, together with those that cells share."""
     settings = config.get("settings")
     if not isinstance(settings, Mapping):
         return {}
-    nested = settings.get("settings")
-    return {**nested, **settings} if isinstance(nested, Mapping) else settings
+    for name in NESTED:
+        shared = settings.get(name)
+        if isinstance(shared, Mapping):
+            return {**shared, **settings}
+    return settings
 
 
-def class_name(settings: Any) -> str:
-    """Return the class name of nested settings."""
-    return settings.get("type", "?") if isinstance(settings, Mapping) else str(settings)
+def part_name(settings: Any) -> str:
+    """Return the name of a part of a run by its settings, as the command line spells it.
+
+    Older records have class names.
+    """
+    name = str(settings.get("type", "?") if isinstance(settings, Mapping) else settings)
+    return CLASSES.get(name, name)
+
+
+CLASSES = {cls.__name__: known for role in KINDS for known, cls in names(role).items()}
+"""Names of registered parts by class name."""

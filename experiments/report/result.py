@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from eva_env.statistics.intervals import mean_interval
-from experiments.cli import HUMP
 from experiments.report.blocks import Code, Columns, Section, Table, Text, Tiles
 from experiments.report.entries import estimate_entry, interval_text, number_entry, text_entry
 from experiments.report.numbers import SHARE, decimal, is_number, number, percent
-from experiments.report.record import Record, Row, class_name
+from experiments.report.record import Record, Row, part_name
 
 DECIDING = "hard"
 """The suite of the headline, if the run has it; else its last one."""
@@ -152,18 +151,13 @@ def next_steps(record: Record) -> list[Any]:
     if is_number(planned) and played < planned:
         command = shlex.join(["eva", "train", "--resume", str(record.folder or "RUN")])
         return [Code(command, "Next: finish the run")]
-    creator, solver, task = (class_name(record.settings.get(k)) for k in PLAYERS)
+    creator, solver, task = (part_name(record.settings.get(name)) for name in PLAYERS)
     command = ["eva", "compare"]
-    if task != "Wordlist":
-        command.append(f"task:{kebab(task)}")
-    creators = [BASELINE, *([kebab(creator)] if kebab(creator) != BASELINE else ["eva"])]
-    command += ["--creators", *creators, "--solvers", kebab(solver), "--seeds", str(SEEDS)]
+    if task != "wordlist":
+        command.append(f"task:{task}")
+    creators = [BASELINE, creator if creator != BASELINE else "eva"]
+    command += ["--creators", *creators, "--solvers", solver, "--seeds", str(SEEDS)]
     return [Code(shlex.join(command), "Next: compare creators over several seeds")]
 
 
 PLAYERS = ("creator", "solver", "task")
-
-
-def kebab(name: str) -> str:
-    """Return a class name as the command line spells it."""
-    return HUMP.sub("-", name).lower()

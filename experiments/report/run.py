@@ -7,7 +7,7 @@ from experiments.report.blocks import Fold, Grid, Page, Section, Switch, Table, 
 from experiments.report.charts import line_chart
 from experiments.report.creator import descent, diversity, rewards, signals
 from experiments.report.entries import number_entry, text_entry
-from experiments.report.record import Record, Row, class_name
+from experiments.report.record import Record, Row, part_name
 from experiments.report.result import PLAYERS, result
 from experiments.report.settings import settings
 from experiments.report.solver import health, logs, over_optimisation, responses
@@ -34,7 +34,7 @@ def page(folder: Path) -> Page:
     """Return the page of a run's folder."""
     record = Record.read(folder)
     sections = (section(record) for section in SECTIONS)
-    creator, solver, task = (class_name(record.settings.get(name)) for name in PLAYERS)
+    creator, solver, task = (part_name(record.settings.get(name)) for name in PLAYERS)
     kept = [section for section in sections if section]
     return Page(f"{creator} against {solver}", subtitle(record, task), kept)
 

@@ -201,6 +201,7 @@ TABULAR = Settings(
     task=TabularWorld(),
     prompts=32,
     evaluation_samples=16,
+    reward="proxy",
     checkpoint_every=100,
 )
 COLLAPSING = replace(TABULAR, creator=PolicyGradient(step=300.0))
@@ -283,7 +284,7 @@ def test_the_command_reports_an_alarm_once_and_how_to_continue(tmp_path, capsys)
     shown = [line for line in capsys.readouterr().out.splitlines() if "alarm" in line]
     fired = [json.loads(line) for line in (out / "alarms.jsonl").read_text().splitlines()]
     assert len(fired) > len(shown) == sum(row["begins"] for row in fired) > 0
-    assert shown[0].startswith(f"Fresh, seed 0, round {fired[0]['round']}: alarm, ")
+    assert shown[0].startswith(f"fresh-rloo, seed 0, round {fired[0]['round']}: alarm, ")
     out = tmp_path / "stopped"
     assert cli.main([*command.split(), *bounds, "--alarms.stop", "--out", str(out)]) == 0
     assert f"to go on: eva train --resume {out}" in capsys.readouterr().out

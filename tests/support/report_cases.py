@@ -32,7 +32,8 @@ GENERATIONS = 5
 
 def recorded_run(folder, **changes):
     """A run of a few rounds, to its end."""
-    given = {"rounds": 4, "prompts": 8, "samples": 3, "seed": 5, "task": WORLD} | changes
+    given = {"rounds": 4, "prompts": 8, "samples": 3, "seed": 5, "task": WORLD}
+    given |= {"reward": "proxy"} | changes
     settings = Settings(**({"creator": Eva(), "solver": DPO(lr=0.1)} | given))
     run = Run.create(folder, describe(settings, ["train", "--seed", str(settings.seed)]))
     for _ in train(run, settings):
