@@ -27,7 +27,8 @@
         ? `${rows.length} runs and comparisons`
         : `${shown} of ${rows.length} runs and comparisons`;
   }
-  for (const element of filters) element.addEventListener("input", filter);
+  for (const element of filters)
+    for (const event of ["input", "change"]) element.addEventListener(event, filter);
   filter();
 
   // The third choice replaces the first.

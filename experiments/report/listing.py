@@ -164,17 +164,17 @@ def comparison(folder: Path) -> dict[str, Any]:
     """Return the details of a comparison, which may be unfinished."""
     config = Run.open(folder).config
     settings = conditions(config)
-    creators, solvers = (tuple(map(str, settings[k])) for k in ("creators", "solvers"))
+    creators, solvers = (tuple(settings.get(key) or ()) for key in ("creators", "solvers"))
     # The last file of a cell is final.jsonl, see experiments.comparison.cells.
     done = sum(1 for _ in folder.glob("cells/*/seed-*/final.jsonl"))
     seeds, oracle = settings.get("seeds"), settings.get("oracle", True)
-    planned = (len(creators) + bool(oracle)) * len(solvers) * seeds if seeds else None
+    arms = (len(creators) + bool(oracle)) * len(solvers)
     details: dict[str, Any] = {
         "creators": tuple(spec.partition(":")[0] for spec in creators),
         "solvers": tuple(spec.partition(":")[0] for spec in solvers),
         "task": part_name(settings.get("task")),
         "done": done,
-        "planned": planned,
+        "planned": arms * seeds if seeds else None,
         "settings": dict(flat(config["settings"])),
     }
     if (folder / "summary.json").exists():

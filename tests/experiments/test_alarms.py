@@ -83,9 +83,7 @@ def test_prompts_raise_an_alarm_beyond_its_bound_only(alarm, bound, value, chang
         ("length", "max_length", 2.5, {"length": 10.0}),
     ],
 )
-def test_the_policy_raises_an_alarm_on_the_worst_suite(
-    alarm, bound, value, last
-):
+def test_the_policy_raises_an_alarm_on_the_worst_suite(alarm, bound, value, last):
     rows = [*HEALTHY, judged(0, "easy"), judged(2, "easy", **last)]
     (found,) = raised(evaluations=rows).values()
     assert (found["alarm"], found["value"]) == (alarm, pytest.approx(value))

@@ -8,6 +8,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 from experiments.commands import report, runs
 from tests.support.report_cases import ATTACKS, hostile, recorded_comparison, recorded_run
@@ -261,15 +262,17 @@ NAMES += ".map(r => r.dataset.name)"
 def test_the_index_filters_by_kind_creator_and_name(visit):
     driver = visit("index")
     assert {*driver.execute_script(NAMES)} == {"run", "comparison", "hostile"}
-    kind = driver.find_element("css selector", "[data-filter=kind]")
-    kind.send_keys("comparison")
+    kind, creator = (
+        Select(driver.find_element("css selector", f"[data-filter={name}]"))
+        for name in ("kind", "creator")
+    )
+    kind.select_by_visible_text("comparison")
     assert driver.execute_script(NAMES) == ["comparison"]
     assert driver.find_element("id", "count").text == "1 of 3 runs and comparisons"
-    kind.send_keys("all")
-    creator = driver.find_element("css selector", "[data-filter=creator]")
-    creator.send_keys("eva")
+    kind.select_by_visible_text("all")
+    creator.select_by_visible_text("eva")
     assert "hostile" not in driver.execute_script(NAMES)
-    creator.send_keys("all")
+    creator.select_by_visible_text("all")
     driver.find_element("css selector", "[data-filter=name]").send_keys("HOST")
     assert driver.execute_script(NAMES) == ["hostile"]
 

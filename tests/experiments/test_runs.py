@@ -23,12 +23,6 @@ def kept(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kept") / "runs"
     recorded_run(folder / "today" / "first", rounds=2)
     recorded_comparison(folder / "versus", rounds=2)
-    path = folder / "versus/config.json"
-    config = json.loads(path.read_text())
-    conditions = config["settings"]
-    config["settings"] = {"type": "Comparison", "creators": ["fresh", "eva:rewrites=2"]}
-    config["settings"] |= {"solvers": ["dpo"], "seeds": 3, "conditions": conditions}
-    path.write_text(json.dumps(config))
     return folder
 
 
@@ -54,10 +48,10 @@ def test_runs_and_comparisons_are_listed_with_their_last_results(folder):
     assert run.size == sum(p.stat().st_size for p in run.folder.rglob("*") if p.is_file())
     assert (compared.kind, compared.creators, compared.solvers) == (
         "comparison",
-        ("fresh", "eva"),
-        ("dpo",),
+        ("fresh", "uniform-evolve", "eva"),
+        ("dpo", "rloo"),
     )
-    assert (compared.task, compared.progress) == ("tabular-world", "0 of 9 cells")
+    assert (compared.task, compared.progress) == ("tabular-world", "0 of 16 cells")
     summary = json.loads((folder / "versus/summary.json").read_text())
     rates = {
         name: arm["suites"]["hard"]["win_rate"]["mean"]
@@ -75,7 +69,7 @@ def test_finished_cells_count_and_the_oracle_may_be_left_out(folder):
     config = json.loads(path.read_text())
     config["settings"]["oracle"] = False
     path.write_text(json.dumps(config))
-    assert by_name(folder)["versus"].progress == "1 of 6 cells"
+    assert by_name(folder)["versus"].progress == "1 of 12 cells"
 
 
 def test_cells_of_a_comparison_are_not_listed_and_links_are_not_followed(folder):

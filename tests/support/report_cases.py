@@ -91,7 +91,10 @@ def recorded_comparison(folder, seeds=(0, 1), **changes):
             ]
             arms[arm] = {"creator": creator, "solver": solver, **arm_summary(runs, seeds)}
             arms[arm]["ceiling"] = creator == "oracle"
-    (folder / "config.json").write_text(json.dumps(runs[0].config))
+    conditions = runs[0].config["settings"] | {"type": "Conditions"}
+    given = {"type": "Comparison", "creators": ["fresh", "uniform-evolve", "eva:rewrites=2"]}
+    given |= {"solvers": [*SOLVERS], "seeds": len(seeds), "conditions": conditions}
+    (folder / "config.json").write_text(json.dumps(runs[0].config | {"settings": given}))
     summary = summarise(arms, seeds)
     (folder / "summary.json").write_text(json.dumps(summary))
     return summary
