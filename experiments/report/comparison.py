@@ -7,7 +7,8 @@ from experiments.report.blocks import Page
 from experiments.report.drilldown import descent, responses, tuning, warnings
 from experiments.report.finding import opening
 from experiments.report.flow import flow
-from experiments.report.games import crossplay, exact, ratings, solutions, wins
+from experiments.report.games import exact, ratings, solutions
+from experiments.report.matrices import crossplay, wins
 from experiments.report.numbers import counted
 from experiments.report.record import part_name
 from experiments.report.settings import settings

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 NOTHING = "\N{EN DASH}"
 
@@ -18,7 +18,7 @@ NOT_NEGATIVE: Bounds = (0.0, math.inf)
 """Where regrets and distances lie."""
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Return whether a value of the record is a finite number."""
     return isinstance(value, int | float) and math.isfinite(value)
 

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from experiments.report.blocks import Entry, Forest, Heat, Page, Table
+from experiments.report.blocks import Forest, Heat, Page, Table
 from experiments.run.records import on_disk
 
 HERE = Path(__file__).parent
@@ -67,8 +67,8 @@ def _environment() -> jinja2.Environment:
 
 def _details(block: Table | Heat) -> str:
     """Return the small print of all entries."""
-    rows = [row[1] if isinstance(block, Heat) else row for row in block.rows]
-    return "".join(entry.detail for row in rows for entry in row if isinstance(entry, Entry))
+    rows = [entries for _, entries in block.rows] if isinstance(block, Heat) else block.rows
+    return "".join(entry.detail for row in rows for entry in row if entry)
 
 
 def _anchor(block: Forest) -> str:

@@ -32,7 +32,7 @@ class Record:
         """Read all rows; UserError for a folder that is not a run or cannot be read."""
         run = Run.open(folder)
         names = ("rounds", "prompts", "evaluations", "transcripts", "alarms", "answers")
-        return cls(run.config, *map(run.rows, names), folder)
+        return cls(run.config, **{name: run.rows(name) for name in names}, folder=folder)
 
     @property
     def settings(self) -> Mapping[str, Any]:

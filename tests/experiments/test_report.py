@@ -1,36 +1,27 @@
 """`eva report`: what a page says, that no text of a record runs, and that any record works."""
 
 import html.parser
-import itertools
 import json
 import re
 import shutil
 import subprocess
 import sys
 import webbrowser
-from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eva_env.statistics.intervals import mean_interval, p_value
 from experiments import cli
 from experiments.commands import report
-from experiments.report import arms, comparison, differences, finding, games, result, run
-from experiments.report.blocks import Entry
-from experiments.report.charts import interval_chart, line_chart
+from experiments.report import (
+    comparison,
+    run,
+)
 from experiments.report.creator import operators
-from experiments.report.drawing import Style
-from experiments.report.entries import estimate_entry, interval_text
-from experiments.report.lines import extent, spaced, ticks
-from experiments.report.numbers import SHARE, decimal, number, percent, points, probability
 from experiments.report.page import render
 from experiments.report.record import Record, conditions
-from experiments.report.series import Series
 from experiments.report.settings import flat
-from experiments.report.summary import Summary
 from experiments.report.tree import embed, families, gather, genealogy
 from experiments.run.errors import UserError
 from experiments.run.records import Run
@@ -364,318 +355,6 @@ def test_operators_are_counted_step_by_step():
     ]
 
 
-def charts(section):
-    return {chart.title: chart for chart in section.blocks[0].charts}
-
-
-def values(chart):
-    return [[entry.value for entry in row] for row in chart.data.rows]
-
-
-def record(rounds=(), prompts=(), evaluations=()):
-    return Record({"settings": {}}, rounds, prompts, evaluations, (), ())
-
-
-def test_the_share_of_distinct_prompts_is_of_those_drawn():
-    prompts = [node(i, round=1) for i in (0, 0, 1, 2)] + [node(3, drawn=False)]
-    drifted = record([{"round": 1, "distinct_prompts": 3, "cluster_share": 0.5}], prompts)
-    assert values(charts(run.diversity(drifted))["Variety"]) == [[1, 0.75, 0.5]]
-
-
-def test_gold_and_proxy_stand_over_the_root_of_kl():
-    rows = [
-        {"round": i, "suite": "hard", "gold": gold, "proxy": proxy, "kl": kl}
-        for i, (gold, proxy, kl) in enumerate([(0.5, 0.1, -0.01), (0.4, 0.9, 4.0)])
-    ]
-    drawn = charts(run.over_optimisation(record(evaluations=rows)))
-    assert values(drawn["Gold by distance"]) == [["hard", 0.0, 0.5], ["hard", 2.0, 0.4]]
-    assert values(drawn["Proxy by distance"]) == [["hard", 0.0, 0.1], ["hard", 2.0, 0.9]]
-    assert values(drawn["Gold against proxy"]) == [["hard", 0.1, 0.5], ["hard", 0.9, 0.4]]
-
-
-def test_a_line_chart_knows_its_gaps_and_is_none_without_data():
-    gold = Series("gold", [0, 1, 2, 3], [0.25, None, float("nan"), 0.5])
-    chart = line_chart("Gold", [gold, Series("proxy", [0], [None])], x="round")
-    assert values(chart) == [[0, 0.25], [1, None], [2, None], [3, 0.5]]
-    assert 'aria-label="Gold, by round. gold from 0.250 to 0.500"' in chart.svg
-    assert [name for name, _ in chart.legend] == ["gold"]
-    assert line_chart("Gold", [Series("gold", [0], [None])]) is None
-
-
-def test_wins_are_blue_losses_orange_and_missing_cells_are_none():
-    payoffs = {"mean": [[0.5, 0.9], [0.1, None]], "low": [[0.5, 0.8], [0.0, None]]}
-    payoffs["high"] = [[0.5, 1.0], [0.2, None]]
-    heat = games.matrix(payoffs, "ab", "ab", "", "", games.percent, 0.5)
-    entries = [entry for _, row in heat.rows for entry in row]
-    assert [entry and (entry.text, entry.share) for entry in entries] == [
-        ("50.0 %", pytest.approx(0.0)),
-        ("90.0 %", pytest.approx(-1.0)),
-        ("10.0 %", pytest.approx(1.0)),
-        None,
-    ]
-    assert entries[1].detail == "80.0 to 100.0 %"
-    regret = games.matrix({"mean": [[0.2, 0.6]]}, "a", "ab", "", "", decimal)
-    assert [entry.share for entry in regret.rows[0][1]] == [0.0, pytest.approx(1.0)]
-
-
-def test_a_lower_bound_is_called_one():
-    bound = {"nash_conv": {"mean": 0.25, "low": 0.2, "high": 0.3}, "lower_bound": True}
-    rows = {"eva": bound, "fresh": bound | {"lower_bound": False}}
-    table = games.solution_table("", "value", rows, ["nash_conv"])
-    assert [*table.header] == ["arm", "NashConv"]
-    assert [row[1].text for row in table.rows] == ["≥ 0.250", "0.250"]
-    details = ["lower bound, 0.200 to 0.300", "0.200 to 0.300"]
-    assert [row[1].detail for row in table.rows] == details
-
-
-def of_kind(blocks, kind):
-    return [block for block in blocks if type(block).__name__ == kind]
-
-
-def test_the_power_stands_out_if_it_does_not_suffice_and_caveats_are_folded(compared):
-    data = json.loads((compared / "summary.json").read_text())
-    data["conclusions"] += data["power"]["sentences"]
-    blocks = comparison.opening(Summary(compared, {}, data)).blocks
-    failed, headline, power, *_ = of_kind(blocks, "Text")
-    assert (headline.kind, [*headline.lines]) == (
-        "headline",
-        ["eva-dpo is ahead of fresh-dpo by 10.0 points (95 % interval 5.0 to 15.0)."],
-    )
-    assert (failed.kind, power.kind) == ("note", "note")
-    assert [*power.lines] == data["power"]["sentences"]
-    caveats = of_kind(blocks, "Fold")[-1]
-    assert [*caveats.blocks[0].lines] == data["conclusions"]
-    data["power"]["enough"] = True
-    enough = comparison.opening(Summary(compared, {}, data)).blocks
-    assert len(of_kind(enough, "Text")) == len(of_kind(blocks, "Text")) - 1
-
-
-def paired_row(a, b, mean, half, **more):
-    """A paired test: significant where the interval excludes 0."""
-    head = {"kind": "creators", "a": a, "b": b, "family": "main", "within": None, "seeds": 5}
-    return head | {"mean": mean, "low": mean - half, "high": mean + half, "p": 0.01} | more
-
-
-def compared_as(rows, **more):
-    return Summary(None, {}, {"arms": {}, "metric": "win_rate", "comparisons": rows} | more)
-
-
-ROWS = (
-    paired_row("b", "a", 0.4, 0.1),
-    paired_row("c", "a", -0.2, 0.1),
-    paired_row("c", "b", 0.02, 0.1),
-)
-
-
-def test_the_finding_names_who_is_ahead_and_whom_the_data_cannot_distinguish():
-    summary = compared_as(ROWS)
-    assert finding.sentences(summary, ROWS) == [
-        "b is ahead of a by 40.0 points (95 % interval 30.0 to 50.0) and a is ahead of c by "
-        "20.0 (10.0 to 30.0).",
-        "The data cannot distinguish c from b.",
-    ]
-    many = [paired_row(f"c{i}", "a", 0.4, 0.1) for i in range(4)]
-    many += [paired_row("d", f"c{i}", 0.0, 0.1) for i in range(4)]
-    first, second = finding.sentences(compared_as(many), many)
-    assert first.startswith("c0 is ahead of a, c1 is ahead of a, c2")
-    assert second == "The data cannot distinguish 4 of 8 pairs."
-    (lonely,) = finding.sentences(summary, [{"a": "a", "b": "b", "mean": 0.3, "low": None}])
-    assert lonely.startswith("One seed shows nothing")
-    assert finding.sentences(summary, []) == []
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_a_reversed_difference_reverses_who_is_ahead(sign):
-    row = paired_row("a", "b", 0.3 * sign, 0.1)
-    assert differences.winner(row) == (("a", "b") if sign == 1 else ("b", "a"))
-    assert differences.winner(paired_row("a", "b", 0.1 * sign, 0.1)) is None, "it touches 0"
-    assert differences.winner({"a": "a", "b": "b", "low": None, "high": None}) is None
-
-
-def test_the_forest_plot_is_a_table_with_one_p_that_fits_the_interval():
-    rows = [row | {"comparisons": 3, "p": 0.02, "p_holm": 0.04} for row in ROWS]
-    forest = differences.forest(compared_as(rows, suite="hard"), rows, "Differences")
-    assert [(r.a, r.b, r.mean, r.p, r.decided) for r in forest.rows] == [
-        ("b", "a", "+40.0", "0.06", True),
-        ("c", "a", "-20.0", "0.06", True),
-        ("c", "b", "+2.0", "0.06", False),
-    ]
-    assert forest.rows[0].interval == "+30.0 to +50.0"
-    assert [r.verdict for r in forest.rows] == [
-        "b is ahead",
-        "a is ahead",
-        "cannot be distinguished",
-    ]
-    for row in forest.rows:
-        assert 0 <= row.low < row.place < row.high <= 1
-        assert (row.low <= forest.zero <= row.high) != row.decided
-    assert "Bonferroni-corrected for 3 comparisons" in forest.note
-    assert [label for _, label in forest.ticks] == ["-20", "0", "+20", "+40"]
-    assert differences.forest(compared_as([]), [], "") is None
-
-
-@given(
-    st.lists(st.lists(st.floats(-1, 1), min_size=4, max_size=4), min_size=2, max_size=6),
-    st.integers(1, 9),
-)
-def test_p_is_below_five_percent_exactly_where_the_interval_excludes_zero(table, tests):
-    """Of the very interval and test that a comparison records."""
-    gaps = np.array(table)
-    low, high = (float(end) for end in mean_interval(gaps, tests)[1:])
-    row = {"p": float(p_value(gaps)), "low": low, "high": high, "comparisons": tests}
-    p = differences.corrected_p(row, tests)
-    if abs(p - 0.05) > 1e-6 and min(abs(low), abs(high)) > 1e-9:
-        assert (p < 0.05) == (differences.winner(row | {"a": 1, "b": 2}) is not None)
-
-
-def test_an_interval_of_a_share_never_leaves_its_bounds_and_says_so():
-    beyond = {"mean": 0.959, "low": 0.913, "high": 1.005}
-    assert estimate_entry(beyond, percent, SHARE).detail == "91.3 to 100.0 % †"
-    assert estimate_entry(beyond | {"low": -0.2}, percent, SHARE).detail == "0.0 to 100.0 % †"
-    assert interval_text(beyond | {"high": 1.0}, percent, SHARE) == "91.3 to 100.0 %"
-    assert estimate_entry(beyond).detail == "0.913 to 1.005"
-    chart = interval_chart("Wins", {"eva": (beyond, Style())}, share=True)
-    assert chart.data.rows[0][1].detail == "91.3 to 100.0 % †"
-    assert extent(np.array([0.9, 1.3]), share=True)[1] == 1.02
-    share = games.solution_table("", "share", {"eva": {"mean": 0.1, "low": -6.3, "high": 6.5}})
-    assert share.rows[0][1].detail == "0.0 to 100.0 % †"
-
-
-def test_a_page_explains_the_mark_of_a_cut_interval(compared):
-    html = render(comparison.page(compared))
-    assert ("†" in re.sub("† Cut: [^<]*", "", html)) == ("† Cut:" in html)
-
-
-def test_the_headline_of_an_exact_game_is_the_worst_case_against_its_value(compared):
-    data = json.loads((compared / "summary.json").read_text())
-    summary = Summary(compared, {}, data)
-    exact = data["exact"]["arms"]
-    exact["eva-dpo"]["worst_regret"] = {"mean": 0.25, "low": 0.2, "high": 0.3}
-    exact["oracle-dpo"]["worst_regret"] = {"mean": 0.1, "low": 0.0, "high": 0.2}
-    sentence = finding.worst_regret(summary)
-    assert "eva-dpo has a true regret of 0.250 (95 % interval 0.200 to 0.300)" in sentence
-    assert "the lowest of 6 arms. The value of the game is 0.325:" in sentence
-    values = {label: value for label, value, _ in finding.tiles(summary)}
-    assert values["lowest worst-case true regret"] == "0.250"
-    assert values["value of the game"] == "0.325"
-    assert finding.worst_regret(Summary(compared, {}, data | {"exact": None})) == ""
-
-
-def test_win_rates_are_percentages_and_the_deciding_suite_comes_first(compared):
-    data = {"arms": {"eva": {"suites": {"hard": {"win_rate": 0.625, "gold": 0.5}}}}}
-    summary = Summary(compared, {}, data | {"suites": ["easy", "hard"], "suite": "hard"})
-    table = arms.scores(summary, "win_rate", "")
-    assert [*table.header] == ["arm", "hard", "easy"]
-    assert [entry.text for entry in table.rows[0]] == ["eva", "62.5 %", "\N{EN DASH}"]
-    assert arms.scores(summary, "gold", "").rows[0][1].text == "0.500"
-
-
-def test_differences_are_points_and_averaged_over_the_other_player():
-    row = paired_row("eva", "fresh", 0.034, 0.044, p=0.2, seeds=3)
-    forest = differences.forest(compared_as([row]), [row], "Differences")
-    (line,) = forest.rows
-    assert (line.mean, line.interval, line.p) == ("+3.4", "-1.0 to +7.8", "0.2")
-    assert (line.within, forest.unit) == ("", "points")
-    assert forest.note.startswith("Differences are paired by seed (3 seeds) and averaged over")
-    inner = row | {"within": "dpo", "family": "within"}
-    (line,) = differences.forest(compared_as([inner]), [inner], "Differences").rows
-    assert line.within == "with dpo"
-
-
-def test_panels_show_a_group_before_grey_lines_and_label_the_ends(compared):
-    data = json.loads((compared / "summary.json").read_text())
-    grid, fold = arms.curve(Summary(compared, {}, data), "win_rate", "hard", "responses")
-    assert [chart.title for chart in grid.charts] == [
-        "fresh",
-        "uniform-evolve",
-        "eva",
-        "oracle (ceiling)",
-    ]
-    for chart in grid.charts:
-        assert chart.svg.count('class="behind"') == 6, "all arms but the two of this creator"
-        assert len(re.findall(r">(?:dpo|rloo) \d+\.\d %</text>", chart.svg)) == 2
-    assert [*fold.blocks[0].header][:2] == ["responses", "fresh-dpo"]
-
-
-def test_units_that_are_proportional_to_responses_are_named_and_not_drawn():
-    line = {"budget": {"responses": [0, 6, 12], "prompts": [0, 1, 2], "seconds": [0, 3, 4]}}
-    data = {"arms": {"eva": {"curves": {"hard": line}}}}
-    assert arms.units(Summary(None, {}, data)) == (["responses", "seconds"], ["prompts"])
-
-
-@given(st.lists(st.floats(0, 100), max_size=8))
-def test_labels_at_the_ends_of_lines_do_not_overlap(heights):
-    moved = spaced(sorted(heights), 0, 150)
-    assert all(b - a >= 12 - 1e-9 for a, b in itertools.pairwise(moved))
-    assert not moved or (moved[0] >= 0 and moved[-1] <= 150)
-
-
-@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
-def test_ticks_are_few_and_inside(low, span):
-    marks = ticks(low, low + span, 5)
-    assert 2 <= len(marks) <= 6
-    slack = 1e-6 * span
-    assert all(low - slack <= mark <= low + span + slack for mark in marks)
-
-
-def evaluation(round, gold, suite="hard", **more):
-    return {"round": round, "suite": suite, "gold": gold, "win_rate": 0.5} | more
-
-
-def with_answers(rows, rewards, **settings):
-    answers = [{"suite": "hard", "rewards": r} for r in rewards]
-    return Record({"settings": settings}, (), (), rows, (), (), answers)
-
-
-def test_a_run_opens_with_its_result_and_interval_and_says_that_a_seed_shows_nothing():
-    """Of prompt means 0.2, 0.4 and 0.6, Student's half width is 4.303 x 0.2 / sqrt(3)."""
-    rows = [evaluation(0, 0.3), evaluation(1, 0.7), evaluation(2, 0.4, win_rate=0.9)]
-    run = with_answers(rows, [[0.1, 0.3], [0.4, 0.4], [0.5, 0.7]])
-    headline, warning = of_kind(result.result(run).blocks, "Text")
-    assert headline.lines[0].startswith(
-        "After round 2 the gold reward on the hard suite is 0.400 (95 % interval -0.097 to "
-        "0.897), from 0.300 at the start; the win rate against the starting policy is 90.0 % "
-        "(95 % interval "
-    )
-    assert headline.lines[0].endswith("The best evaluation was after round 1: gold 0.700.")
-    assert "one seed: it shows nothing about which creator" in warning.lines[0]
-    best = of_kind(of_kind(result.result(run).blocks, "Columns")[0].blocks, "Table")[0].rows[0]
-    assert [(entry.text, entry.detail) for entry in best[1:4]] == [
-        ("0.300", ""),
-        ("0.700", "round 1"),
-        ("0.400", "-0.097 to 0.897"),
-    ]
-
-
-def test_the_interval_of_a_win_rate_is_wilson_s():
-    """Of 18 of 20: 0.699 to 0.972 (Wilson 1927); the bounds 0 and 1 are never left."""
-    rows = [evaluation(0, 0.5), evaluation(1, 0.5, win_rate=0.9)]
-    run = with_answers(rows, [[0.5]] * 20)
-    estimate = result.win_rate_estimate(run, "hard", rows[1])
-    assert (estimate["low"], estimate["high"]) == pytest.approx((0.6990, 0.9721), abs=1e-4)
-    assert "low" not in result.win_rate_estimate(run, "hard", rows[0]), "not recorded"
-    sure = [rows[0], evaluation(1, 0.5, win_rate=1.0)]
-    estimate = result.win_rate_estimate(with_answers(sure, [[0.5]] * 20), "hard", sure[1])
-    assert (estimate["low"], estimate["high"]) == pytest.approx((0.8389, 1.0), abs=1e-4)
-
-
-def test_responses_of_another_evaluation_give_no_interval():
-    rows = [evaluation(0, 0.3), evaluation(1, 0.7)]
-    estimate = result.gold_estimate(with_answers(rows, [[0.1], [0.2]]), "hard", rows[1])
-    assert estimate == {"mean": 0.7}
-
-
-def test_the_next_command_finishes_the_run_or_compares(played):
-    def command(record):
-        return result.next_steps(record)[0].text
-
-    assert command(Record.read(played)) == (
-        "eva compare task:tabular-world --creators fresh eva --solvers dpo --seeds 5"
-    )
-    unfinished = Record({"settings": {"rounds": 3}}, (), (), (), (), (), (), Path("runs/a b"))
-    assert command(unfinished) == "eva train --resume 'runs/a b'"
-
-
 def test_nested_settings_are_lifted():
     inner = {"type": "Settings", "rounds": 3}
     config = {"settings": {"type": "Comparison", "seeds": 5, "settings": inner}}
@@ -683,53 +362,6 @@ def test_nested_settings_are_lifted():
     assert conditions(config)["type"] == "Comparison"
     assert conditions({"settings": inner}) == inner
     assert conditions({}) == {}
-
-
-@pytest.mark.parametrize(
-    ("p", "text"), [(None, "\N{EN DASH}"), (4e-5, "< 0.0001"), (0.0123, "0.012"), (1.0, "1")]
-)
-def test_p_values_are_short(p, text):
-    assert probability(p) == text
-
-
-def test_points_have_a_sign_and_zero_has_no_minus():
-    assert [points(v) for v in (0.1, -0.1, -0.0001)] == ["+10.0", "-10.0", "+0.0"]
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (None, "\N{EN DASH}"),
-        (float("nan"), "\N{EN DASH}"),
-        (36864, "36,864"),
-        (0.0, "0.000"),
-        (0.5, "0.500"),
-        (-12.34567, "-12.35"),
-        (1234.5, "1,234"),
-        (-0.00012, "-1.20e-04"),
-        (0.00012, "1.20e-04"),
-    ],
-)
-def test_numbers_are_as_long_as_they_need_to_be(value, shown):
-    assert number(value) == shown
-
-
-def test_a_decimal_has_no_exponent_and_zero_has_no_sign():
-    assert [decimal(v) for v in (-0.0004, 0.0006, -0.5, 12.345)] == [
-        "0.000",
-        "0.001",
-        "-0.500",
-        "12.35",
-    ]
-
-
-def test_an_estimate_has_its_interval_if_there_is_one():
-    assert estimate_entry({"mean": 0.5, "low": 0.25, "high": 0.75}) == Entry(
-        "0.500", 0.5, "0.250 to 0.750"
-    )
-    assert estimate_entry({"mean": 0.5, "low": None, "high": None}) == Entry("0.500", 0.5)
-    assert estimate_entry({"mean": 0.5, "low": 0.5, "high": 0.5}).detail == ""
-    assert estimate_entry(None) == Entry("\N{EN DASH}")
 
 
 def test_settings_are_flat_and_classes_stand_under_their_roles():

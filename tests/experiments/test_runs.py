@@ -183,6 +183,7 @@ def test_names_of_a_hostile_record_are_never_markup_nor_steer_the_terminal(tmp_p
     assert re.findall("<svg[^>]*>", html) == ['<svg id="blank" aria-hidden="true" hidden>']
     assert not re.search(r"https?:|@import|url\((?!#)", html)
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
+    assert data is not None
     assert ATTACKS[1] in json.dumps(json.loads(data[1]), ensure_ascii=False).replace('\\"', '"')
 
 
