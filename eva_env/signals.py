@@ -16,6 +16,7 @@ A signal in ``SIGNALS`` reads the rewards alone, one in ``ROUND_SIGNALS`` the wh
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eva_env.types import Floats, Round
 
@@ -84,12 +85,17 @@ def leave_one_out(rewards: Floats) -> Floats:
 
 
 PASS = 1 - 1e-6
-"""A response passes from this reward on: a verifier's 1, up to the rounding of float32."""
+"""Lowest reward of a response that passes: a verifier's 1, up to the rounding of float32."""
+
+
+def passed(rewards: Floats, passing: float = PASS) -> NDArray[np.bool_]:
+    """Return which rewards are at least ``passing``; same shape as the rewards."""
+    return rewards >= passing
 
 
 def pass_rate(rewards: Floats, passing: float = PASS) -> Floats:
-    """p, the share of rewards that are at least ``passing``, in [0, 1]."""
-    return (rewards >= passing).mean(-1)
+    """Pass rate p: the share of rewards that are at least ``passing``, in [0, 1]."""
+    return passed(rewards, passing).mean(-1)
 
 
 def learnability(rewards: Floats, passing: float = PASS) -> Floats:

@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eva_env.hashing import GOLDEN_GAMMA, Codes, mix64
 from eva_env.rewards.base import Wrapper, advance
 from eva_env.types import Floats, Ints, Round
-
-Codes = NDArray[np.uint64]
-
-STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
 def stream(seed: int, *key: int) -> np.random.Generator:
@@ -30,8 +26,8 @@ def gaussian(seed: int, index: int, codes: Codes) -> Floats:
     salt = np.random.SeedSequence(seed, spawn_key=(*b"noise", index)).generate_state(
         2, np.uint64
     )
-    first = _mix(_mix(codes + salt[0]) ^ salt[1])
-    second = _mix(first + STEP)
+    first = mix64(mix64(codes + salt[0]) ^ salt[1])
+    second = mix64(first + GOLDEN_GAMMA)
     radius, angle = (((u >> np.uint64(11)) + 0.5) * 2.0**-53 for u in (first, second))
     return np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)
 
@@ -70,7 +66,7 @@ def draws(seed: int, index: int, prompts: Sequence[Any] | Ints, responses: Any) 
     where it repeats a response, and new ones elsewhere.
     """
     seen = content(prompts, responses)
-    return gaussian(seed, index, _mix(seen) + occurrences(seen) * STEP)
+    return gaussian(seed, index, mix64(seen) + occurrences(seen) * GOLDEN_GAMMA)
 
 
 @dataclass(frozen=True)
@@ -126,10 +122,3 @@ class Noisy(Wrapper):
     def best(self) -> Callable[[Sequence[Any]], Floats]:
         """``best(prompts)``: highest mean reward (B,)."""
         return super().best if self.fixed else self.base.best
-
-
-def _mix(values: Codes) -> Codes:
-    """The finaliser of splitmix64 (Steele, Lea and Flood 2014): one code to another."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
