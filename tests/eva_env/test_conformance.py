@@ -25,7 +25,7 @@ from pettingzoo.utils.conversions import (
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import eva_env
-from tests.support.games import GAMES, TABULAR_SINGLE_AGENT, SINGLE_AGENT
+from tests.support.games import GAMES, SINGLE_AGENT, TABULAR_SINGLE_AGENT
 
 EXPECTED = (
     "Action space for each agent probably should be",

@@ -17,8 +17,8 @@ from eva_env import tabular_v0, text_v0
 from eva_env.types import CREATOR, SOLVER, Proposal
 from tests.support.games import (
     FAMILIES,
-    TABULAR_SINGLE_AGENT,
     SINGLE_AGENT,
+    TABULAR_SINGLE_AGENT,
     Close,
     Sums,
     plain,
