@@ -12,6 +12,7 @@ is the reward model's number for a response; a *payoff* is the game's number for
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, TypeGuard, TypeVar
 
 import numpy as np
@@ -130,7 +131,7 @@ class KnowsBest(Protocol):
 
 
 class Advances(Protocol):
-    """A reward model that changes between rounds: it drifts, draws new noise, or is refitted."""
+    """A reward model that changes between rounds: it drifts, redraws noise or is refitted."""
 
     def advance(self, round: Round) -> RewardModel:
         """Return the model of the next round.
@@ -224,4 +225,9 @@ def offers(part: object, hook: type[Hook]) -> TypeGuard[Hook]:
     It looks at the object, not at its class as ``isinstance`` does from Python 3.12 on: a
     wrapper has ``best`` only if the mean rewards of its base are known.
     """
-    return all(hasattr(part, name) for name in vars(hook) if not name.startswith("_"))
+    return all(hasattr(part, name) for name in _members(hook))
+
+
+@cache
+def _members(hook: type) -> tuple[str, ...]:
+    return tuple(name for name in vars(hook) if not name.startswith("_"))

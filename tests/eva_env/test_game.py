@@ -191,7 +191,7 @@ def test_wrong_logits(logits, message):
 
 
 def test_empty_proposals_and_misshapen_rewards_and_signals():
-    with pytest.raises(ValueError, match="one at least"):
+    with pytest.raises(ValueError, match="at least one"):
         sums().propose(Proposal((), np.zeros(0)))
 
     def flat(prompts, responses):
@@ -199,7 +199,7 @@ def test_empty_proposals_and_misshapen_rewards_and_signals():
 
     game = sums(signal=lambda rewards: rewards)
     game.propose(one("1+1"))
-    with pytest.raises(ValueError, match="must return 2 finite numbers"):
+    with pytest.raises(ValueError, match=r"numbers of shape \(2,\), one for each prompt, got shape"):
         game.respond([["1", "1"]] * 2)
     game = Game(flat, batch_size=2, samples=2, rounds=1, signal="a_star_avg")
     game.propose(one("1+1"))

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
-import eva_env  # noqa: F401 - registers the ids
+from eva_env import tabular_v0
 from eva_env.envs.spaces import SCALE
 from eva_env.envs.vector import Streams
+from eva_env.tabular.reward import TabularReward
 from eva_env.tabular.world import TabularWorld
 
 WIDE = TabularWorld(topics=3, levels=5, variants=3, responses=9)
@@ -99,3 +100,52 @@ def test_streams_drawn_ahead_are_the_generators_own_uniforms():
     for size in sizes:
         expected = np.stack([generator.random(size) for generator in plain])
         assert np.array_equal(streams.random(size), expected)
+
+
+class Misshapen(TabularReward):
+    def __call__(self, prompts, responses):
+        return super().__call__(prompts, responses)[:, :1]
+
+
+class Hollow(TabularReward):
+    def best(self, prompts):
+        return np.full(np.shape(prompts), np.nan)
+
+
+MATRIX = tabular_v0.raw_env().task.proxy
+NAN = np.where(np.arange(len(MATRIX))[:, None] == 3, np.nan, MATRIX)
+REFUSED = {
+    "rewards with a NaN": (
+        {"reward": TabularReward(NAN, noise_std=None)},
+        "TabularReward returned nan for .* of 64 responses, the first to prompt 3; the round",
+    ),
+    "rewards of one response": (
+        {"reward": Misshapen(MATRIX, noise_std=np.ones(len(MATRIX)))},
+        r"Misshapen must return rewards of shape \(8, 4, 2\), got \(8, 4, 1\)",
+    ),
+    "best that is NaN": (
+        {"reward": Hollow(MATRIX)},
+        r"signal regret must return finite numbers of shape \(8, 4\), .* got nan",
+    ),
+    "signal with an infinity": (
+        {"signal": lambda rewards: rewards.mean(-1) / np.zeros(rewards.shape[-2])},
+        r"signal <lambda> must return finite numbers of shape \(8, 4\), .* got (inf|nan)",
+    ),
+    "signal of the game": (
+        {"signal": lambda rewards: rewards.mean((-1, -2))},
+        r"numbers of shape \(8, 4\), one for each prompt, got shape \(8,\)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kwargs", "message"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
+def test_bad_rewards_and_signals_are_refused_and_the_round_is_still_to_be_played(
+    kwargs, message
+):
+    vector = gymnasium.make_vec(IDS[0], num_envs=8, **kwargs)
+    vector.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        vector.step(np.zeros((8, 8), np.float32))
+    assert vector.unwrapped.engine.index == 0
+    assert vector.unwrapped.engine.last is None
