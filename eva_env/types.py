@@ -122,7 +122,7 @@ class Task(Protocol):
 # Optional hooks of a reward model
 
 
-class KnowsBest(Protocol):
+class KnowsBest(RewardModel, Protocol):
     """A reward model that knows the best attainable reward, so the game can pay true regret."""
 
     def best(self, prompts: Sequence[Any]) -> Floats:
@@ -130,7 +130,7 @@ class KnowsBest(Protocol):
         ...
 
 
-class Advances(Protocol):
+class Advances(RewardModel, Protocol):
     """A reward model that changes between rounds: it drifts, redraws noise or is refitted."""
 
     def advance(self, round: Round) -> RewardModel:
@@ -141,7 +141,7 @@ class Advances(Protocol):
         ...
 
 
-class HasMatrix(Protocol):
+class HasMatrix(RewardModel, Protocol):
     """A reward model over integers whose mean rewards are known."""
 
     @property
@@ -150,7 +150,7 @@ class HasMatrix(Protocol):
         ...
 
 
-class TellsNoise(Protocol):
+class TellsNoise(RewardModel, Protocol):
     """A reward model that tells whether it draws noise."""
 
     @property
@@ -162,7 +162,7 @@ class TellsNoise(Protocol):
 # Optional hooks of a task
 
 
-class RewritesInBatch(Protocol):
+class RewritesInBatch(Task, Protocol):
     """A task that rewrites many prompts in one call, as a language model does."""
 
     def mutate_all(
@@ -172,7 +172,7 @@ class RewritesInBatch(Protocol):
         ...
 
 
-class RatesComplexity(Protocol):
+class RatesComplexity(Task, Protocol):
     """A task that rates how much a prompt demands."""
 
     def complexity(self, prompt: Any) -> float:
@@ -180,7 +180,7 @@ class RatesComplexity(Protocol):
         ...
 
 
-class RatesComplexityInBatch(Protocol):
+class RatesComplexityInBatch(Task, Protocol):
     """A task that rates many prompts in one call; it takes precedence over ``complexity``."""
 
     def complexity_all(self, prompts: Sequence[Any], rng: np.random.Generator) -> Floats:
@@ -188,7 +188,7 @@ class RatesComplexityInBatch(Protocol):
         ...
 
 
-class GroupsOperators(Protocol):
+class GroupsOperators(Task, Protocol):
     """A task that groups its operators by purpose. Each group is optional on its own."""
 
     @property
@@ -207,7 +207,7 @@ class GroupsOperators(Protocol):
         ...
 
 
-class Enumerable(Protocol):
+class Enumerable(Task, Protocol):
     """A task with finitely many prompts, as integers."""
 
     @property
@@ -220,7 +220,7 @@ Hook = TypeVar("Hook")
 
 
 def offers(part: object, hook: type[Hook]) -> TypeGuard[Hook]:
-    """Return whether a task or a reward model has every member of a hook protocol.
+    """Return whether a task or a reward model has every member that a hook protocol adds.
 
     It looks at the object, not at its class as ``isinstance`` does from Python 3.12 on: a
     wrapper has ``best`` only if the mean rewards of its base are known.
