@@ -88,6 +88,8 @@ class RewardModel(Protocol):
 class Task(Protocol):
     """The source of prompts: a seed distribution, rewrite operators, and evaluation suites.
 
+    Any object with these members is a task. To name it in a command, derive it from
+    ``eva_env.world.World``, which adds its rewards, starting policy and environment.
     Optional hooks: ``RewritesInBatch``, ``RatesComplexity``, ``RatesComplexityInBatch``,
     ``GroupsOperators`` and ``Enumerable``.
     """

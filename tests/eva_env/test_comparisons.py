@@ -50,7 +50,7 @@ def test_many_comparisons_recover_the_differences_of_gold():
     gold = np.array([[0.1, 0.4, 0.3, 0.9]])
     judge = Retrained(comparisons=60_000, sharpness=5.0)
     answers = np.tile(np.arange(4), (20_000, 1))
-    asked = judge.ask(TabularReward(gold), [0] * 20_000, answers, np.random.default_rng(0))
+    asked = judge.draw_comparisons(TabularReward(gold), [0] * 20_000, answers, np.random.default_rng(0))
     fitted = fit(np.zeros((1, 4)), asked, 1e-3)
     assert np.diff(fitted) == pytest.approx(np.diff(gold), abs=0.02)
 
@@ -59,12 +59,12 @@ def test_a_judge_compares_different_responses_once_and_errs_as_often_as_it_shoul
     judge = Retrained(comparisons=1000, sharpness=4.0)
     gold, rng = TabularReward(np.array([[0.0, 0.5]])), np.random.default_rng(0)
     answers = np.tile([0, 1, 1], (300, 1))
-    asked = judge.ask(gold, [0] * 300, answers, rng)
+    asked = judge.draw_comparisons(gold, [0] * 300, answers, rng)
     assert len(asked) == 600
     assert all(a != b for a, b in zip(asked.chosen, asked.rejected, strict=True))
     assert np.mean(asked.chosen) == pytest.approx(1 / (1 + math.exp(-2)), abs=0.04)
-    assert len(judge.ask(gold, [0], [[1, 1]], rng)) == 0
-    few = Retrained(comparisons=50).ask(gold, [0] * 300, answers, rng)
+    assert len(judge.draw_comparisons(gold, [0], [[1, 1]], rng)) == 0
+    few = Retrained(comparisons=50).draw_comparisons(gold, [0] * 300, answers, rng)
     assert (len(few), sum(few.chosen)) == (50, 50)
 
 

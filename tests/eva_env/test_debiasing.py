@@ -119,7 +119,7 @@ def test_games_are_batches_of_their_own_and_scale(seed, name, std):
 
 @pytest.mark.parametrize("signal", ["mean", "learnability", "mood", lambda r: r.mean(-1)])
 def test_signals_without_a_floor_are_refused(signal):
-    with pytest.raises(ValueError, match=r"there is one of: a_star_min, a_star_avg, a_star_d"):
+    with pytest.raises(ValueError, match=r"has one: a_star_min, a_star_avg, a_star_d"):
         debias(signal, np.zeros((2, 3)), 1.0)
 
 

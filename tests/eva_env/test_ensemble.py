@@ -93,5 +93,5 @@ def test_members_of_a_bootstrap_differ_where_they_were_taught_and_nowhere_else()
     assert (np.stack([model.matrix for model in again.base]) == tables).all()
     with pytest.raises(ValueError, match="Gold has no method refit"):
         settings.bootstrap(Gold(), Gold(), PROMPTS, WORDS)
-    with pytest.raises(ValueError, match="needs a member"):
+    with pytest.raises(ValueError, match="needs at least one member"):
         settings.over([])

@@ -126,16 +126,16 @@ def test_models_stand_over_models():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (lambda: Noisy(std=-1.0), "std must be finite and not negative, got -1.0"),
-        (lambda: Noisy(seed=-1), "seed must not be negative"),
+        (lambda: Noisy(std=-1.0), "std must be at least 0 and finite, got -1.0"),
+        (lambda: Noisy(seed=-1), "seed must be at least 0 and finite, got -1"),
         (lambda: LengthBiased(bias=math.inf), "bias must be finite"),
-        (lambda: Drifting(std=math.nan), "std must be finite"),
-        (lambda: PairwiseWinRate(temperature=0.0), "temperature must be positive, got 0.0"),
+        (lambda: Drifting(std=math.nan), "std must be at least 0 and finite, got nan"),
+        (lambda: PairwiseWinRate(temperature=0.0), "temperature must be positive and finite, got 0.0"),
         (lambda: PairwiseWinRate(position_bias=math.inf), "position_bias must be finite"),
         (lambda: Ensemble(members=1), "members must be at least 2, got 1"),
-        (lambda: Ensemble(coefficient=-1.0), "coefficient must not be negative"),
+        (lambda: Ensemble(coefficient=-1.0), "coefficient must be at least 0 and finite, got -1.0"),
         (lambda: Retrained(every=0), "every must be at least 1, got 0"),
-        (lambda: Retrained(tie=0.0), "tie must be positive, got 0.0"),
+        (lambda: Retrained(tie=0.0), "tie must be positive and finite, got 0.0"),
         (lambda: Retrained(comparisons=0), "comparisons must be at least 1"),
     ],
 )
