@@ -73,7 +73,7 @@ class Game:
         if signal == "regret" and not offers(reward_model, KnowsBest):
             raise ValueError(
                 f"signal 'regret' needs a reward model with best(prompts), and "
-                f"{_name(reward_model)} has none; give signal='a_star_avg' to estimate it"
+                f"{name_of(reward_model)} has none; give signal='a_star_avg' to estimate it"
             )
         self._first_reward_model: RewardModel = reward_model
         self.signal, self.zero_sum, self.replacement = signal, zero_sum, replacement
@@ -262,12 +262,12 @@ def check_rewards(rewards: Any, shape: tuple[int, ...], model: RewardModel) -> F
         rewards = np.asarray(rewards, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{_name(model)} must return rewards of shape {shape}, "
+            f"{name_of(model)} must return rewards of shape {shape}, "
             f"got no array of numbers: {error}"
         ) from error
     if rewards.shape != shape:
         raise ValueError(
-            f"{_name(model)} must return rewards of shape {shape}, got {rewards.shape}"
+            f"{name_of(model)} must return rewards of shape {shape}, got {rewards.shape}"
         )
     return rewards
 
@@ -286,7 +286,7 @@ def refuse_infinite_rewards(rewards: Floats, prompts: Any, model: RewardModel) -
         prompt = prompt[i]
     prompt = prompt.item() if isinstance(prompt, np.generic) else prompt
     raise ValueError(
-        f"{_name(model)} returned {rewards[place]} for {int(bad.sum())} of {rewards.size} "
+        f"{name_of(model)} returned {rewards[place]} for {int(bad.sum())} of {rewards.size} "
         f"responses, the first to prompt {prompt!r}; the round was not played, fix the reward "
         f"model and call respond() again"
     )
@@ -327,12 +327,13 @@ def creator_payoff(signal: Floats, invalid: float = 0.0, penalty: float = 1.0) -
 
 
 def _refuse_signal(signal: str | Signal, rewards: Floats, got: str) -> NoReturn:
-    name = signal if isinstance(signal, str) else _name(signal)
+    name = signal if isinstance(signal, str) else name_of(signal)
     raise ValueError(
         f"signal {name} must return finite numbers of shape {rewards.shape[:-1]}, one for each "
         f"prompt, got {got}"
     )
 
 
-def _name(part: object) -> str:
+def name_of(part: object) -> str:
+    """Return the name of a function, or of the class of any other object."""
     return getattr(part, "__name__", type(part).__name__)

@@ -187,7 +187,9 @@ def counterfactual_regret(played: Round, other: Round) -> Floats:
     differ.
     """
     if not np.array_equal(np.asarray(played.prompts), np.asarray(other.prompts)):
-        raise ValueError("both rounds must hold the same prompts; play them on forks of one game")
+        raise ValueError(
+            "both rounds must hold the same prompts; play them on forks of one game"
+        )
     return other.rewards.mean(-1) - played.rewards.mean(-1)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from eva_env.require import require
 from eva_env.rewards.base import Wrapper
 from eva_env.rewards.pairwise import sigmoid
-from eva_env.types import Floats, Ints, RewardModel, offers
+from eva_env.types import Ints, RewardModel, offers
 
 
 @dataclass(frozen=True, slots=True)

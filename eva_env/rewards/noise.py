@@ -1,4 +1,4 @@
-"""Gaussian noise keyed by prompt and response, so that it does not depend on batch positions."""
+"""Gaussian noise keyed by prompt and response, independent of positions in a batch."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -83,7 +83,7 @@ class Noisy(Wrapper):
     """Whether a response keeps its error in all rounds, like the error of a learned model.
     Otherwise each round redraws the noise, and each copy of a response has its own."""
     seed: int = 0
-    """Seed of the noise. It is separate from the run's seed, so all runs have the same judge."""
+    """Seed of the noise, separate from the run's seed: all runs have the same judge."""
     index: int = field(default=0, init=False, repr=False, compare=False)
     """The round of the noise."""
 

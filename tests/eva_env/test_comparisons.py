@@ -50,7 +50,9 @@ def test_many_comparisons_recover_the_differences_of_gold():
     gold = np.array([[0.1, 0.4, 0.3, 0.9]])
     judge = Retrained(comparisons=60_000, sharpness=5.0)
     answers = np.tile(np.arange(4), (20_000, 1))
-    asked = judge.draw_comparisons(TabularReward(gold), [0] * 20_000, answers, np.random.default_rng(0))
+    asked = judge.draw_comparisons(
+        TabularReward(gold), [0] * 20_000, answers, np.random.default_rng(0)
+    )
     fitted = fit(np.zeros((1, 4)), asked, 1e-3)
     assert np.diff(fitted) == pytest.approx(np.diff(gold), abs=0.02)
 

@@ -199,7 +199,9 @@ def test_empty_proposals_and_misshapen_rewards_and_signals():
 
     game = sums(signal=lambda rewards: rewards)
     game.propose(one("1+1"))
-    with pytest.raises(ValueError, match=r"numbers of shape \(2,\), one for each prompt, got shape"):
+    with pytest.raises(
+        ValueError, match=r"numbers of shape \(2,\), one for each prompt, got shape"
+    ):
         game.respond([["1", "1"]] * 2)
     game = Game(flat, batch_size=2, samples=2, rounds=1, signal="a_star_avg")
     game.propose(one("1+1"))

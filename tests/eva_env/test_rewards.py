@@ -130,10 +130,16 @@ def test_models_stand_over_models():
         (lambda: Noisy(seed=-1), "seed must be at least 0 and finite, got -1"),
         (lambda: LengthBiased(bias=math.inf), "bias must be finite"),
         (lambda: Drifting(std=math.nan), "std must be at least 0 and finite, got nan"),
-        (lambda: PairwiseWinRate(temperature=0.0), "temperature must be positive and finite, got 0.0"),
+        (
+            lambda: PairwiseWinRate(temperature=0.0),
+            "temperature must be positive and finite, got 0.0",
+        ),
         (lambda: PairwiseWinRate(position_bias=math.inf), "position_bias must be finite"),
         (lambda: Ensemble(members=1), "members must be at least 2, got 1"),
-        (lambda: Ensemble(coefficient=-1.0), "coefficient must be at least 0 and finite, got -1.0"),
+        (
+            lambda: Ensemble(coefficient=-1.0),
+            "coefficient must be at least 0 and finite, got -1.0",
+        ),
         (lambda: Retrained(every=0), "every must be at least 1, got 0"),
         (lambda: Retrained(tie=0.0), "tie must be positive and finite, got 0.0"),
         (lambda: Retrained(comparisons=0), "comparisons must be at least 1"),

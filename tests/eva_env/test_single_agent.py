@@ -1,4 +1,4 @@
-"""All environments tell the same story: copies, views, pipelined env, play, golden playthroughs."""
+"""Copies, single-agent and pipelined environments, play and golden playthroughs agree."""
 
 import copy
 import json

@@ -145,7 +145,7 @@ def test_picture_shows_the_best_answer_above_the_worst_and_the_payoffs_so_far():
 
 
 def test_settings_that_do_not_fit_are_named():
-    with pytest.raises(ValueError, match="needs a reward_model of your own"):
+    with pytest.raises(ValueError, match="a task needs a reward model that scores it; give"):
         text_v0.raw_env(task=Sums())
     with pytest.raises(ValueError, match="proposals must be at least 1, got 0"):
         text_v0.raw_env(proposals=0)
