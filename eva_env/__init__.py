@@ -1,7 +1,7 @@
 """The game: its rules, signals, worlds and reward models, and its environments.
 
-Start with ``types`` (the records and protocols), then ``game`` (the rules) and ``signals``
-(the creator's payoffs).
+Start with ``types`` (the records and protocols), then ``game`` and ``payoffs`` (the rules) and
+``signals`` (from rewards to informativeness).
 
 - ``envs``: the PettingZoo, Gymnasium and vector environments around ``Game``; ``tabular_v0``
   and ``text_v0`` are their conventional module names.

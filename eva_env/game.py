@@ -1,20 +1,27 @@
 """The rules of the asymmetric game: propose -> draw -> respond -> score -> pay.
 
 ``Game`` is a state machine that does not depend on PettingZoo. The AEC, parallel and
-single-agent environments each hold a ``Game``. The vector engine plays many games at once and
-calls the same payoff rules, ``check_rewards``, ``signal_values`` and ``creator_payoff``.
+single-agent environments each hold a ``Game``. The vector engine plays many games at once by
+the same rules; both pay by ``eva_env.payoffs``.
 """
 
 import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from eva_env.distributions import draw_iid as draw_iid
 from eva_env.distributions import draw_without_replacement as draw_without_replacement
 from eva_env.distributions import softmax as softmax
+from eva_env.payoffs import (
+    check_rewards,
+    creator_payoff,
+    name_of,
+    refuse_infinite_rewards,
+    signal_values,
+)
 from eva_env.require import require
 from eva_env.signals import SIGNALS, Signal
 from eva_env.types import (
@@ -149,16 +156,9 @@ class Game:
         creator = float(creator_payoff(signal, self.invalid, self.invalid_penalty))
         solver = -creator if self.zero_sum else total / rewards.size
         # 3. Record the round.
-        round = Round(
-            self.index,
-            self.proposal,
-            self.prompts,
-            responses,
-            rewards,
-            signal,
-            {CREATOR: creator, SOLVER: solver},
-            self.invalid,
-        )
+        payoffs = {CREATOR: creator, SOLVER: solver}
+        scored = (self.prompts, responses, rewards, signal)
+        round = Round(self.index, self.proposal, *scored, payoffs, self.invalid)
         # 4. Move on: the reward model may change, and the creator is to move.
         if self._advances:
             following = self.reward_model.advance(round)  # type: ignore[attr-defined]
@@ -254,86 +254,3 @@ class Game:
             )
         rewards = self.reward_model(self.prompts, responses)
         return check_rewards(rewards, shape, self.reward_model)
-
-
-def check_rewards(rewards: Any, shape: tuple[int, ...], model: RewardModel) -> Floats:
-    """Return the rewards as float64; ValueError names the model unless they have the shape."""
-    try:
-        rewards = np.asarray(rewards, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{name_of(model)} must return rewards of shape {shape}, "
-            f"got no array of numbers: {error}"
-        ) from error
-    if rewards.shape != shape:
-        raise ValueError(
-            f"{name_of(model)} must return rewards of shape {shape}, got {rewards.shape}"
-        )
-    return rewards
-
-
-def refuse_infinite_rewards(rewards: Floats, prompts: Any, model: RewardModel) -> None:
-    """Raise ValueError that names the first of the rewards (..., B, n) that is not finite.
-
-    Returns if all are finite, and only their sum overflows.
-    """
-    bad = ~np.isfinite(rewards)
-    if not bad.any():
-        return
-    place = tuple(np.argwhere(bad)[0].tolist())
-    prompt = prompts
-    for i in place[:-1]:
-        prompt = prompt[i]
-    prompt = prompt.item() if isinstance(prompt, np.generic) else prompt
-    raise ValueError(
-        f"{name_of(model)} returned {rewards[place]} for {int(bad.sum())} of {rewards.size} "
-        f"responses, the first to prompt {prompt!r}; the round was not played, fix the reward "
-        f"model and call respond() again"
-    )
-
-
-def signal_values(
-    signal: str | Signal, model: RewardModel, prompts: Any, rewards: Floats
-) -> Floats:
-    """Return the creator's payoff by prompt, rewards (..., B, n) -> (..., B).
-
-    "regret" is the best attainable reward, ``model.best(prompts)``, minus the mean reward.
-    Raises ValueError for values that are misshapen or not finite.
-    """
-    if signal == "regret":
-        best: Any = model.best(prompts)  # type: ignore[attr-defined]
-        values = best - np.add.reduce(rewards, -1) / rewards.shape[-1]
-    else:
-        function = SIGNALS[signal] if isinstance(signal, str) else signal
-        values = np.asarray(function(rewards), dtype=np.float64)
-    if values.shape != rewards.shape[:-1]:
-        _refuse_signal(signal, rewards, f"shape {values.shape}")
-    # The sum is a cheap test: it is finite unless a value is not, or they overflow.
-    if not math.isfinite(np.add.reduce(values, None)) and not np.isfinite(values).all():
-        _refuse_signal(signal, rewards, f"{values[~np.isfinite(values)][0]}")
-    return values
-
-
-def creator_payoff(signal: Floats, invalid: float = 0.0, penalty: float = 1.0) -> Any:
-    """Return the creator's payoff, (..., B) -> (...): the mean signal minus a penalty.
-
-    The penalty is proportional to ``invalid``, the probability of invalid prompts. Without a
-    valid prompt (``invalid`` is 1) the batch is not the creator's, and the penalty is all.
-    """
-    payoff = np.add.reduce(signal, -1) / signal.shape[-1]
-    if invalid == 0.0:
-        return payoff
-    return (payoff if invalid < 1.0 else 0.0) - penalty * invalid
-
-
-def _refuse_signal(signal: str | Signal, rewards: Floats, got: str) -> NoReturn:
-    name = signal if isinstance(signal, str) else name_of(signal)
-    raise ValueError(
-        f"signal {name} must return finite numbers of shape {rewards.shape[:-1]}, one for each "
-        f"prompt, got {got}"
-    )
-
-
-def name_of(part: object) -> str:
-    """Return the name of a function, or of the class of any other object."""
-    return getattr(part, "__name__", type(part).__name__)

@@ -7,8 +7,8 @@ def require(owner: object, interval: str, *names: str) -> None:
     """Raise ValueError unless each named attribute lies in the interval; None passes.
 
     ``interval`` is written as in mathematics: ``[0, 1]``, ``(0, 1]``, ``[1, inf)``,
-    ``(-inf, inf)``. An open bound ``inf)`` refuses infinity. NaN lies in no interval. Example of
-    a ``__post_init__``: ``require(self, "(0, 1]", "fraction")``.
+    ``(-inf, inf)``. An open bound ``inf)`` refuses infinity. NaN lies in no interval. Example
+    of a ``__post_init__``: ``require(self, "(0, 1]", "fraction")``.
     """
     low, high = (float(bound) for bound in interval[1:-1].split(","))
     for name in names:

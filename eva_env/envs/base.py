@@ -2,8 +2,8 @@
 
 A family (tabular, text) defines what its players observe and how an action becomes a move.
 This module defines the turn order. ``SequentialEnv`` is canonical: creator, then solver.
-``PipelinedEnv`` moves both at once. It differs from ``aec_to_parallel(SequentialEnv)``, in which
-the solver would respond to stale prompts.
+``PipelinedEnv`` moves both at once; ``aec_to_parallel`` of ``SequentialEnv`` is no substitute, since
+its solver would respond to stale prompts.
 """
 
 from abc import ABC, abstractmethod

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eva_env.game import Game, name_of
+from eva_env.game import Game
+from eva_env.payoffs import name_of
 from eva_env.types import CREATOR, SOLVER, Ints, Round
 
 ROWS = 16
@@ -77,7 +78,7 @@ def tabular_image(game: Game, prompts: Ints) -> Any:
 
 
 def text_ansi(game: Game) -> str:
-    """Return each prompt of the last batch with its best and worst response, and the payoffs."""
+    """Return the prompts of the last batch with their best and worst responses."""
     lines = [_title(game)]
     if game.last is None:
         batch = [f"  {_line(prompt)}" for prompt in game.prompts[:ROWS]]

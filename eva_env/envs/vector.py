@@ -16,13 +16,12 @@ from gymnasium.vector.utils import batch_space
 
 from eva_env.envs import tabular
 from eva_env.envs.single_agent import Opponent
-from eva_env.game import (
+from eva_env.game import draw_without_replacement, softmax
+from eva_env.payoffs import (
     check_rewards,
     creator_payoff,
-    draw_without_replacement,
     refuse_infinite_rewards,
     signal_values,
-    softmax,
 )
 from eva_env.tabular.reward import TabularReward
 from eva_env.types import CREATOR, SOLVER, Floats, Ints, Proposal, Round
@@ -156,8 +155,8 @@ class TabularGames:
         cdf = probabilities.cumsum(-1)
         end = cdf[:, -1:]
         values = np.minimum(self.streams.random(size) * end, np.nextafter(end, 0))
-        # The index of a value is the number of cdf entries up to it. Search game by game where
-        # there are more slots than games, else count slot by slot: the shorter loop is in Python.
+        # The index of a value is the number of cdf entries up to it. The shorter loop is in
+        # Python: with more slots than games search game by game, else count slot by slot.
         if self.encoding.size > self.games:
             rows = zip(cdf, values, strict=True)
             return np.stack([row.searchsorted(value, "right") for row, value in rows])

@@ -36,7 +36,7 @@ class Biased(Wrapper):
 
 @dataclass(frozen=True)
 class LengthBiased(Biased):
-    """A judge with a length bias: r(x, y) + bias |y| (Singhal et al. 2023, arXiv 2310.03716)."""
+    """A judge biased to length: r(x, y) + bias |y| (Singhal et al. 2023, arXiv 2310.03716)."""
 
     bias: float = 0.02
     """Reward for each word, in the base's units; negative to prefer short responses. The
