@@ -2,7 +2,7 @@
 
 A family (tabular, text) defines what its players observe and how an action becomes a move.
 This module defines the turn order. ``SequentialEnv`` is canonical: creator, then solver.
-``PipelinedEnv`` moves both at once; ``aec_to_parallel`` of ``SequentialEnv`` is no substitute, since
+``PipelinedEnv`` moves both at once. ``aec_to_parallel`` of ``SequentialEnv`` cannot replace it:
 its solver would respond to stale prompts.
 """
 

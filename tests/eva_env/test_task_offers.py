@@ -1,4 +1,4 @@
-"""What a task may offer evolving beyond its operators, and how that is checked."""
+"""The optional hooks of a task for creators that evolve prompts, and their checks."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ class Endless(Sums):
         (Endless(), "complexity must be finite"),
     ],
 )
-def test_broken_offers_are_told_which_rule_they_break(task, message):
+def test_broken_offers_raise_an_error_that_names_the_rule(task, message):
     with pytest.raises(AssertionError, match=message):
         check_task(task)
 
