@@ -90,7 +90,7 @@ class Game:
         self.reset()
 
     def reset(self, seed: int | None = None) -> None:
-        """Start an episode; a seed starts a new generator, None keeps the present one."""
+        """Start an episode; a seed makes a new generator, None continues the current one."""
         if seed is not None:
             self.rng = np.random.default_rng(seed)
         self._use(self._first_reward_model)

@@ -1,4 +1,4 @@
-"""The payoff rules: which rewards and signals are legal, and what the creator is paid.
+"""The payoff rules: legal rewards, legal signals, and the creator's payoff.
 
 The game and the vector engine share them. Rewards have the shape (..., B, n); the leading axes
 are () in one game and (G,) in the G games of the vector engine.

@@ -76,7 +76,7 @@ class Round:
 class RewardModel(Protocol):
     """The dynamics of the game: any callable that scores (B, n) responses to B prompts.
 
-    Optional hooks: ``KnowsBest``, ``Advances``, ``HasMatrix``, ``TellsNoise``, and
+    Optional hooks: ``KnowsBest``, ``Advances``, ``HasMatrix``, ``DeclaresNoise``, and
     ``eva_env.rewards.comparisons.Refittable``.
     """
 
@@ -152,8 +152,8 @@ class HasMatrix(RewardModel, Protocol):
         ...
 
 
-class TellsNoise(RewardModel, Protocol):
-    """A reward model that tells whether it draws noise."""
+class DeclaresNoise(RewardModel, Protocol):
+    """A reward model that declares whether it draws noise."""
 
     @property
     def random(self) -> bool:

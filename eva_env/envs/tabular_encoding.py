@@ -117,9 +117,8 @@ class TabularEncoding:
             means = np.add.reduce(last.rewards, -1) / self.samples
             slots = self._flat(last.prompts)
             counts = np.maximum(self._sums(slots), 1)
-            outcome = observation[
-                ..., 1 + size :
-            ]  # a view: writing to it fills the observation
+            # A view: writing to it fills the observation.
+            outcome = observation[..., 1 + size :]
             outcome[..., :size] = self._sums(slots, means) / counts
             outcome[..., size:] = self._sums(slots, last.signal) / counts
             np.minimum(np.maximum(outcome, 0, out=outcome), 1, out=outcome)  # a fast np.clip

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from eva_env.types import Advances, Floats, RewardModel, Round, TellsNoise, offers
+from eva_env.types import Advances, DeclaresNoise, Floats, RewardModel, Round, offers
 
 
 def unbound(prompts: Sequence[Any], responses: Any) -> Floats:
@@ -60,7 +60,7 @@ class Wrapper(ABC):
     @property
     def random(self) -> bool:
         """Whether the same response can get different rewards, because noise is redrawn."""
-        return self.base.random if offers(self.base, TellsNoise) else False
+        return self.base.random if offers(self.base, DeclaresNoise) else False
 
     def changed(self, **changes: Any) -> Self:
         """Return a copy with some fields changed, without the attributes cached on this one."""

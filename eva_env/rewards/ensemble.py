@@ -10,7 +10,7 @@ from eva_env.require import require
 from eva_env.rewards.base import advance
 from eva_env.rewards.comparisons import Fitted, refittable
 from eva_env.rewards.noise import stream
-from eva_env.types import Floats, RewardModel, Round, TellsNoise, offers
+from eva_env.types import DeclaresNoise, Floats, RewardModel, Round, offers
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Ensemble(Fitted):
     @property
     def matrix(self) -> Floats:
         """Mean rewards (K, M); unknown where noise is redrawn, unless ``reduce`` is mean."""
-        noisy = any(offers(model, TellsNoise) and model.random for model in self.base)
+        noisy = any(offers(model, DeclaresNoise) and model.random for model in self.base)
         if noisy and self.reduce != "mean":
             raise AttributeError("the mean of a minimum of noisy rewards is unknown")
         return self._reduced([model.matrix for model in self.base])

@@ -90,7 +90,9 @@ def test_a_refit_learns_what_judges_have_come_to_like_and_carries_it_to_new_prom
 def test_a_refit_leaves_the_model_alone_and_is_the_same_every_time(proxy):
     prompts, responses = answered(8, 0)
     before = proxy(prompts, responses)
-    asked = Retrained(comparisons=40).draw_comparisons(Gold(), prompts, responses, np.random.default_rng(0))
+    asked = Retrained(comparisons=40).draw_comparisons(
+        Gold(), prompts, responses, np.random.default_rng(0)
+    )
     first, again = (proxy.refit(asked, 0.1, np.random.default_rng(1)) for _ in range(2))
     assert (proxy(prompts, responses) == before).all()
     assert (first(prompts, responses) == again(prompts, responses)).all()

@@ -1,4 +1,4 @@
-"""Reward models that learn in the game, and all of them as settings of a run."""
+"""Reward models that are refitted in the game, and all wrappers as settings of a run."""
 
 import io
 import json
@@ -48,8 +48,8 @@ def hacked(reward_model, seed):
     return gold
 
 
-def test_retraining_keeps_gold_from_falling_where_the_proxy_can_be_hacked():
-    """The proxy pays 1 for two responses that are worth nothing; see games.md, 6.2."""
+def test_retraining_prevents_the_fall_of_gold_where_the_proxy_can_be_hacked():
+    """The proxy gives two responses the reward 1; gold gives them 0."""
     early, late = np.mean([hacked(Plain(), seed) for seed in (0, 2)], 0)
     kept_early, kept_late = np.mean(
         [hacked(Retrained(every=5, comparisons=256), seed) for seed in (0, 2)], 0
@@ -98,7 +98,7 @@ def test_settings_survive_json(kind):
     assert from_json(data, Settings) == settings
 
 
-def test_the_command_line_knows_them_by_name():
+def test_the_command_line_accepts_wrappers_by_name():
     args = ["reward-model:noisy", "--reward-model.std", "0.2", "--reward-model.fixed"]
     config = (tyro.conf.CascadeSubcommandArgs,)
     settings = tyro.cli(Settings, args=args, config=config)
@@ -111,8 +111,8 @@ def test_a_reward_that_cannot_be_retrained_is_a_user_error():
         Match.open(Settings(reward="gold", reward_model=Retrained()))
 
 
-def test_gold_judges_whatever_is_played_for():
-    """Under a taste for length alone the solver grows long, and gold says what it is worth."""
+def test_a_strong_length_bias_trains_the_longest_responses():
+    """The solver maximises the biased reward, and the regret stays non-negative."""
     task = TabularWorld(topics=2, levels=2, variants=2, responses=6)
     reward_model = LengthBiased(bias=10.0)
     match = Match.open(
@@ -132,7 +132,7 @@ def test_gold_judges_whatever_is_played_for():
 
 
 def test_best_of_n_chooses_by_the_reward_model_of_the_round():
-    """Of 64 candidates one is the last response, which a judge who likes length likes best."""
+    """Of 64 candidates one is the last response, which the length bias prefers."""
     settings = Settings(
         creator=UniformEvolve(),
         solver=BestOfN(candidates=64),
