@@ -68,7 +68,7 @@ def test_prompts_are_drawn_from_the_published_distribution(replacement):
     assert share == pytest.approx(0.75 if replacement else 0.25, abs=0.05)
 
 
-def test_an_opponent_written_on_the_last_axes_serves_one_game_and_many():
+def test_an_opponent_that_works_on_the_last_axes_serves_one_game_and_many():
     def first_prompt(observation, rng):
         action = np.full((*observation.shape[:-1], 8), -1, np.float32)
         action[..., 0] = 1
@@ -80,7 +80,7 @@ def test_an_opponent_written_on_the_last_axes_serves_one_game_and_many():
         assert observation[..., 1::8].min() == 1
 
 
-def test_bad_actions_name_what_is_wrong():
+def test_bad_actions_are_refused_with_the_reason():
     creators = gymnasium.make_vec(IDS[0], num_envs=2)
     creators.reset(seed=0)
     with pytest.raises(ValueError, match=r"actions must have shape \(2, 8\), got \(3, 8\)"):
@@ -93,7 +93,7 @@ def test_bad_actions_name_what_is_wrong():
         gymnasium.make_vec(IDS[1], num_envs=0)
 
 
-def test_streams_drawn_ahead_are_the_generators_own_uniforms():
+def test_streams_drawn_ahead_are_the_uniforms_of_the_generators():
     seeds, sizes = (1, 2, 3), [4, (2, 3), 4, 1, (5, 20), 3] * 12
     streams = Streams([np.random.default_rng(seed) for seed in seeds])
     plain = [np.random.default_rng(seed) for seed in seeds]
