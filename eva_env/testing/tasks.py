@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 
 from eva_env.testing.rules import rule
-from eva_env.types import RatesComplexity, RewritesInBatch, Task, offers
+from eva_env.types import (
+    RatesComplexity,
+    RatesComplexityInBatch,
+    RewritesInBatch,
+    Task,
+    offers,
+)
 
 
 def check_task(task: Task, prompts: int = 64) -> None:
@@ -97,3 +103,9 @@ def _check_hooks(task: Task, seeds: Sequence[Any]) -> None:
     if offers(task, RatesComplexity):
         values = [task.complexity(prompt) for prompt in seeds]
         rule(bool(np.isfinite(values).all()), f"complexity must be finite, got {values}")
+    if offers(task, RatesComplexityInBatch):
+        ratings = np.asarray(task.complexity_all(seeds, np.random.default_rng(3)))
+        rule(
+            ratings.shape == (len(seeds),) and bool(np.isfinite(ratings).all()),
+            f"complexity_all must give {len(seeds)} finite numbers, got shape {ratings.shape}",
+        )
