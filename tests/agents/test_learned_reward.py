@@ -78,7 +78,7 @@ def test_a_refit_learns_what_judges_have_come_to_like_and_carries_it_to_new_prom
     """The judges now like length, of which the proxy knows nothing."""
     gold, (prompts, responses) = LengthBiased(bias=0.5).over(Gold()), answered(256, 0)
     judge = Retrained(comparisons=1024)
-    asked = judge.ask(gold, prompts, responses, np.random.default_rng(0))
+    asked = judge.draw_comparisons(gold, prompts, responses, np.random.default_rng(0))
     refit = proxy.refit(asked, 0.1, np.random.default_rng(1))
     new, others = answered(128, 1)
     before, after = (
@@ -90,7 +90,9 @@ def test_a_refit_learns_what_judges_have_come_to_like_and_carries_it_to_new_prom
 def test_a_refit_leaves_the_model_alone_and_is_the_same_every_time(proxy):
     prompts, responses = answered(8, 0)
     before = proxy(prompts, responses)
-    asked = Retrained(comparisons=40).ask(Gold(), prompts, responses, np.random.default_rng(0))
+    asked = Retrained(comparisons=40).draw_comparisons(
+        Gold(), prompts, responses, np.random.default_rng(0)
+    )
     first, again = (proxy.refit(asked, 0.1, np.random.default_rng(1)) for _ in range(2))
     assert (proxy(prompts, responses) == before).all()
     assert (first(prompts, responses) == again(prompts, responses)).all()
@@ -99,7 +101,7 @@ def test_a_refit_leaves_the_model_alone_and_is_the_same_every_time(proxy):
 
 def test_a_tight_tie_keeps_the_scores(proxy):
     prompts, responses = answered(64, 0)
-    asked = Retrained(comparisons=256).ask(
+    asked = Retrained(comparisons=256).draw_comparisons(
         LengthBiased(bias=0.5).over(Gold()), prompts, responses, np.random.default_rng(0)
     )
     before = proxy(prompts, responses)
