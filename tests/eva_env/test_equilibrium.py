@@ -216,7 +216,7 @@ def test_at_equilibrium_nobody_gains_and_elsewhere_somebody_does(seed, blind, be
     at = nash_conv(game, found.creator, found.solver)
     assert at.value < TOLERANCE
     assert not at.lower_bound
-    assert found.exact
+    assert found.is_equilibrium
     assert found.upper == pytest.approx(found.value, abs=TOLERANCE)
     assert found.lower <= found.upper + 1e-12
     assert found.creator.sum() == pytest.approx(1)
@@ -387,7 +387,7 @@ def test_what_is_no_pair_of_the_game_is_refused():
         with pytest.raises(ValueError, match="creator must be a distribution over the prompts"):
             nash_conv(game, wrong, policy)
     sighted = minimax_regret(small(0)).solver
-    with pytest.raises(ValueError, match=r"policy must be the same on all prompts of a cell"):
+    with pytest.raises(ValueError, match="policy must be the same on all prompts of an"):
         nash_conv(game, creator, sighted)
     for wrong in (policy[:3], policy / 2, np.full_like(policy, np.nan)):
         with pytest.raises(ValueError, match=r"policy must be a table of probabilities"):
@@ -397,7 +397,7 @@ def test_what_is_no_pair_of_the_game_is_refused():
 def test_what_is_no_game_is_refused():
     with pytest.raises(ValueError, match="reference must be positive"):
         RegretGame.of(PENNIES, reference=np.eye(2))
-    with pytest.raises(ValueError, match="reference must be the same on all prompts of a cell"):
+    with pytest.raises(ValueError, match="reference must be the same on all prompts of an"):
         one_set(PENNIES, reference=np.array([[0.5, 0.5], [0.4, 0.6]]))
     for prompts in ([], [-1], [2]):
         with pytest.raises(ValueError, match=r"prompts must be one or more in 0 \.\.\. 1"):
@@ -407,7 +407,7 @@ def test_what_is_no_game_is_refused():
 
 
 def test_bounds_are_not_taken_for_the_value():
-    bounds = Minimax(0.1, 0.3, np.ones(1), np.ones((1, 1)), exact=False)
+    bounds = Minimax(0.1, 0.3, np.ones(1), np.ones((1, 1)), is_equilibrium=False)
     with pytest.raises(ValueError, match=r"0\.1 <= value <= 0\.3; read lower and upper"):
         _ = bounds.value
     assert bounds.distance(0.35) == pytest.approx(0.05)

@@ -61,7 +61,7 @@ def test_functions_are_enumerated_like_names():
 
 def test_signals_without_expectation_are_named():
     policy, _, rewards = random_rows(7)
-    with pytest.raises(ValueError, match=r"no expectation by prompt of 'inverse_mean'"):
+    with pytest.raises(ValueError, match=r"'inverse_mean' has no expectation by prompt"):
         exact.expected_signal("inverse_mean", policy, rewards, 4)
     with pytest.raises(ValueError, match=r"n must be at least 2 responses, got 1"):
         exact.expected_signal("mean", policy, rewards, 1)

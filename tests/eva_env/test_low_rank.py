@@ -71,7 +71,7 @@ def test_at_full_rank_the_bound_is_below_the_exact_and_near_it(blind, beta):
     assert bound.value == pytest.approx(exact.value, abs=1e-4)
     assert bound.creator_gain == exact.creator_gain
     found, known = minimax_regret(descent), minimax_regret(game)
-    assert not found.exact
+    assert not found.is_equilibrium
     assert found.lower == known.value
     assert known.value - 1e-9 <= found.upper == pytest.approx(known.value, abs=0.01)
     assert descent.worst_case(found.solver) == found.upper
@@ -152,5 +152,5 @@ def test_what_a_solver_learns_is_of_the_class_and_another_table_is_refused():
     sharp = table(game, 1e4 * np.random.default_rng(0).normal(size=(2, 5)))
     assert sharp.min() == 0
     assert nash_conv(game, creator, sharp).solver_gain > 0
-    with pytest.raises(ValueError, match="it has no features"):
+    with pytest.raises(ValueError, match="features is None"):
         low_rank.minimax(replace(game, features=None))
