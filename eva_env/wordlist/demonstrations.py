@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from eva_env.wordlist.answers import feasible, satisfy
+from eva_env.wordlist.feasibility import feasible, satisfy
 from eva_env.wordlist.instruction import Instruction
 from eva_env.wordlist.lexicon import WORDS
 from eva_env.wordlist.prompts import draw_training_instruction

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from eva_env.wordlist.answers import feasible
+from eva_env.wordlist.feasibility import feasible
 from eva_env.wordlist.instruction import FAMILIES, ORDERS, SIZES, VERBS, Instruction, parse
 from eva_env.wordlist.lexicon import LETTERS, TOPIC_NAMES, TOPICS
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from eva_env.wordlist.answers import allowed, sort_key
+from eva_env.wordlist.feasibility import allowed, sort_key
 from eva_env.wordlist.instruction import Instruction, parse
 from eva_env.wordlist.lexicon import LONG, SHORT, TOPIC_OF, TOPICS, WORD_ID
 from eva_env.wordlist.verify import JUDGED, Gold, satisfaction

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eva_env.wordlist.answers import feasible
+from eva_env.wordlist.feasibility import feasible
 from eva_env.wordlist.instruction import Instruction, parse
 from eva_env.wordlist.operators import BREADTH, DEPTH, OPERATORS, QUALITY
 from eva_env.wordlist.prompts import (

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from agents.evaluate import bootstrap, evaluate
 from agents.policies.decoding import Sampling
-from eva_env.statistics.win_rates import Answers, wins
+from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
 from experiments.cli import parse
@@ -89,7 +89,9 @@ def report(command: Command) -> dict[str, Any]:
         "prompts": len(prompts),
         "samples": command.samples,
         **scores(rewards, baseline),
-        "win_rate_interval": bootstrap(wins(Answers(rewards), Answers(baseline)), command.seed),
+        "win_rate_interval": bootstrap(
+            wins(PlayerResponses(rewards), PlayerResponses(baseline)), command.seed
+        ),
         "start_gold": float(np.mean(baseline)),
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
-from eva_env.wordlist.answers import feasible
+from eva_env.wordlist.feasibility import feasible
 from eva_env.wordlist.instruction import ORDERS, SIZES, VERBS, Instruction, parse
 from eva_env.wordlist.lexicon import LONG, NUMBERS, SHORT, TOPICS
 from eva_env.wordlist.prompts import (

@@ -13,7 +13,7 @@ NAN = np.nan
 def test_draws_are_means_over_the_seeds_and_prompts_drawn():
     values = np.random.default_rng(0).normal(size=(3, 2, 2, 5))
     draws = resampled(values, 50, np.random.default_rng(1))
-    seeds, prompts = bootstrap.counts(3, 5, 50, np.random.default_rng(1))
+    seeds, prompts = bootstrap.draw_counts(3, 5, 50, np.random.default_rng(1))
     assert (seeds.sum(1) == 2).all()
     assert (prompts.sum(1) == 4).all()
     assert draws.shape == (50, 2, 2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eva_env.statistics.bootstrap import mean, resampled
+from eva_env.statistics.bootstrap import grand_mean, resampled
 from eva_env.statistics.intervals import (
     half_width,
     holm,
@@ -30,7 +30,7 @@ def test_cells_without_a_value_are_left_out():
     """Seed 1 of the second arm failed: its mean is over the others, NaN without them."""
     values = np.random.default_rng(0).normal(size=(3, 2, 4))
     values[1, 1] = NAN
-    assert mean(values)[1] == pytest.approx(values[[0, 2], 1].mean())
+    assert grand_mean(values)[1] == pytest.approx(values[[0, 2], 1].mean())
     draws = resampled(values, 400, np.random.default_rng(1))
     alone = resampled(values[[0, 2], 1], 400, np.random.default_rng(2))
     known = draws[~np.isnan(draws[:, 1]), 1]
@@ -40,7 +40,7 @@ def test_cells_without_a_value_are_left_out():
     apart = (
         resampled(values, 400, np.random.default_rng(1), of) for of in ("seeds", "prompts")
     )
-    assert not np.isnan(interval(mean(values), *apart, ([3, 2], 4))).any()
+    assert not np.isnan(interval(grand_mean(values), *apart, ([3, 2], 4))).any()
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 3), (3, 1), (4, 3)])
@@ -79,7 +79,7 @@ def test_draws_give_the_same_interval():
     values = table(4, 3, 30, (0.2, 0.3, 0.5))
     rng = np.random.default_rng(1)
     draws = [resampled(values, 20_000, rng, of) for of in ("seeds", "prompts")]
-    low, high = interval(mean(values), *draws, (4, 30), comparisons=3)
+    low, high = interval(grand_mean(values), *draws, (4, 30), comparisons=3)
     test = mean_interval(values, comparisons=3)
     assert (low, high) == (
         pytest.approx(test.low, abs=0.04 * (high - low).max()),
@@ -94,7 +94,7 @@ def test_with_fixed_prompts_it_is_students_interval():
     half = stats.t.ppf(1 - 0.025 / 4, 3) * values.std(ddof=1) / np.sqrt(4)
     rng = np.random.default_rng(0)
     draws = [resampled(values[:, None], 40_000, rng, of) for of in ("seeds", "prompts")]
-    low, high = interval(mean(values[:, None]), *draws, (4, 1), comparisons=4)
+    low, high = interval(grand_mean(values[:, None]), *draws, (4, 1), comparisons=4)
     assert (low, high) == pytest.approx((centre - half, centre + half), abs=0.02 * half)
     oracle = stats.ttest_1samp(values, 0)
     test = mean_interval(values[:, None])
@@ -107,7 +107,7 @@ def test_with_fixed_prompts_it_is_students_interval():
 def test_one_seed_shows_nothing():
     values = np.random.default_rng(0).normal(size=(1, 2, 6))
     draws = resampled(values, 10, np.random.default_rng(0))
-    assert np.isnan(interval(mean(values), draws, draws, (1, 6))).all()
+    assert np.isnan(interval(grand_mean(values), draws, draws, (1, 6))).all()
     test = mean_interval(values)
     assert test.mean == pytest.approx(values.mean((0, 2)))
     assert np.isnan([test.low, test.high, p_value(values)]).all()

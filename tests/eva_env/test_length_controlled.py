@@ -12,7 +12,7 @@ from eva_env.statistics.length_controlled import (
     length_controlled,
     length_controlled_draws,
 )
-from eva_env.statistics.win_rates import Answers, win_matrix
+from eva_env.statistics.win_rates import PlayerResponses, win_matrix
 
 FEW = hnp.arrays(np.float64, (4, 3), elements=st.integers(0, 3).map(float))
 
@@ -26,14 +26,16 @@ def player(skill, long, effect, prompts=400, n=6, seed=0):
     rng = np.random.default_rng(seed)
     lengths = np.where(rng.random((prompts, n)) < long, 9.0, 5.0)
     rewards = skill + effect * lengths + rng.gumbel(size=lengths.shape)
-    return Answers(rewards, None, lengths)
+    return PlayerResponses(rewards, None, lengths)
 
 
 def mixed(players=4, prompts=30, seed=0):
     rng = np.random.default_rng(seed)
     lengths = [rng.integers(3, 15, (prompts, 5)) + 2.0 * i for i in range(players)]
     rewards = [np.round(rng.normal(0.1 * own, 1), 1) for own in lengths]
-    return [Answers(own, None, words) for own, words in zip(rewards, lengths, strict=True)]
+    return [
+        PlayerResponses(own, None, words) for own, words in zip(rewards, lengths, strict=True)
+    ]
 
 
 def by_scipy(one, other):
@@ -68,7 +70,8 @@ def test_it_is_the_optimum_that_scipy_finds():
 def test_exact_laws_weigh_the_pairs():
     rng = np.random.default_rng(5)
     players = [
-        Answers(own.rewards, rng.dirichlet(np.ones(5), 30), own.lengths) for own in mixed(2)
+        PlayerResponses(own.rewards, rng.dirichlet(np.ones(5), 30), own.lengths)
+        for own in mixed(2)
     ]
     assert length_controlled(players)[0, 1] == pytest.approx(by_scipy(*players), abs=1e-6)
 
@@ -89,13 +92,13 @@ def test_a_known_intercept_is_recovered():
 
 @given(FEW, FEW, FEW, FEW)
 def test_the_two_sides_add_up_to_one(ours, theirs, words, others):
-    one, other = Answers(ours, None, words), Answers(theirs, None, others)
+    one, other = PlayerResponses(ours, None, words), PlayerResponses(theirs, None, others)
     found = length_controlled([one, other])
     swapped = length_controlled([other, one])
     assert found[0, 1] + found[1, 0] == 1
     assert found[0, 1] + swapped[0, 1] == pytest.approx(1, abs=1e-9)
     assert found.diagonal().tolist() == [0.5, 0.5]
-    longer = length_controlled([one, Answers(theirs, None, others + 0.0 * words)])
+    longer = length_controlled([one, PlayerResponses(theirs, None, others + 0.0 * words)])
     assert longer.tolist() == found.tolist()
 
 
@@ -103,14 +106,16 @@ def test_the_two_sides_add_up_to_one(ours, theirs, words, others):
 def test_without_differences_to_learn_from_it_is_the_win_rate(ours, theirs, more):
     """All of one length, or one player longer by the same number of words in all pairs."""
     words = np.full((4, 3), 7.0)
-    players = [Answers(ours, None, words), Answers(theirs, None, words + more)]
+    players = [PlayerResponses(ours, None, words), PlayerResponses(theirs, None, words + more)]
     expected = win_matrix(players).mean(-1)[0, 1]
     assert length_controlled(players)[0, 1] == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_player_that_wins_every_pair_is_at_one():
     lengths = np.random.default_rng(0).integers(1, 9, (5, 3)).astype(float)
-    players = [Answers(np.full((5, 3), reward), None, lengths) for reward in (2.0, 1.0, 1.0)]
+    players = [
+        PlayerResponses(np.full((5, 3), reward), None, lengths) for reward in (2.0, 1.0, 1.0)
+    ]
     found = length_controlled(players)
     assert found[0].tolist() == [0.5, 1, 1]
     assert found[1, 2] == pytest.approx(0.5)
@@ -121,7 +126,7 @@ def test_where_length_parts_won_from_lost_the_fit_is_finite():
     """The longer answer always wins; at equal length the players are on a par."""
     rng = np.random.default_rng(0)
     players = [
-        Answers(words, None, words)
+        PlayerResponses(words, None, words)
         for words in (rng.permuted(np.tile(np.arange(6.0), (50, 1)), axis=1) for _ in range(2))
     ]
     assert length_controlled(players)[0, 1] == pytest.approx(0.5, abs=0.05)
@@ -139,7 +144,7 @@ def test_draws_are_close_to_refits():
     refits = []
     for own in counts.astype(int):
         picked = np.repeat(np.arange(400), own)
-        again = [Answers(p.rewards[picked], None, p.lengths[picked]) for p in players]
+        again = [PlayerResponses(p.rewards[picked], None, p.lengths[picked]) for p in players]
         refits.append(length_controlled(again)[0, 1])
     errors = draws[1:, 0, 1] - np.array(refits)
     assert np.abs(errors).max() < 0.1 * np.std(refits)
@@ -148,4 +153,4 @@ def test_draws_are_close_to_refits():
 
 def test_lengths_are_needed():
     with pytest.raises(ValueError, match="1 of 2 players have lengths"):
-        length_controlled([player(0, 0.5, 0), Answers(np.zeros((400, 6)))])
+        length_controlled([player(0, 0.5, 0), PlayerResponses(np.zeros((400, 6)))])

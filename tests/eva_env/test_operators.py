@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eva_env.wordlist import Gold, Wordlist
-from eva_env.wordlist.answers import satisfy
+from eva_env.wordlist.feasibility import satisfy
 from eva_env.wordlist.instruction import Instruction, parse
 from eva_env.wordlist.lexicon import TOPICS
 from eva_env.wordlist.operators import DEPTH, OPERATORS, abstract

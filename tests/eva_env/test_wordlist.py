@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eva_env.wordlist import Gold, Wordlist
-from eva_env.wordlist.answers import feasible, satisfy
 from eva_env.wordlist.demonstrations import HONOURED, demonstrations
+from eva_env.wordlist.feasibility import feasible, satisfy
 from eva_env.wordlist.instruction import FAMILIES, Instruction, parse
 from eva_env.wordlist.lexicon import TOPICS, WORDS
 from eva_env.wordlist.prompts import HELD_OUT, constrain, draw_instruction, held_out
