@@ -6,7 +6,7 @@ response an integer in 0 ... M-1, and every reward and reference probability is 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,13 +18,15 @@ from eva_env.tabular import ladder, partial_observability
 from eva_env.tabular.ladder import BREADTH, DEPTH, OPERATORS, QUALITY
 from eva_env.tabular.partial_observability import BLIND, Blind
 from eva_env.tabular.reward import TabularReward
-from eva_env.types import Floats, Ints
+from eva_env.tabular.rules import TabularRules
+from eva_env.types import Floats, Ints, RewardModel
+from eva_env.world import Sizes, SoftmaxTable, World
 
 __all__ = ["OPERATORS", "TabularReward", "TabularWorld"]
 
 
 @dataclass(frozen=True)
-class TabularWorld:
+class TabularWorld(World):
     """K = topics * levels * variants prompts, M responses: a ``Task`` over integers.
 
     Latent quality g (K, M) is Gaussian. Gold rewards are Phi(g)^kappa in [0, 1]; kappa grows
@@ -252,6 +254,52 @@ class TabularWorld:
     def topic(self, prompt: int) -> str:
         """Return ``topic0``, ``topic1``, ...; ValueError for a prompt out of range."""
         return f"topic{self.prompt_topics[self._checked(prompt)]}"
+
+    # The world
+
+    sizes = Sizes(
+        rounds=30,
+        prompts=32,
+        samples=6,
+        seeds=20,
+        evaluate_every=5,
+        evaluation_samples=16,
+        lr=400.0,
+    )
+    environment = "eva/Tabular-v0"
+    broad_distribution = "uniform"
+    proxy_can_pass = True
+
+    def gold_reward(self) -> TabularReward:
+        """The matrix of gold rewards."""
+        return self.reward_model("gold")
+
+    def proxy_reward(self) -> TabularReward:
+        """The matrix of proxy rewards, with their noise."""
+        return self.reward_model("proxy")
+
+    def starting_policy(self) -> SoftmaxTable:
+        """The reference policy as a softmax table."""
+        return SoftmaxTable(self.reference_logits, self.features)
+
+    def for_seed(self, seed: int) -> "TabularWorld":
+        """A world with tables of its own, so that conclusions are not about one draw."""
+        return replace(self, world_seed=self.world_seed + seed)
+
+    def environment_options(self, reward_model: RewardModel, proposals: int) -> dict[str, Any]:
+        """The world itself; a proposal has a logit for every prompt, drawn i.i.d."""
+        return {"world": self, "reward": reward_model}
+
+    def read_prompt(self, text: str) -> int:
+        """The number of a prompt, held out or not; ValueError for anything else."""
+        prompt = int(text) if text.isdecimal() else None
+        if prompt is None or prompt >= self.size:
+            raise ValueError(f"prompts are integers in 0 ... {self.size - 1}")
+        return prompt
+
+    def house_rules(self) -> TabularRules:
+        """The board of prompts, and the range of responses."""
+        return TabularRules(self)
 
     @cached_property
     def _is_trainable(self) -> NDArray[np.bool_]:
