@@ -175,7 +175,7 @@ def test_settings_are_checked():
         ({"alpha": 0}, "alpha must be positive, got 0"),
         ({"alpha": np.nan}, "alpha must be positive, got nan"),
         ({"population": 1}, "population must be at least 2, got 1"),
-        ({"alpha": np.inf, "epsilon": 0.5}, r"epsilon must be in \[0, 0.5\), got 0.5"),
+        ({"alpha": np.inf, "epsilon": 0.5}, r"epsilon must lie in \[0, 0.5\), got 0.5"),
     ):
         for rank in (alpha_rank, alpha_rank_profiles):
             with pytest.raises(ValueError, match=message):

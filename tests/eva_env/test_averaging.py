@@ -158,7 +158,7 @@ def test_what_is_not_antisymmetric_is_refused():
         centred([[0.5, 0.7], [0.4, 0.5]])
     with pytest.raises(ValueError, match=r"in \[0, 1\], got -0.1 to 1.1"):
         log_odds([[0.5, 1.1], [-0.1, 0.5]])
-    with pytest.raises(ValueError, match=r"floor must be in \(0, 0.5\), got 0"):
+    with pytest.raises(ValueError, match=r"floor must lie in \(0, 0.5\), got 0"):
         log_odds([[0.5]], 0)
     with pytest.raises(ValueError, match="as many columns as rows"):
         nash_averaging(np.zeros((2, 3)))

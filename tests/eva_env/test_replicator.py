@@ -118,7 +118,7 @@ def test_flow_on_the_simplex():
 def test_what_cannot_be_drawn_or_solved_is_refused():
     with pytest.raises(ValueError, match=r"got shape \(2, 2\)"):
         simplex_flow(PENNIES)
-    with pytest.raises(ValueError, match="1 cells missing"):
+    with pytest.raises(ValueError, match="1 entries missing"):
         simplex_flow(np.where(np.eye(3) * [1, 0, 0], np.nan, 1.0))
     with pytest.raises(ValueError, match="resolution must be at least 1, got 0"):
         simplex_flow(ROCK_PAPER_SCISSORS, 0)
