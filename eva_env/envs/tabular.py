@@ -69,7 +69,10 @@ class TabularEnv(BaseEnv):
             world, getattr(model, "matrix", world.gold), batch_size, samples
         )
         super().__init__(game, world, self.encoding.size, render_mode)
-        self.action_of, self.observation_of = action_spaces(self.encoding), spaces_seen(self.encoding)
+        self.action_of, self.observation_of = (
+            action_spaces(self.encoding),
+            spaces_seen(self.encoding),
+        )
         self.state_space = Box(0, 1, (1 + 4 * self.encoding.size,), np.float32)
 
     def proposal(self, action: Any) -> Proposal:
@@ -100,7 +103,9 @@ class TabularEnv(BaseEnv):
         left = 1 - game.index / game.rounds
         if agent == CREATOR:
             return self.encoding.creator_observation(left, game.probabilities, game.last)
-        return self.encoding.solver_observation(left, game.prompts if len(game.prompts) else None)  # type: ignore[arg-type]
+        return self.encoding.solver_observation(
+            left, game.prompts if len(game.prompts) else None
+        )  # type: ignore[arg-type]
 
     def state(self) -> Floats:
         """See ``TabularEncoding.state``."""
@@ -127,7 +132,10 @@ class TabularEnv(BaseEnv):
 def action_spaces(encoding: TabularEncoding) -> dict[str, Any]:
     """Each player's action space in one game."""
     count = encoding.batch_size * encoding.samples
-    return {CREATOR: UnitBox((encoding.size,)), SOLVER: Choices(encoding.matrix.shape[1], count)}
+    return {
+        CREATOR: UnitBox((encoding.size,)),
+        SOLVER: Choices(encoding.matrix.shape[1], count),
+    }
 
 
 def spaces_seen(encoding: TabularEncoding) -> dict[str, Any]:
