@@ -120,10 +120,10 @@ def double_oracle(
             f"start must be a row and a column with all their payoffs, got {start}"
         )
 
-    def best_row(opponents: Sequence[int], mixture: Floats) -> int:
+    def best_row(opponents: Sequence[Any], mixture: Floats) -> int:
         return int(rows[(matrix[np.ix_(rows, opponents)] @ mixture).argmax()])
 
-    def best_column(opponents: Sequence[int], mixture: Floats) -> int:
+    def best_column(opponents: Sequence[Any], mixture: Floats) -> int:
         return int(columns[(mixture @ matrix[np.ix_(opponents, columns)]).argmin()])
 
     expansion = psro(

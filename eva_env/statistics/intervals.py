@@ -43,7 +43,7 @@ def variances(values: ArrayLike) -> tuple[Floats, Floats, Floats]:
     values = np.asarray(values, dtype=np.float64)
     is_whole = ~np.isnan(values).any(-1)
     seeds, prompts = is_whole.sum(0), values.shape[-1]
-    whole = np.where(is_whole[..., None], values, 0.0)
+    whole = np.where(np.expand_dims(is_whole, -1), values, 0.0)
     scale = 1 / np.maximum(seeds, 1)
     by_prompt = whole.sum(0) * np.expand_dims(scale, -1)
     deviation = np.where(is_whole, whole.mean(-1) - by_prompt.mean(-1), 0.0)
