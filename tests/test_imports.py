@@ -1,4 +1,4 @@
-"""The direction of imports: eva_env <- agents <- experiments <- tests, and no circle anywhere."""
+"""The direction of imports: eva_env <- agents <- experiments <- tests, without circles."""
 
 import ast
 import subprocess
