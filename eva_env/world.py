@@ -111,6 +111,10 @@ class World(ABC):
             f"{', '.join(self.operators) or 'none'}"
         )
 
+    def describe_operator(self, operator: str) -> str:
+        """One line on a rewrite operator, for ``eva list operators``."""
+        return ""
+
     def valid(self, prompt: Any) -> bool:
         """Whether a creator may publish the prompt: by default, whether no suite holds it."""
         return not any(prompt in suite for suite in self.suites.values())

@@ -216,7 +216,7 @@ class TabularWorld(World):
 
     # The task
 
-    operators, depth, breadth, quality = OPERATORS, DEPTH, BREADTH, QUALITY
+    operators, depth, breadth, quality = tuple(OPERATORS), DEPTH, BREADTH, QUALITY
     """One level up or down, another topic, another variant; then the operators by kind."""
 
     @cached_property
@@ -269,6 +269,10 @@ class TabularWorld(World):
     environment = "eva/Tabular-v0"
     broad_distribution = "uniform"
     proxy_can_pass = True
+
+    def describe_operator(self, operator: str) -> str:
+        """The operator's step on the ladder."""
+        return OPERATORS[operator]
 
     def gold_reward(self) -> TabularReward:
         """The matrix of gold rewards."""

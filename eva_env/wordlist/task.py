@@ -132,6 +132,10 @@ class Wordlist(World):
         instruction = parse(prompt)
         return instruction.topic if instruction else ""
 
+    def describe_operator(self, operator: str) -> str:
+        """The first line of the operator's docstring."""
+        return (OPERATORS[operator].__doc__ or "").partition("\n")[0]
+
     def gold_reward(self) -> Gold:
         """The verifier."""
         return Gold()

@@ -137,7 +137,9 @@ def read_settings(text: str, spec: str) -> dict[str, Any]:
 
 def build(cls: Any, given: dict[str, Any], spec: str) -> Any:
     """An object of the class, whose settings' names, types and values are checked."""
-    options = {field.name for field in fields(cls) if field.init} if is_dataclass(cls) else set()
+    options = (
+        {field.name for field in fields(cls) if field.init} if is_dataclass(cls) else set()
+    )
     hints = typing.get_type_hints(cls)
     for name, value in given.items():
         if name not in options:

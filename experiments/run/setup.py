@@ -66,9 +66,7 @@ def make_env(world: World, model: RewardModel, signal: str | None, **sizes: int)
     return pettingzoo.make("aec", world.environment, signal=signal, **sizes, **options)
 
 
-def load_policy(
-    world: World, policy: Any = None, sampling: Sampling | None = None
-) -> Policy:
+def load_policy(world: World, policy: Any = None, sampling: Sampling | None = None) -> Policy:
     """The policy that a run starts from: the world's, that of a checkpoint, or the user's own.
 
     ``policy`` is None, the name or folder of a checkpoint, or an object with the methods of a
