@@ -1,7 +1,7 @@
 """What every creator is paid on average, against its closed form, on the tabular rung.
 
 The solver is the reference policy, so that a prompt's expected signal is known exactly, and a
-creator's expected payoff is the sum over prompts of its law times that.
+creator's expected payoff is the sum over prompts of its distribution times that.
 """
 
 from typing import get_args
@@ -127,16 +127,20 @@ def test_every_registered_creator_has_a_closed_form():
 def test_the_expected_payoff_agrees_with_its_closed_form(name):
     case = CASES[name]
     creator, rng = case.frozen()
-    law, state, proposals = case.law(creator), creator.state_dict(), []
+    distribution, state, proposals = case.law(creator), creator.state_dict(), []
     for _ in range(GAMES):
         creator.load_state_dict(state)
         proposals.append(creator.propose(WORLD, case.n, rng))
-    assert abs(z(paid(proposals, rng), law @ EXPECTED)) < 4
+    assert abs(z(paid(proposals, rng), distribution @ EXPECTED)) < 4
     published = sum(
-        np.bincount(one.prompts, softmax(one.logits), WORLD.size) for one in proposals
+        np.bincount(proposal.prompts, softmax(proposal.logits), WORLD.size)
+        for proposal in proposals
     )
-    assert not published[law == 0].any()
-    assert chisquare(published[law > 0], GAMES * law[law > 0]).pvalue > 1e-3
+    assert not published[distribution == 0].any()
+    assert (
+        chisquare(published[distribution > 0], GAMES * distribution[distribution > 0]).pvalue
+        > 1e-3
+    )
 
 
 def test_probability_on_invalid_prompts_costs_the_penalty():

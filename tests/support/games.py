@@ -1,4 +1,4 @@
-"""What the tests of several environments share: ids, modules, and a tiny text task of a few lines."""
+"""Fixtures of the environment tests: ids, modules, and a tiny text task."""
 
 from dataclasses import dataclass, field
 
@@ -40,7 +40,7 @@ class Sums:
 
 
 class Close:
-    """Rewards a sum by 1 / (1 + its error), and anything else by 0."""
+    """Reward a sum by 1 / (1 + its error), and any other text by 0."""
 
     def __call__(self, prompts, responses):
         return np.array(
@@ -60,7 +60,7 @@ class Close:
 
 
 def sampled_actions(env, seed=0):
-    """Endless random legal actions by agent, the same for the same seed."""
+    """Return a function that draws legal actions for an agent, the same for the same seed."""
     spaces = {agent: env.action_space(agent) for agent in env.possible_agents}
     for i, space in enumerate(spaces.values()):
         space.seed(seed + i)
@@ -68,7 +68,7 @@ def sampled_actions(env, seed=0):
 
 
 def plain(value):
-    """Observations, infos and the like as nested lists, for exact comparison."""
+    """Return observations or infos as nested lists, for exact comparison."""
     if isinstance(value, dict):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):
