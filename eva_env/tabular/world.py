@@ -219,9 +219,13 @@ class TabularWorld(World):
     operators, depth, breadth, quality = tuple(OPERATORS), DEPTH, BREADTH, QUALITY
     """One level up or down, another topic, another variant; then the operators by kind."""
 
-    @cached_property
+    @property
     def suites(self) -> Mapping[str, Sequence[int]]:
         """Return the held-out prompts: ``easy`` (first two levels), ``hard`` (last three)."""
+        return self._suites
+
+    @cached_property
+    def _suites(self) -> Mapping[str, Sequence[int]]:
         held_out = np.flatnonzero(~self._is_trainable)
         return {name: tuple(self._on(held_out, name).tolist()) for name in ("easy", "hard")}
 
