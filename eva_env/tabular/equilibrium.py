@@ -56,7 +56,7 @@ class Minimax:
 
 @dataclass(frozen=True, slots=True)
 class NashConv:
-    """What both players gain by best responses, and the sum, in units of reward.
+    """The gains of both players by best responses, and their sum, in units of reward.
 
     ``lower_bound`` is True if ``solver_gain``, and so ``value``, may be higher.
     """

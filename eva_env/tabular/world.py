@@ -296,7 +296,7 @@ class TabularWorld(World):
         return SoftmaxTable(self.reference_logits, self.features)
 
     def for_seed(self, seed: int) -> "TabularWorld":
-        """A world with tables of its own, so that conclusions are not about one draw."""
+        """Return the world with other tables, so that conclusions are not about one draw."""
         return replace(self, world_seed=self.world_seed + seed)
 
     def environment_options(self, reward_model: RewardModel, proposals: int) -> dict[str, Any]:

@@ -149,7 +149,7 @@ class Wordlist(World):
         return "wordlist"
 
     def response_rewriter(self) -> ResponseRewriter:
-        """A function that mends what a response misses."""
+        """Return the rewriter that repairs one broken constraint of a response."""
         return rewrite_response
 
     def read_prompt(self, text: str) -> str:

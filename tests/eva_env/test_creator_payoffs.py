@@ -1,4 +1,4 @@
-"""What every creator is paid on average, against its closed form, on the tabular rung.
+"""The mean payoff of every creator against its closed form, on a tabular world.
 
 The solver is the reference policy, so that a prompt's expected signal is known exactly, and a
 creator's expected payoff is the sum over prompts of its distribution times that.
@@ -106,7 +106,7 @@ GAMES = 600
 
 
 def paid(proposals, rng, batch=8):
-    """Payoffs of the creator in games that it opens with these proposals."""
+    """Return the creator's payoffs in games with these proposals."""
     game, payoffs = table(batch), []
     for proposal in proposals:
         game.propose(proposal)
@@ -151,7 +151,7 @@ def test_probability_on_invalid_prompts_costs_the_penalty():
     assert abs(z(paid([proposal] * GAMES, rng, 32), expected)) < 4
 
 
-def test_what_the_policy_gradient_is_paid_grows():
+def test_the_payoff_of_the_policy_gradient_grows():
     climber = Case(creators.PolicyGradient, np.ones, {"alpha": 0.0, "step": 20.0}, rounds=100)
     creator, _ = climber.frozen()
     best, start = EXPECTED[WORLD.trainable].max(), EXPECTED[WORLD.trainable].mean()
