@@ -15,7 +15,7 @@ from agents.evaluate import bootstrap, evaluate
 from agents.policies.base import Policy
 from agents.policies.decoding import Sampling
 from eva_env.require import require
-from eva_env.statistics.win_rates import Answers, wins
+from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.commands.options import Arguments, parse, read_policy
@@ -140,7 +140,9 @@ def report(command: Command) -> dict[str, Any]:
         "prompts": len(prompts),
         "samples": command.samples,
         **scores(rewards, baseline),
-        "win_rate_interval": bootstrap(wins(Answers(rewards), Answers(baseline)), command.seed),
+        "win_rate_interval": bootstrap(
+            wins(PlayerResponses(rewards), PlayerResponses(baseline)), command.seed
+        ),
         "start_gold": float(np.mean(baseline)),
     }
 

@@ -1,7 +1,7 @@
-"""What every creator is paid on average, against its closed form, on the tabular rung.
+"""The mean payoff of every creator against its closed form, on a tabular world.
 
 The solver is the reference policy, so that a prompt's expected signal is known exactly, and a
-creator's expected payoff is the sum over prompts of its law times that.
+creator's expected payoff is the sum over prompts of its distribution times that.
 """
 
 from typing import get_args
@@ -106,7 +106,7 @@ GAMES = 600
 
 
 def paid(proposals, rng, batch=8):
-    """Payoffs of the creator in games that it opens with these proposals."""
+    """Return the creator's payoffs in games with these proposals."""
     game, payoffs = table(batch), []
     for proposal in proposals:
         game.propose(proposal)
@@ -127,16 +127,20 @@ def test_every_registered_creator_has_a_closed_form():
 def test_the_expected_payoff_agrees_with_its_closed_form(name):
     case = CASES[name]
     creator, rng = case.frozen()
-    law, state, proposals = case.law(creator), creator.state_dict(), []
+    distribution, state, proposals = case.law(creator), creator.state_dict(), []
     for _ in range(GAMES):
         creator.load_state_dict(state)
         proposals.append(creator.propose(WORLD, case.n, rng))
-    assert abs(z(paid(proposals, rng), law @ EXPECTED)) < 4
+    assert abs(z(paid(proposals, rng), distribution @ EXPECTED)) < 4
     published = sum(
-        np.bincount(one.prompts, softmax(one.logits), WORLD.size) for one in proposals
+        np.bincount(proposal.prompts, softmax(proposal.logits), WORLD.size)
+        for proposal in proposals
     )
-    assert not published[law == 0].any()
-    assert chisquare(published[law > 0], GAMES * law[law > 0]).pvalue > 1e-3
+    assert not published[distribution == 0].any()
+    assert (
+        chisquare(published[distribution > 0], GAMES * distribution[distribution > 0]).pvalue
+        > 1e-3
+    )
 
 
 def test_probability_on_invalid_prompts_costs_the_penalty():
@@ -147,7 +151,7 @@ def test_probability_on_invalid_prompts_costs_the_penalty():
     assert abs(z(paid([proposal] * GAMES, rng, 32), expected)) < 4
 
 
-def test_what_the_policy_gradient_is_paid_grows():
+def test_the_payoff_of_the_policy_gradient_grows():
     climber = Case(creators.PolicyGradient, np.ones, {"alpha": 0.0, "step": 20.0}, rounds=100)
     creator, _ = climber.frozen()
     best, start = EXPECTED[WORLD.trainable].max(), EXPECTED[WORLD.trainable].mean()
