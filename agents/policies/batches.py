@@ -26,7 +26,7 @@ def cut(lengths: Ints, budget: int) -> list[Ints]:
     return [*parts, order[start:]] if len(order) else []
 
 
-def answered_lengths(
+def exchange_lengths(
     policy: Policy, prompts: Sequence[Any], answers: Sequence[Sequence[Any]]
 ) -> Ints:
     """Tokens of each prompt with all its answers, (I,), the prompt counted once."""
@@ -52,7 +52,7 @@ def token_logprobs(
     flat = [answer for row in answers for answer in row]
     width = int(policy.lengths(flat).max())
     found: Tensor | None = None
-    for part in cut(answered_lengths(policy, prompts, answers), budget):
+    for part in cut(exchange_lengths(policy, prompts, answers), budget):
         rows = (part[:, None] * k + np.arange(k)).ravel()
         now = policy.token_logprobs(
             [prompts[i] for i in part for _ in range(k)], [flat[i] for i in rows]

@@ -5,7 +5,6 @@ A method is a frozen dataclass of settings that bears its paper's name. Adding o
 the command line and the contract tests. Unregistered methods play all the same.
 """
 
-from agents.solvers.base import GradientMethod as GradientMethod
 from agents.solvers.base import Method as Method
 from agents.solvers.base import PolicySolver as PolicySolver
 from agents.solvers.grpo import DAPO as DAPO

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.policies.batches import answered_lengths, cut, token_logprobs
+from agents.policies.batches import cut, exchange_lengths, token_logprobs
 from agents.policies.causal_lm import CausalLM
 from agents.policies.packing import pack
 from eva_env.wordlist import Wordlist
@@ -88,4 +88,4 @@ def test_parts_hold_every_item_once_sorted_by_length_and_within_the_budget(polic
         len(ids) + sum(policy.lengths(row).tolist())
         for ids, row in zip(policy.encode(prompts), answers, strict=True)
     ]
-    assert answered_lengths(policy, prompts, answers).tolist() == expected
+    assert exchange_lengths(policy, prompts, answers).tolist() == expected

@@ -35,7 +35,7 @@ def test_all_pairs_by_hand():
     pairs = build(a_round([[0.2, 0.9, 0.2], [0.3, 0.3, 0.3]]), "all")
     assert named(pairs) == [("x0", "x0y1", "x0y0"), ("x0", "x0y1", "x0y2")]
     assert (pairs.ties, pairs.narrow) == (1 + 3, 0)
-    assert pairs.answers == [["x0y0", "x0y1", "x0y2"]]
+    assert pairs.responses == [["x0y0", "x0y1", "x0y2"]]
 
 
 def test_a_margin_drops_and_counts_pairs_that_are_too_close():
@@ -55,7 +55,7 @@ def test_best_against_random_draws_each_other_response_alike():
     counts = Counter(text[-2:] for text in pairs.rejected)
     assert set(counts) == {"y0", "y2", "y3"}
     assert all(abs(count - 1000) < 4 * np.sqrt(3000 * 2 / 9) for count in counts.values())
-    with pytest.raises(ValueError, match="hand it a generator"):
+    with pytest.raises(ValueError, match="give it a generator"):
         build(round, "best_random")
 
 

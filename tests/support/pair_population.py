@@ -36,11 +36,13 @@ class Population:
 
     def __init__(self, method, reference=REFERENCE, law=LAW, chance=P, wins=WINS):
         self.method = method
-        anchored = isinstance(method, ReferenceBased)
+        reference_based = isinstance(method, ReferenceBased)
         self.policy = TablePolicy(
-            np.log(reference)[None] if anchored else np.zeros((1, len(law)))
+            np.log(reference)[None] if reference_based else np.zeros((1, len(law)))
         )
-        self.start = torch.from_numpy(np.log(reference)) if anchored else torch.zeros(len(law))
+        self.start = (
+            torch.from_numpy(np.log(reference)) if reference_based else torch.zeros(len(law))
+        )
         self.better, self.worse = np.nonzero(law)
         self.weights = torch.from_numpy((law * chance)[self.better, self.worse])
         self.wins = torch.from_numpy(wins)
