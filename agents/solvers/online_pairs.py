@@ -58,7 +58,7 @@ class OnlinePairs(OptimizerSettings, Method):
         """Return the columns of the two responses of each pair, (B, q) and (B, q)."""
 
     def loss(self, pairs: Pairs, first: Tensor) -> Tensor:
-        """Return the loss of each pair, (P,); ``first``: did its first response win?"""
+        """Return each pair's loss, (P,); ``first`` is True where its first response won."""
         return losses.dpo(pairs, self.beta)
 
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:

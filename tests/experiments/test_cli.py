@@ -64,7 +64,7 @@ def test_mistakes_of_a_user_end_in_one_line(args, message, capsys, tmp_path, mon
         (["evaluate", "wordlist", "--seed", "-1"], "seed must be at least 0, got -1"),
         (["evaluate"], "CHECKPOINT"),
         (["demo", "--workers", "0"], "workers must be at least 1, got 0"),
-        (["train", "solver:dpo", "--solver.epochs", "0"], "epochs must be positive, got 0"),
+        (["train", "solver:dpo", "--solver.epochs", "0"], "epochs must be at least 1, got 0"),
         (["train", "creator:nobody"], "creator:nobody"),
         (["train", "--nothing", "1"], "--nothing"),
     ],
