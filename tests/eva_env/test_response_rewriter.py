@@ -12,14 +12,15 @@ from agents.solvers.response_rewriter import LMResponseRewriter
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Proposal, Round
 from eva_env.wordlist import Gold, Wordlist
-from eva_env.wordlist.improve import REPAIRS, improve
+from eva_env.wordlist.response_rewriter import REPAIRS, rewrite_response
 from eva_env.wordlist.verify import JUDGED, satisfaction
 from experiments.run.errors import UserError
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
+from experiments.run.settings import Settings
 
 
 def mended(prompt, response, seed=0):
-    return improve([prompt], [response], np.random.default_rng(seed))[0]
+    return rewrite_response([prompt], [response], np.random.default_rng(seed))[0]
 
 
 @pytest.mark.parametrize(
@@ -70,19 +71,19 @@ def answered():
 
 def test_no_rewrite_is_worse_and_most_broken_responses_are_bettered(answered):
     prompts, responses = answered
-    better = improve(prompts, responses, np.random.default_rng(2))
+    better = rewrite_response(prompts, responses, np.random.default_rng(2))
     before, after = (Gold()(prompts, [[r] for r in rs])[:, 0] for rs in (responses, better))
     changed = np.array(better) != np.array(responses)
     assert (after[changed] > before[changed]).all()
     assert changed[before == 1].sum() == 0
     assert changed[before < 1].mean() > 0.8
-    assert better == improve(prompts, responses, np.random.default_rng(2))
+    assert better == rewrite_response(prompts, responses, np.random.default_rng(2))
 
 
 def test_every_family_has_a_repair_that_is_used(answered):
     assert set(REPAIRS) == set(JUDGED) - {"lucky"}
     prompts, responses = answered
-    better = improve(prompts, responses, np.random.default_rng(3))
+    better = rewrite_response(prompts, responses, np.random.default_rng(3))
     before, after = (
         satisfaction(prompts, [[r] for r in rs])[:, 0] for rs in (responses, better)
     )
@@ -144,4 +145,4 @@ def test_a_solver_without_a_rewriter_says_so():
     with pytest.raises(UserError, match="needs a response rewriter"):
         Match.open(Settings(solver=method, task=world))
     match = Match.open(Settings(solver=method, task=Wordlist(), reward="gold"))
-    assert match.solver.response_rewriter is improve
+    assert match.solver.response_rewriter is rewrite_response
