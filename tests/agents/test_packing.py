@@ -26,7 +26,7 @@ def test_pack_by_hand():
     assert packed.positions.tolist() == [[0, 1, 2, 3, 2], [0, 1, 2, 3, 4]]
     assert packed.segments.tolist() == [[0, 0, 1, 1, 2], [0, 1, 0, 0, 0]]
     places = zip(
-        packed.answer, packed.step, packed.row, packed.source, packed.token, strict=True
+        packed.response, packed.step, packed.row, packed.source, packed.token, strict=True
     )
     assert sorted(map(tuple, (map(int, place) for place in places))) == [
         (0, 0, 0, 1, 5),
@@ -69,7 +69,7 @@ def test_order_of_the_rows_does_not_matter(policy):
 def test_chunks_change_nothing(policy):
     prompts, answers = answered(policy, 9, 3)
     whole = token_logprobs(policy, prompts, answers)
-    parts = token_logprobs(policy, prompts, answers, budget=60)
+    parts = token_logprobs(policy, prompts, answers, max_tokens=60)
     assert torch.allclose(whole, parts, atol=2e-5)
     lengths = policy.lengths([answer for row in answers for answer in row])
     assert ((whole != 0).sum(-1) == lengths).all()
