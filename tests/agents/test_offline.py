@@ -1,4 +1,4 @@
-"""From pairs to an update: who is asked, how often, and what doesn't matter."""
+"""From pairs to an update: which policy is asked, how often, and what does not matter."""
 
 from typing import get_args
 
@@ -86,11 +86,11 @@ def test_all_pairs_of_an_update_have_the_mean_loss_of_the_pairs_one_by_one():
     with torch.no_grad():
         solver.policy.theta += torch.from_numpy(np.random.default_rng(1).normal(size=(3, 6)))
     preferences = build(round, "all")
-    lookup = PairLogprobs(
+    logprobs = PairLogprobs(
         solver.policy, preferences, solver.method.reference_logprobs(solver, preferences)
     )
     items = np.array([5, 0, 3])
-    found = lookup(items)
+    selected = logprobs(items)
     expected = []
     for i in items:
         for j in np.flatnonzero(preferences.item == i):
@@ -98,12 +98,12 @@ def test_all_pairs_of_an_update_have_the_mean_loss_of_the_pairs_one_by_one():
             now = [solver.policy.logprobs(x, [y]) for y in side]
             start = [solver.initial.logprobs(x, [y]) for y in side]
             expected.append(losses.dpo(Pairs(*now, *start), 0.3).item())
-    assert sorted(losses.dpo(found.pairs, 0.3).tolist()) == pytest.approx(sorted(expected))
-    assert (items[found.item] == preferences.item[found.pair]).all()
-    rates = win_rates(round.rewards)[preferences.item[found.pair]]
+    assert sorted(losses.dpo(selected.pairs, 0.3).tolist()) == pytest.approx(sorted(expected))
+    assert (items[selected.item] == preferences.item[selected.pair]).all()
+    rates = win_rates(round.rewards)[preferences.item[selected.pair]]
     each = np.arange(len(rates))
     np.testing.assert_allclose(
-        found.pairs.chosen_wins.numpy(), rates[each, preferences.better[found.pair]]
+        selected.pairs.chosen_wins.numpy(), rates[each, preferences.better[selected.pair]]
     )
 
 
@@ -135,11 +135,11 @@ def test_order_of_prompts_and_responses_does_not_matter_to_an_update(method):
         np.asarray(round.prompts)[rows],
     )
     settings = {"lr": 0.05, "epochs": 1, "batch_size": 1000, "pairs": "all"}
-    one, other = solver_of(method(**settings)), solver_of(method(**settings))
-    one.learn(round, np.random.default_rng(0))
-    other.learn(shuffled, np.random.default_rng(5))
+    first, second = solver_of(method(**settings)), solver_of(method(**settings))
+    first.learn(round, np.random.default_rng(0))
+    second.learn(shuffled, np.random.default_rng(5))
     np.testing.assert_allclose(
-        one.policy.probabilities(), other.policy.probabilities(), atol=1e-9
+        first.policy.probabilities(), second.policy.probabilities(), atol=1e-9
     )
 
 
@@ -159,11 +159,11 @@ def test_ktos_baseline_is_the_mean_log_ratio_of_mismatched_responses_and_not_neg
     z = baseline(items)
     assert z.item() == pytest.approx(max(0.0, np.mean(ratios)), abs=1e-12)
     assert not z.requires_grad
-    found = [
+    errors = [
         baseline(np.array([i])).item() - max(0.0, np.mean(ratios[2 * i : 2 * i + 2]))
         for i in items
     ]
-    assert found == pytest.approx([0.0] * 24, abs=1e-12)
+    assert errors == pytest.approx([0.0] * 24, abs=1e-12)
     assert np.mean(ratios[:2]) * np.mean(ratios) != 0
 
 
