@@ -10,7 +10,7 @@ from agents.base import Creator
 from agents.creators import Fresh
 from agents.evolution.evolve import Lineage, publish
 from eva_env.types import CREATOR, Proposal, Round, Task
-from experiments.human_play.rules import Rules
+from eva_env.world import HouseRules
 from experiments.human_play.session import Seat
 from experiments.human_play.terminal import Terminal
 from experiments.run.match import Match
@@ -34,7 +34,7 @@ class PersonCreator(Creator):
 
     terminal: Terminal
     """Where the person types."""
-    rules: Rules
+    rules: HouseRules
     """What may be typed."""
     prompts: int
     """Most prompts in a round."""
