@@ -116,7 +116,7 @@ class Online(OptimizerSettings, Method):
         n = rewards.shape[1]
         sampled = sampled.view(len(round.prompts), n, -1)[kept]
         reference = reference.view(len(round.prompts), n, -1)[kept]
-        # 3. One pass of updates by an optimiser that outlives the round.
+        # 3. The optimiser outlives the round: the next one continues the same ascent.
         loss = self.group_loss(
             solver.policy, prompts, responses, sampled, reference, advantages[kept]
         )
@@ -156,7 +156,7 @@ class Online(OptimizerSettings, Method):
             )
 
             def rows(table: Tensor) -> Tensor:
-                """The groups' responses one under the other, as wide as the longest of them."""
+                """Return the groups' responses, one per row, cut to the longest of them."""
                 return table[groups][..., : now.shape[1]].flatten(0, 1)
 
             tokens = rows(mask)

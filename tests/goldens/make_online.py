@@ -4,9 +4,9 @@
     python tests/goldens/make_online.py --check    compute them again, and fail if they differ
 
 TRL 1.16.0 made the values of RLOO, the GRPO family and online DPO (online.json), TRL 1.0.0
-those of Nash-MD and XPO, which newer versions lack (online_preferences.json). No trainer is set up:
-their methods are called on stand-ins, with fixed log-probabilities by token in float64 in place
-of a model's. Gradients are those in the policy's log-probabilities.
+those of Nash-MD and XPO, which newer versions lack (online_preferences.json). No trainer is set
+up: their methods are called on stand-ins, with fixed log-probabilities by token in float64 in
+place of a model's. Gradients are those in the policy's log-probabilities.
 """
 
 import json
