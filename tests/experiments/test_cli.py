@@ -77,7 +77,7 @@ def test_mistakes_of_a_user_end_in_one_line(args, message, capsys, tmp_path, mon
         (["evaluate", "wordlist", "--samples", "1"], "samples must be at least 2, got 1"),
         (["evaluate", "wordlist", "--seed", "-1"], "seed must be at least 0, got -1"),
         (["demo", "--workers", "0"], "workers must be at least 1, got 0"),
-        (["train", "solver:dpo", "--solver.epochs", "0"], "epochs must be positive, got 0"),
+        (["train", "solver:dpo", "--solver.epochs", "0"], "epochs must be at least 1, got 0"),
         (["train", "--nothing", "1"], "--nothing"),
     ],
 )
