@@ -29,6 +29,9 @@ class Creator(ABC):
     grid: ClassVar[Grid] = {}
     """What a fair comparison tunes besides the solver's settings."""
 
+    def __post_init__(self) -> None:  # noqa: B027 - most need not
+        """Check the settings and set what changes while playing; called after ``__init__``."""
+
     @abstractmethod
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """At most n prompts of the task with logits, for the coming round."""
