@@ -29,7 +29,7 @@ class Command:
     """Judge a checkpoint by gold reward, and against the model that ships with the task."""
 
     checkpoint: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CHECKPOINT")]
-    """A run folder (its last checkpoint), one of its checkpoints, any Hugging BaseEnv folder of a
+    """A run folder (its last checkpoint), one of its checkpoints, any Hugging Face folder of a
     causal LM, or "wordlist", the shipped model."""
     suite: str = "hard"
     """Fixed prompts to judge on: easy, hard, and unseen (wordlist only)."""

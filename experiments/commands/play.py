@@ -50,7 +50,7 @@ class Table:
     task: AnyTask | None = None
     """The world that is played in. None: that of the checkpoint's run, or else wordlist."""
     checkpoint: str | None = None
-    """The model: a run folder (its last checkpoint), one of its checkpoints, any Hugging BaseEnv
+    """The model: a run folder (its last checkpoint), one of its checkpoints, any Hugging Face
     folder of a causal LM, or "wordlist". None: the model that ships with the task."""
     reward: Literal["gold", "proxy"] = "gold"
     """What is paid: the gold reward, or that of the learned reward model (on the tabular rung

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from agents.base import Solver
-from agents.evaluate import answer
+from agents.evaluate import sample_responses
 from agents.policies.base import Policy
 from eva_env.distributions import draw_iid, softmax
 from eva_env.types import Proposal
@@ -210,7 +210,7 @@ def regrets(player: Solver | Policy, task: AnyTask, drawn: Sequence[Row], n: int
     """A player's true regret on prompts that were drawn, repeats in proportion."""
     gold: Any = gold_reward(task)
     prompts = [row["prompt"] for row in drawn]
-    rewards = np.asarray(gold(prompts, answer(player, prompts, n, SEED)))
+    rewards = np.asarray(gold(prompts, sample_responses(player, prompts, n, SEED)))
     regret = gold.best(prompts) - rewards.mean(-1)
     times = np.array([row["drawn"] for row in drawn])
     return {"prompts": prompts, "drawn": times.tolist(), "regret": regret.tolist()}

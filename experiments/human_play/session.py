@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from eva_env.types import Floats, Round
-from experiments.human_play.rules import rules_of
 from experiments.human_play.terminal import Terminal
 from experiments.run.match import Match, Settings
 from experiments.run.records import Run
@@ -40,7 +39,7 @@ class Seat(ABC):
         self.settings, self.terminal = settings, terminal
         self.task: Any = settings.task
         self.game, self.policy = self.match.env.unwrapped.game, match.solver.policy
-        self.rules, self.gold = rules_of(settings.task), gold_reward(settings.task)
+        self.rules, self.gold = settings.task.house_rules(), gold_reward(settings.task)
         self.paid, meaning = CALLED.get(self.game.signal, (self.game.signal, ""))
         self.payoff = f"{self.paid} ({meaning})" if meaning else self.paid
 

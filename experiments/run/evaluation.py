@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Solver
-from agents.evaluate import answer, win_rate
+from agents.evaluate import sample_responses, win_rate
 from agents.policies.base import Policy
 from agents.policies.divergence import kl
 from eva_env.types import Floats, RewardModel, Round
@@ -42,7 +42,7 @@ class Judge:
 
     def ask(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
         """Responses (P, n) and gold rewards (P, n)."""
-        responses = answer(player, prompts, self.n, SEED)
+        responses = sample_responses(player, prompts, self.n, SEED)
         return responses, np.asarray(self.gold(prompts, responses))
 
     def judge(

@@ -20,7 +20,7 @@ from eva_env.signals import PASS_RATE_SIGNALS
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Round
 from eva_env.wordlist import Wordlist
-from eva_env.wordlist.improve import improve
+from eva_env.wordlist.response_rewriter import rewrite_response
 from experiments.run.alarms import Alarms
 from experiments.run.errors import UserError
 from experiments.run.setup import AnyTask, load_policy, make_env, play_reward
@@ -137,7 +137,7 @@ class Match:
                 max_cycles=settings.rounds,
             )
             game: Any = env.unwrapped.game
-            rewrite = improve if isinstance(settings.task, Wordlist) else None
+            rewrite = rewrite_response if isinstance(settings.task, Wordlist) else None
             solver_player = PolicySolver(
                 policy,
                 settings.solver,

@@ -72,7 +72,7 @@ def test_candidates_are_metered_and_nothing_is_learned():
 
 def test_a_fixed_solver_answers_as_its_policy():
     solver = PolicySolver(TablePolicy(LOGITS), Fixed())
-    for respond in (solver.respond, solver.answer):
+    for respond in (solver.respond, solver.respond_for_evaluation):
         drawn = respond([0, 1], 7, np.random.default_rng(5))
         assert (drawn == TablePolicy(LOGITS).sample([0, 1], 7, np.random.default_rng(5))).all()
 
