@@ -66,7 +66,7 @@ def table_round(solver: Solver, batch: int, n: int, rng: np.random.Generator) ->
 
 
 def _check_responses(solver: Solver, prompts: Sequence[Any]) -> None:
-    for call in ("respond", "answer"):
+    for call in ("respond", "respond_for_evaluation"):
         first, again = (
             getattr(solver.twin(), call)(prompts, 4, np.random.default_rng(0)) for _ in range(2)
         )

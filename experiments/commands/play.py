@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agents.creators import AnyCreator, Eva, Fresh
-from agents.creators.estimate import needs_logprobs
 from agents.solvers import AnyMethod, Fixed
 from eva_env.wordlist import Wordlist
 from experiments.cli import parse
@@ -166,9 +165,9 @@ def taken(seat: str, args: list[str], terminal: Terminal) -> tuple[Seat, Path | 
         chair, table = CreatorSeat, creating
     else:
         solving = parse(Solving, args, "play --as solver")
-        signal = getattr(solving.creator, "signal", "")
-        if needs_logprobs(signal):
-            raise UserError(f"{signal} reads log-probabilities, and a person has none")
+        if solving.creator.needs_logprobs:
+            name = type(solving.creator).__name__
+            raise UserError(f"{name} reads log-probabilities, and a person has none")
         players = {"creator": solving.creator, "solver": Fixed()}
         chair, table = SolverSeat, solving
     settings = table.settings(**players)

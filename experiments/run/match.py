@@ -10,13 +10,11 @@ import numpy as np
 from agents.base import Budget, Creator
 from agents.creators import AnyCreator, Eva
 from agents.creators.guarded import guarded
-from agents.evolution.operators import preferences
 from agents.guards import Guards
 from agents.play import play
 from agents.policies.decoding import Sampling
 from agents.solvers import DPO, SPPO, AnyMethod, PolicySolver
 from eva_env.rewards import AnyRewardModel, PairwiseWinRate, Plain
-from eva_env.signals import PASS_RATE_SIGNALS
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Round
 from eva_env.wordlist import Wordlist
@@ -24,9 +22,6 @@ from eva_env.wordlist.response_rewriter import rewrite_response
 from experiments.run.alarms import Alarms
 from experiments.run.errors import UserError
 from experiments.run.setup import AnyTask, load_policy, make_env, play_reward
-
-PASSED = {signal.__name__ for signal in PASS_RATE_SIGNALS}
-"""Signals that count the responses that pass."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +81,7 @@ class Settings:
 def check(settings: Settings) -> None:
     """Raise ValueError for players that do not fit the task or the reward."""
     task: Any = settings.task
-    operators = getattr(settings.creator, "operators", None)
-    if operators:
-        preferences(task, operators)
+    settings.creator.check_task(task)
     pairwise = isinstance(settings.reward_model, PairwiseWinRate)
     if pairwise and isinstance(settings.solver, SPPO) and not settings.solver.pairwise:
         raise ValueError(
@@ -100,8 +93,11 @@ def check(settings: Settings) -> None:
 def remark(settings: Settings) -> str | None:
     """What a user should know of pass rates on a reward without a scale; None if nothing."""
     creator = settings.creator
-    counts = hasattr(creator, "passing") or getattr(creator, "signal", "") in PASSED
-    if not counts or settings.reward != "proxy" or isinstance(settings.task, TabularWorld):
+    if (
+        not creator.counts_passes
+        or settings.reward != "proxy"
+        or isinstance(settings.task, TabularWorld)
+    ):
         return None
     return (
         f"{type(creator).__name__} counts the responses that pass, but the proxy's rewards are "

@@ -293,7 +293,7 @@ class Invents(Climb):
 
 
 class AnswersOnce(Climb):
-    def answer(self, solver, prompts, n, rng):
+    def respond_for_evaluation(self, solver, prompts, n, rng):
         return solver.policy.sample(prompts, 1, rng)
 
 
@@ -316,7 +316,10 @@ def test_a_method_that_keeps_the_rules_passes(method):
         (MovesAnyway, "a round without any difference in reward must change nothing"),
         (KeepsItToItself, "a method must continue identically from its solver's state"),
         (Invents, "responses must come from solver.policy.sample"),
-        (AnswersOnce, r"answer\(prompts, 4, rng\) must give 4 responses to each of 2 prompts"),
+        (
+            AnswersOnce,
+            r"respond_for_evaluation\(prompts, 4, rng\) must give 4 responses to each of 2",
+        ),
         (AnswersAtRandom, "respond must draw from the rng it is given alone"),
     ],
 )
