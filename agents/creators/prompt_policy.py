@@ -123,8 +123,7 @@ class PromptPolicy(SignalCreator):
 
     def _fill(self, task: Task, size: int, rng: np.random.Generator) -> None:
         """Start the pool: all prompts of a finite task, else human ones."""
-        finite: Any = task if offers(task, Enumerable) else None
-        prompts = finite.trainable.tolist() if finite else task.seed(size, rng)
+        prompts = _all_prompts(task) or task.seed(size, rng)
         self.prompts = [Lineage(prompt) for prompt in dict.fromkeys(prompts)]
         self.place = {lineage.prompt: i for i, lineage in enumerate(self.prompts)}
         self.logits = np.zeros(len(self.prompts))
@@ -146,3 +145,8 @@ class PromptPolicy(SignalCreator):
             del self.place[self.prompts[place].prompt]
             self.prompts[place], self.place[child.prompt] = child, int(place)
         self.logits[places], self.payoffs[places], self.counts[places] = logits, payoffs, 0
+
+
+def _all_prompts(task: Task) -> list[Any]:
+    """Return all prompts of a finite task; none for another."""
+    return task.trainable.tolist() if offers(task, Enumerable) else []

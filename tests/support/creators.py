@@ -7,7 +7,7 @@ from agents.testing.creators import RandomSolver as Random
 from agents.testing.creators import game_for as game_for
 from agents.testing.creators import play_rounds as play
 
-__all__ = ["CREATORS", "POOLED", "Random", "game_for", "make", "play"]
+__all__ = ["CREATORS", "POOLED", "SMALL", "Random", "game_for", "make", "play"]
 
 CREATORS = get_args(AnyCreator)
 
