@@ -215,12 +215,16 @@ class TabularWorld(World):
 
     # The task
 
-    operators, depth, breadth, quality = OPERATORS, DEPTH, BREADTH, QUALITY
+    operators, depth, breadth, quality = tuple(OPERATORS), DEPTH, BREADTH, QUALITY
     """One level up or down, another topic, another variant; and which are of which kind."""
 
-    @cached_property
+    @property
     def suites(self) -> Mapping[str, Sequence[int]]:
         """Held-out prompts: the first two levels are ``easy``, the last three ``hard``."""
+        return self._suites
+
+    @cached_property
+    def _suites(self) -> Mapping[str, Sequence[int]]:
         held_out = np.flatnonzero(~self._free)
         return {name: tuple(self._on(held_out, name).tolist()) for name in ("easy", "hard")}
 
@@ -268,6 +272,10 @@ class TabularWorld(World):
     environment = "eva/Tabular-v0"
     broad_distribution = "uniform"
     proxy_can_pass = True
+
+    def describe_operator(self, operator: str) -> str:
+        """The operator's step on the ladder."""
+        return OPERATORS[operator]
 
     def gold_reward(self) -> TabularReward:
         """The matrix of gold rewards."""

@@ -126,6 +126,10 @@ class Wordlist(World):
         ask = parse(prompt)
         return ask.topic if ask else ""
 
+    def describe_operator(self, operator: str) -> str:
+        """The first line of the operator's docstring."""
+        return (OPERATORS[operator].__doc__ or "").partition("\n")[0]
+
     def gold_reward(self) -> Gold:
         """The verifier."""
         return Gold()

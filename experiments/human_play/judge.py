@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from eva_env.statistics.ratings import bradley_terry
-from experiments.cli import parse
+from experiments.commands.options import parse
 from experiments.comparison.wording import counted
 from experiments.human_play.answer_pairs import Exhibit, Exhibits, Question, exhibits_of
 from experiments.human_play.standings import PRIOR, standings
@@ -30,7 +30,9 @@ CHOICES = ("a", "b", "tie", "skip", "undo", "quit")
 class Judging:
     """Say which of two answers is better, without knowing whose they are."""
 
-    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")]
+    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")] = Path(
+        "runs"
+    )
     """A comparison, whose arms are judged, or a run: its trained model and its start."""
     suite: str | None = None
     """Show the prompts of this suite alone. None: of all."""
@@ -42,7 +44,7 @@ class Judging:
 
 def judge(args: list[str], terminal: Terminal) -> int:
     """Ask for votes until the person leaves, then rate the players; the exit status."""
-    command = parse(Judging, args, "play --as judge")
+    command = parse(Judging(), args, "play --as judge")
     exhibits = exhibits_of(command.folder, command.suite)
     bench = Bench(exhibits, Run(command.folder), command.name, command.seed, terminal)
     stopped = False

@@ -11,8 +11,8 @@ from agents.evaluate import sample_responses, win_rate
 from agents.policies.base import Policy
 from agents.policies.divergence import kl
 from eva_env.types import Floats, RewardModel, Round
+from eva_env.world import World
 from experiments.run.rows import origins_of, plain, words
-from experiments.run.setup import AnyTask, gold_reward
 
 SEED = 1
 """All policies answer from the same random streams, whatever the seed of the run."""
@@ -33,9 +33,9 @@ class Judge:
     """
 
     def __init__(
-        self, task: AnyTask, start: Policy, n: int, proxy: RewardModel | None = None
+        self, task: World, start: Policy, n: int, proxy: RewardModel | None = None
     ) -> None:
-        self.suites, self.gold = task.suites, gold_reward(task)
+        self.suites, self.gold = task.suites, task.gold_reward()
         self.start, self.n, self.proxy = start, n, proxy
         self.before = {name: self.ask(start, suite) for name, suite in self.suites.items()}
         self.latest = dict(self.before)

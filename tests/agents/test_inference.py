@@ -13,7 +13,8 @@ from eva_env.tabular.world import TabularWorld
 from eva_env.types import Proposal, Round
 from eva_env.wordlist import Gold, Wordlist
 from experiments.run.evaluation import Judge
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
+from experiments.run.settings import Settings
 
 LOGITS = np.log([[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4]])
 REWARDS = np.array([[0.0, 1.0, 0.3, 0.7], [0.9, 0.1, 0.9, 0.5]])  # with a tie

@@ -15,7 +15,8 @@ from eva_env.wordlist import Gold, Wordlist
 from eva_env.wordlist.response_rewriter import REPAIRS, rewrite_response
 from eva_env.wordlist.verify import JUDGED, satisfaction
 from experiments.run.errors import UserError
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
+from experiments.run.settings import Settings
 
 
 def mended(prompt, response, seed=0):
