@@ -139,7 +139,7 @@ def test_a_signal_that_cannot_be_used_is_refused_at_once(signals, name, error, m
 
 
 def test_a_missing_file_of_a_signal_is_named(tmp_path):
-    with pytest.raises(ImportError, match="there is no file .*none.py"):
+    with pytest.raises(ImportError, match=r"there is no file .*none.py"):
         Eva(signal=f"{tmp_path / 'none.py'}:top")
 
 

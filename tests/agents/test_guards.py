@@ -14,7 +14,7 @@ from agents.guards import Guards
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Proposal
 from eva_env.wordlist import Wordlist
-from experiments.run import train as command
+from experiments.commands import train as command
 from experiments.run.errors import UserError
 from experiments.run.records import Run
 from experiments.run.settings import Settings
