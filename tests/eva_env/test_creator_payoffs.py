@@ -1,7 +1,7 @@
-"""The mean payoff of every creator against its closed form, on a tabular world.
+"""Every creator's mean payoff against its closed form, in the tabular world.
 
-The solver is the reference policy, so that a prompt's expected signal is known exactly, and a
-creator's expected payoff is the sum over prompts of its distribution times that.
+The solver is the reference policy, so a prompt's expected signal is known exactly. A creator's
+expected payoff is the sum over prompts of their probability times that.
 """
 
 from typing import get_args
@@ -21,14 +21,14 @@ from tests.support.creator_distributions import (
     TABLE,
     WORLD,
     Case,
+    all_prompts_are_seen,
     buffered,
     by_operators,
     conjectured,
     edit,
     even,
-    everything_is_known,
     evolved,
-    gibbs_law,
+    gibbs_distribution,
     minmax,
     on,
     parentless,
@@ -90,14 +90,19 @@ CASES = {
     ),
     "AZR": Case(creators.AZR, by_operators, OPERATORS | {"passing": 0.6}, rounds=4),
     "STP": Case(
-        creators.STP, conjectured, {"passing": 0.6, "human_share": 0}, 1, 4, everything_is_known
+        creators.STP,
+        conjectured,
+        {"passing": 0.6, "human_share": 0},
+        1,
+        4,
+        all_prompts_are_seen,
     ),
     "OperatorPolicy": Case(creators.OperatorPolicy, by_operators, OPERATORS, rounds=4),
     "OperatorPolicy, by topic": Case(
         creators.OperatorPolicy, by_operators, OPERATORS | {"context": "topic"}, rounds=4
     ),
     "PolicyGradient": Case(creators.PolicyGradient, pooled, **FULL),
-    "Gibbs": Case(creators.Gibbs, gibbs_law, **FULL),
+    "Gibbs": Case(creators.Gibbs, gibbs_distribution, **FULL),
     "MirrorDescent": Case(creators.MirrorDescent, pooled, **FULL),
 }
 
@@ -120,14 +125,18 @@ def z(payoffs, expected):
 
 def test_every_registered_creator_has_a_closed_form():
     missing = {*get_args(creators.AnyCreator)} - {case.cls for case in CASES.values()}
-    assert not missing, "give each a case above: its state, and what it publishes"
+    assert not missing, (
+        f"add a Case for each of {sorted(cls.__name__ for cls in missing)} to CASES in "
+        f"tests/eva_env/test_creator_payoffs.py: its distribution over prompts "
+        f"in a given state; tests/support/creator_distributions.py has the building blocks"
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_expected_payoff_agrees_with_its_closed_form(name):
     case = CASES[name]
     creator, rng = case.frozen()
-    distribution, state, proposals = case.law(creator), creator.state_dict(), []
+    distribution, state, proposals = case.distribution(creator), creator.state_dict(), []
     for _ in range(GAMES):
         creator.load_state_dict(state)
         proposals.append(creator.propose(WORLD, case.n, rng))
@@ -136,11 +145,9 @@ def test_the_expected_payoff_agrees_with_its_closed_form(name):
         np.bincount(proposal.prompts, softmax(proposal.logits), WORLD.size)
         for proposal in proposals
     )
-    assert not published[distribution == 0].any()
-    assert (
-        chisquare(published[distribution > 0], GAMES * distribution[distribution > 0]).pvalue
-        > 1e-3
-    )
+    possible = distribution > 0
+    assert not published[~possible].any()
+    assert chisquare(published[possible], GAMES * distribution[possible]).pvalue > 1e-3
 
 
 def test_probability_on_invalid_prompts_costs_the_penalty():
