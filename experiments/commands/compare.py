@@ -70,7 +70,7 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
         raise UserError(f"no cell of a competitor has finished; see {run.folder}/failures.json")
     summary = summarise(setting, run.folder, stage.arms, stage.tuned, stage.failures)
     tables.write(summary, run.folder)
-    terminal.tell(summary, console)
+    terminal.print_summary(summary, console, run.folder)
     if command.wandb != "off":
         for cell in stage.finished:
             name = f"{cell.arm}-{cell.seed}"

@@ -17,7 +17,7 @@ from eva_env.tabular.world import TabularWorld
 from experiments import cli
 from experiments.commands.compare import Command, compare
 from experiments.comparison.cells import Cell, Crossing
-from experiments.comparison.measures import START
+from experiments.comparison.scores import START
 from experiments.comparison.settings import Comparison
 from experiments.comparison.stages import Stage
 from experiments.run.alarms import Alarms

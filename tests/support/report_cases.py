@@ -7,7 +7,7 @@ import numpy as np
 from agents.creators import Eva, Fresh, Oracle, UniformEvolve
 from agents.solvers import DPO, RLOO
 from eva_env.tabular.world import TabularWorld
-from experiments.comparison.figures import figure
+from experiments.comparison.contrasts import mean_estimate
 from experiments.run.config import describe
 from experiments.run.match import Settings
 from experiments.run.records import Run
@@ -121,7 +121,7 @@ def measure(runs, seeds):
 
 
 def told(values):
-    return figure(values, range(len(values)))
+    return mean_estimate(values, range(len(values)))
 
 
 def band(table):
