@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench
+.PHONY: demo test docs bench
 
 demo: .venv/installed
 	$(BIN)/eva demo
@@ -11,6 +11,12 @@ test: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# The API reference, from docstrings. A warning of the generator, as for a module that does not import, is an error.
+docs: .venv/installed-docs
+	rm -rf build/docs
+	$(BIN)/python -W error::UserWarning -W error::RuntimeWarning -m pdoc \
+		--docformat google --output-directory build/docs eva_env agents experiments
 
 bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
@@ -26,6 +32,10 @@ bench: .venv/installed
 
 .venv/installed-test: pyproject.toml | .venv
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@ .venv/installed
+
+.venv/installed-docs: pyproject.toml | .venv
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
 	touch $@ .venv/installed
 
 .venv:

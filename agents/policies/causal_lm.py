@@ -1,4 +1,4 @@
-"""A policy over a Hugging BaseEnv causal language model; the one module that owns transformers.
+"""A policy over a Hugging Face causal language model; the one module that owns transformers.
 
 Tokenizer, chat template, padding and generation stay in here: strings in, nats out.
 """
@@ -28,7 +28,7 @@ class CausalLM:
     """A causal LM as ``agents.base.Policy``.
 
     Args:
-        model: a Hugging BaseEnv causal LM.
+        model: a Hugging Face causal LM.
         tokenizer: its tokenizer; a chat template is applied if it has one.
         sampling: temperature, nucleus and length of the responses.
 
@@ -45,7 +45,7 @@ class CausalLM:
 
     @classmethod
     def load(cls, checkpoint: str | Path, sampling: Sampling | None = None) -> Self:
-        """Load a shipped model by name ("wordlist") or any Hugging BaseEnv folder.
+        """Load a shipped model by name ("wordlist") or any Hugging Face folder.
 
         Raises FileNotFoundError or ValueError, in one line, for a missing or broken checkpoint.
         """
@@ -60,7 +60,7 @@ class CausalLM:
         return cls(model, tokenizer, sampling)
 
     def save(self, folder: Path) -> None:
-        """Write an ordinary Hugging BaseEnv checkpoint."""
+        """Write an ordinary Hugging Face checkpoint."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 

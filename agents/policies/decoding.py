@@ -1,4 +1,4 @@
-"""Batched sampling from a Hugging BaseEnv causal LM with its own KV cache.
+"""Batched sampling from a Hugging Face causal LM with its own KV cache.
 
 Leaner than ``model.generate``: a prompt is encoded once for its n samples, rows that have
 ended leave the batch, and each request owns its random stream, so that a response does not

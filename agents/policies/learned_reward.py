@@ -1,4 +1,4 @@
-"""A learned reward model: a Hugging BaseEnv sequence classifier with one label."""
+"""A learned reward model: a Hugging Face sequence classifier with one label."""
 
 import copy
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class LearnedReward:
 
     @classmethod
     def load(cls, checkpoint: str | Path) -> Self:
-        """Load the shipped proxy ("wordlist") or any Hugging BaseEnv folder.
+        """Load the shipped proxy ("wordlist") or any Hugging Face folder.
 
         Raises FileNotFoundError or ValueError, in one line, for a missing or broken checkpoint.
         """
@@ -52,7 +52,7 @@ class LearnedReward:
         return cls(model, tokenizer)
 
     def save(self, folder: Path) -> None:
-        """Write an ordinary Hugging BaseEnv checkpoint."""
+        """Write an ordinary Hugging Face checkpoint."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 

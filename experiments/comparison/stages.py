@@ -68,7 +68,7 @@ class Stage:
     @property
     def seeds(self) -> int:
         """The number of seeds."""
-        return self.setting.seeds or self.setting.sizes.seeds
+        return self.setting.seeds
 
     @cached_property
     def cells(self) -> list[Cell]:

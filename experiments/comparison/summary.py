@@ -25,6 +25,7 @@ from experiments.comparison.settings import Comparison
 from experiments.comparison.true_game import distances
 from experiments.human_play.standings import voted
 from experiments.run.config import to_json
+from experiments.run.parts import name_of
 from experiments.run.records import Run
 
 GAME_DRAWS = 200
@@ -47,12 +48,12 @@ def summarise(
     """
     # 1. Take from the settings what the analysis needs.
     suite, metric, draws = setting.suite, setting.metric, setting.draws
-    seeds = list(range(setting.seeds or setting.sizes.seeds))
+    seeds = list(range(setting.seeds))
     worlds = {seed: setting.world(seed) for seed in seeds}
     names = [arm.name for arm in arms]
     conditions = {
         "settings": to_json(setting),
-        "task": type(setting.task).__name__,
+        "task": name_of(setting.task),
         "suite": suite,
         "metric": metric,
         "seeds": seeds,

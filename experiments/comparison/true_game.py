@@ -11,22 +11,22 @@ from eva_env.tabular.equilibrium import Minimax, minimax_regret, nash_conv
 from eva_env.tabular.regret_game import RegretGame
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Floats
+from eva_env.world import World
 from experiments.comparison.arms import Arm
 from experiments.comparison.contrasts import mean_estimate
 from experiments.comparison.scores import START
 from experiments.run.records import Run
-from experiments.run.setup import AnyTask
 
 Named = dict[str, Any]
 
 
-def game_of(task: AnyTask) -> RegretGame | None:
+def game_of(task: World) -> RegretGame | None:
     """Return the task's true regret game; None if its prompts cannot be enumerated."""
     return RegretGame.of_world(task) if isinstance(task, TabularWorld) else None
 
 
 def distances(
-    worlds: Mapping[int, AnyTask], arms: Sequence[Arm], runs: Mapping[tuple[str, int], Run]
+    worlds: Mapping[int, World], arms: Sequence[Arm], runs: Mapping[tuple[str, int], Run]
 ) -> Named | None:
     """Return the value of the true regret game, and each arm's distance; None without a game.
 
@@ -45,7 +45,7 @@ def distances(
     solutions = {seed: minimax_regret(game) for seed, game in games.items()}
     rows: dict[str, dict[int, Named]] = {}
     for arm in arms:
-        if type(arm.players[1]).answer is not Method.answer:
+        if type(arm.players[1]).respond_for_evaluation is not Method.respond_for_evaluation:
             continue
         for seed, game in games.items():
             if (arm.name, seed) in runs:

@@ -13,8 +13,9 @@ from eva_env.types import CREATOR, Proposal, Round, Task
 from experiments.human_play.rules import Rules
 from experiments.human_play.session import Seat
 from experiments.human_play.terminal import Terminal
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
 from experiments.run.rows import plain
+from experiments.run.settings import Settings
 
 HUMAN_PROMPTS = 64
 """Of which the payoff of ordinary prompts is the mean."""

@@ -11,8 +11,9 @@ from eva_env.types import CREATOR, SOLVER, Round
 from experiments.human_play.rules import Rules
 from experiments.human_play.session import Seat
 from experiments.human_play.terminal import Terminal
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
 from experiments.run.rows import origins_of, plain
+from experiments.run.settings import Settings
 
 
 class PersonSolver(Solver):

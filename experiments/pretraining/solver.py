@@ -2,7 +2,7 @@
 
     python -m experiments.pretraining.solver --out agents/pretrained/wordlist-solver
 
-An ordinary Hugging BaseEnv checkpoint comes out: a Llama of about 170 k parameters that has read
+An ordinary Hugging Face checkpoint comes out: a Llama of about 170 k parameters that has read
 imperfect demonstrations (``eva_env.wordlist.demonstrations``). AdamW alone does not learn to
 copy a word from the prompt in this time; Muon on the matrices does (Jordan et al. 2024), with
 small batches and a small learning rate: at 0.02 and 64 it does not either.

@@ -1,4 +1,4 @@
-"""The policy over a Hugging BaseEnv model: log-probabilities, checkpoints, errors."""
+"""The policy over a Hugging Face model: log-probabilities, checkpoints, errors."""
 
 import numpy as np
 import pytest

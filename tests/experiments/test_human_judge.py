@@ -23,8 +23,8 @@ from experiments.human_play.terminal import Terminal
 from experiments.human_play.votes import agreement, first_shown, given, resampled, win_matrix
 from experiments.run.config import describe
 from experiments.run.errors import UserError
-from experiments.run.match import Settings
 from experiments.run.records import Run
+from experiments.run.settings import Settings
 from experiments.run.train import train
 
 ARMS = {"eva-dpo": 0.9, "fresh-dpo": 0.6, "start": 0.3}
