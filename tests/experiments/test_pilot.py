@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from eva_env.statistics.power import detectable, seeds_needed
+from eva_env.wordlist import Wordlist
 from experiments.comparison.arms import pair
 from experiments.comparison.cells import Cell
 from experiments.comparison.power import estimate_power, pilot
 from experiments.comparison.settings import Comparison
 
-ARMS = pair(["fresh", "eva"], ["dpo", "rloo"], "hard", 1.0)
+ARMS = pair(["fresh", "eva"], ["dpo", "rloo"], "hard", Wordlist())
 
 
 def scores(fresh, oracle, seeds=6, start=0.5):
@@ -73,7 +74,7 @@ def test_what_never_varies_gives_no_power():
 
 
 def test_an_oracle_of_the_users_own_is_neither_the_first_nor_the_ceiling():
-    arms = pair(["oracle:suite=easy", "fresh"], ["dpo"], "hard", 1.0)
+    arms = pair(["oracle:suite=easy", "fresh"], ["dpo"], "hard", Wordlist())
     values = np.array([[0.9, 0.6, 0.7, 0.5], [0.1, 0.5, 0.7, 0.5]])[..., None]
     estimated = estimate_power(values, arms, 6, "win_rate")
     assert estimated["headroom"] == pytest.approx(0.2)
@@ -131,7 +132,36 @@ def test_too_few_seeds_for_an_estimate():
     assert estimated["sentences"] == [
         "Power cannot be estimated from fewer than two seeds of oracle and fresh."
     ]
-    alone = pair(["fresh"], ["dpo"], "hard", 1.0)
+    alone = pair(["fresh"], ["dpo"], "hard", Wordlist())
     values = np.array([[0.5, 0.7, 0.5], [0.5, 0.8, 0.5]])[..., None]
     estimated = estimate_power(values, alone, 2, "win_rate")
     assert "from one creator and one solver" in estimated["sentences"][0]
+
+
+WITHOUT = [arm for arm in ARMS if not arm.ceiling]
+
+
+def test_without_an_oracle_the_first_two_creators_are_played_first():
+    setting = Comparison(seeds=10)
+    arms = pair(["static", "fresh", "eva"], ["dpo"], None, Wordlist())
+    cells = [Cell(a.name, s, setting.settings(a, s), None) for s in range(10) for a in arms]
+    first = pilot(cells, arms, 10)
+    assert {(cell.arm, cell.seed) for cell in first} == {
+        (name, seed) for name in ("static-dpo", "fresh-dpo") for seed in (0, 1)
+    }
+
+
+def test_without_an_oracle_there_is_power_but_no_head_room():
+    values = np.full((3, len(WITHOUT) + 1, 1), 0.5)
+    values[:, 2:4] = np.array([0.4, 0.6, 0.8])[:, None, None]
+    estimated = estimate_power(values, WITHOUT, 3, "win_rate")
+    assert (estimated["headroom"], estimated["enough"]) == (None, False)
+    assert estimated["seeds_needed"] is None
+    assert estimated["detectable"] == pytest.approx(detectable(0.2, 3, 2))
+    (sentence,) = estimated["sentences"]
+    assert sentence.startswith("3 seeds detect a difference of ")
+    assert sentence.endswith("(estimated from eva - fresh over 3 seeds; 2 comparisons).")
+    estimated = estimate_power(values[:1], WITHOUT, 3, "win_rate")
+    assert estimated["sentences"] == [
+        "Power cannot be estimated from fewer than two seeds of two creators."
+    ]
