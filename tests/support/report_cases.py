@@ -7,7 +7,7 @@ import numpy as np
 from agents.creators import Eva, Fresh, Oracle, UniformEvolve
 from agents.solvers import DPO, RLOO
 from eva_env.tabular.world import TabularWorld
-from experiments.comparison.figures import figure
+from experiments.comparison.contrasts import mean_estimate
 from experiments.run.config import describe
 from experiments.run.records import Run
 from experiments.run.settings import Settings
@@ -127,7 +127,7 @@ def arm_summary(runs, seeds):
 
 
 def estimate(values):
-    return figure(values, range(len(values)))
+    return mean_estimate(values, range(len(values)))
 
 
 def band(table):
