@@ -1,9 +1,11 @@
 """The opening of a comparison's page: its finding, the differences, the headline numbers."""
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.report.blocks import Fold, Section, Text, Tiles
+from experiments.report.blocks import Code, Fold, Section, Text, Tiles
 from experiments.report.differences import family, forest, winner
 from experiments.report.entries import interval_text
 from experiments.report.numbers import (
@@ -16,6 +18,9 @@ from experiments.report.numbers import (
 from experiments.report.summary import Summary
 
 Row = Mapping[str, Any]
+
+NEXT = "Next: "
+"""The beginning of the conclusion that says what to do next."""
 
 NAMED = 3
 """Most pairs that a sentence names with their numbers."""
@@ -39,6 +44,7 @@ def opening(summary: Summary) -> Section:
     regret = worst_regret(summary)
     blocks.append(Text([regret]) if regret else None)
     blocks.append(Tiles(tiles(summary)))
+    blocks += next_steps(summary)
     if split:
         inner = forest(summary, split, "Differences within one solver or one creator")
         blocks.append(
@@ -105,6 +111,17 @@ def join(items: Sequence[str]) -> str:
     """Return "a, b and c"."""
     *head, last = map(str, items)
     return f"{', '.join(head)} and {last}" if head else last
+
+
+def next_steps(summary: Summary) -> list[Any]:
+    """Return the conclusion that says what to do next, and its command."""
+    steps = [line for line in summary.data.get("conclusions") or [] if line.startswith(NEXT)]
+    blocks: list[Any] = [Text(steps)] if steps else []
+    seeds = re.search(r"--seeds (\d+)", " ".join(steps))
+    if seeds:
+        command = ["eva", "compare", "--resume", str(summary.folder), "--seeds", seeds[1]]
+        blocks.append(Code(shlex.join(command), "The command"))
+    return blocks
 
 
 def worst_regret(summary: Summary) -> str:

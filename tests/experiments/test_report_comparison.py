@@ -111,6 +111,23 @@ def test_the_finding_names_who_is_ahead_and_whom_the_data_cannot_distinguish():
     assert finding.sentences(summary, []) == []
 
 
+def test_the_next_step_has_its_command(tmp_path):
+    conclusions = ["a is ahead.", "Next: you need about 47 seeds (--seeds 47), if it is so."]
+    data = {"arms": {}, "conclusions": conclusions}
+    text, code = finding.next_steps(Summary(tmp_path / "a b", {}, data))
+    assert [*text.lines] == conclusions[1:]
+    assert code.text == f"eva compare --resume '{tmp_path}/a b' --seeds 47"
+    data["conclusions"][1] = "Next: take the intervals as the result."
+    assert len(finding.next_steps(Summary(tmp_path, {}, data))) == 1
+    assert finding.next_steps(Summary(tmp_path, {}, {"arms": {}})) == []
+
+
+def test_a_recorded_corrected_p_is_shown():
+    row = paired_row("b", "a", 0.4, 0.1, p=0.01, comparisons=4)
+    assert differences.corrected_p(row, 1) == 0.04
+    assert differences.corrected_p(row | {"p_corrected": 0.05}, 1) == 0.05
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_reversed_difference_reverses_who_is_ahead(sign):
     row = paired_row("a", "b", 0.3 * sign, 0.1)
