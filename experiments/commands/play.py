@@ -12,9 +12,9 @@ from agents.solvers import AnyMethod, Fixed
 from eva_env.wordlist import Wordlist
 from experiments.cli import parse
 from experiments.commands.evaluate import locate
-from experiments.human_play.creator import CreatorSeat
-from experiments.human_play.session import Seat
-from experiments.human_play.solver import SolverSeat
+from experiments.human_play.creator import CreatorSession
+from experiments.human_play.session import PlayerSession
+from experiments.human_play.solver import SolverSession
 from experiments.human_play.terminal import Terminal
 from experiments.run.config import describe
 from experiments.run.errors import UserError
@@ -114,9 +114,9 @@ def main(args: list[str]) -> int:
     """The command; returns the exit status."""
     seat, options = seated(args)
     if seat == "judge":
-        from experiments.human_play.judge import judge
+        from experiments.human_play.judge import Judging, judge
 
-        return judge(options, Terminal())
+        return judge(parse(Judging, options, "play --as judge"), Terminal())
     return sit(seat, options, Terminal())
 
 
@@ -157,20 +157,20 @@ def sit(seat: str, args: list[str], terminal: Terminal) -> int:
     return 130 if stopped else 0
 
 
-def taken(seat: str, args: list[str], terminal: Terminal) -> tuple[Seat, Path | None]:
+def taken(seat: str, args: list[str], terminal: Terminal) -> tuple[PlayerSession, Path | None]:
     """The seat at a match that has been opened, and the folder that is asked for."""
     if seat == "creator":
         creating = parse(Creating, args, "play --as creator")
         # The creator of the record is who the person is compared with.
         players = {"creator": Fresh(), "solver": creating.solver, "signal": creating.signal}
-        chair, table = CreatorSeat, creating
+        chair, table = CreatorSession, creating
     else:
         solving = parse(Solving, args, "play --as solver")
         signal = getattr(solving.creator, "signal", "")
         if needs_logprobs(signal):
             raise UserError(f"{signal} reads log-probabilities, and a person has none")
         players = {"creator": solving.creator, "solver": Fixed()}
-        chair, table = SolverSeat, solving
+        chair, table = SolverSession, solving
     settings = table.settings(**players)
     terminal.say("the model takes its seat ...", "dim")
     match = Match.open(settings)

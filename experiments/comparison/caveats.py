@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.comparison.wording import join
+from experiments.run.wording import join
 
 Summary = Mapping[str, Any]
 

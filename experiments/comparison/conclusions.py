@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.comparison.caveats import trouble, tuning
-from experiments.comparison.wording import counted, interval, join, spread, value
-from experiments.human_play.standings import agreed
+from experiments.comparison.wording import interval, spread, value
+from experiments.human_play.standings import agreement_sentence
+from experiments.run.wording import counted, join
 
 Summary = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -26,7 +27,7 @@ def conclusions(summary: Summary) -> list[str]:
     if split:
         told.append(within(split))
     told += [*tuning(summary), *equilibrium(summary), *exact(summary), *trouble(summary)]
-    told.append(agreed(summary["votes"]))
+    told.append(agreement_sentence(summary["votes"]))
     return [sentence for sentence in told if sentence]
 
 

@@ -17,7 +17,8 @@ from experiments.comparison.arms import CEILING, Arm
 from experiments.comparison.cells import Cell
 from experiments.comparison.contrasts import differences
 from experiments.comparison.settings import Comparison
-from experiments.comparison.wording import counted, gap
+from experiments.comparison.wording import gap
+from experiments.run.wording import counted
 
 Named = dict[str, Any]
 

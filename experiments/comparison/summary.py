@@ -20,7 +20,7 @@ from experiments.comparison.measures import START, Measures, measure
 from experiments.comparison.power import estimate
 from experiments.comparison.series import curves, spent, trends
 from experiments.comparison.settings import Comparison
-from experiments.human_play.standings import voted
+from experiments.human_play.standings import vote_summary
 from experiments.run.config import to_json
 from experiments.run.records import Run
 
@@ -68,7 +68,7 @@ def summarise(
         "wins_length_controlled": at_equal_length(known, setting),
         **solved(known, setting, arms),
         "exact": exact(setting, arms, runs),
-        "votes": voted(folder),
+        "votes": vote_summary(folder),
         "tuning": tuned,
         "alarms": {cell: rows for cell, rows in alarms.items() if rows},
         "failures": dict(failures),

@@ -1,6 +1,6 @@
 """Numbers as they stand in sentences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 Named = Mapping[str, Any]
@@ -29,13 +29,3 @@ def interval(figure: Named, digits: int) -> str:
     if figure["low"] is None:
         return ""
     return f" (95 % interval {figure['low']:.{digits}f} to {figure['high']:.{digits}f})"
-
-
-def counted(number: int, what: str) -> str:
-    """1 vote, 2 votes."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def join(items: Sequence[str]) -> str:
-    """a, b and c."""
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

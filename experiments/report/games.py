@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from experiments.human_play.standings import agreed
+from experiments.human_play.standings import agreement_sentence
 from experiments.report.blocks import (
     Cell,
     Facts,
@@ -169,7 +169,7 @@ def ratings(summary: Summary) -> Section | None:
     lead = "Bradley-Terry strengths are in nats; Elo is the same on its usual scale."
     if votes:
         blocks.append(measures("By votes of people", "rating", votes["players"]))
-        lead += f" {agreed(votes)}"
+        lead += f" {agreement_sentence(votes)}"
     return Section("Ratings", blocks, lead) if blocks else None
 
 
