@@ -1,8 +1,8 @@
 """Time the environment next to two of PettingZoo's own, side by side in one run.
 
 ``python -m experiments.benchmarks.env``. PettingZoo's envs need ``pip install pygame rlcard``;
-without these packages their rows are left out. Contestants take turns, and the best turn counts,
-which reduces the influence of other processes.
+without these packages their rows are left out. Contestants take turns, and the best turn
+counts, which reduces the influence of other processes.
 """
 
 import time

@@ -5,7 +5,8 @@
 The result is an ordinary Hugging Face checkpoint: a Llama of about 163,000 parameters, trained
 on imperfect demonstrations (``eva_env.wordlist.demonstrations``). AdamW alone does not learn to
 copy a word from the prompt in this time. Muon on the matrices does (Jordan et al. 2024), with
-small batches and a small learning rate; at a learning rate of 0.02 and batches of 64 it does not.
+small batches and a small learning rate; at a learning rate of 0.02 and batches of 64 it does
+not.
 """
 
 import json
