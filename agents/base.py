@@ -70,8 +70,10 @@ class Solver(ABC):
     def respond(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
         """Give n responses to each of B prompts: (B, n) strings or integers."""
 
-    def answer(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
-        """The n responses to each prompt that it is judged by; by default as in play."""
+    def respond_for_evaluation(
+        self, prompts: Sequence[Any], n: int, rng: np.random.Generator
+    ) -> Any:
+        """Return n responses to each prompt, to be evaluated by; by default those of play."""
         return self.respond(prompts, n, rng)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:

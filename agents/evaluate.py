@@ -16,9 +16,9 @@ from eva_env.statistics.win_rates import Answers, wins
 from eva_env.types import Floats, RewardModel
 
 
-def answer(player: Solver | Policy, prompts: Sequence[Any], n: int, seed: int) -> Any:
-    """The player's responses (P, n), drawn from a fixed generator of their own."""
-    respond = player.answer if isinstance(player, Solver) else player.sample
+def sample_responses(player: Solver | Policy, prompts: Sequence[Any], n: int, seed: int) -> Any:
+    """Draw the player's responses (P, n) from a generator that depends on ``seed`` alone."""
+    respond = player.respond_for_evaluation if isinstance(player, Solver) else player.sample
     return respond(prompts, n, np.random.default_rng(seed))
 
 
@@ -30,7 +30,7 @@ def evaluate(
     seed: int,
 ) -> Floats:
     """Rewards (P, n) of the player on fixed prompts, in reward-model units."""
-    return np.asarray(reward_model(prompts, answer(player, prompts, n, seed)))
+    return np.asarray(reward_model(prompts, sample_responses(player, prompts, n, seed)))
 
 
 def win_rate(rewards: Floats, baseline: Floats) -> float:

@@ -26,17 +26,17 @@ def play(
     ``rngs`` are the creator's and the solver's generators; the environment has its own.
     ``budget`` is metered in place.
     """
-    face: Any = env.unwrapped
-    game = face.game
+    base: Any = env.unwrapped
+    game = base.game
     budget = Budget() if budget is None else budget
     creator_rng, solver_rng = rngs
     creator.on_start(solver)
     while not game.done:
-        proposal = creator.propose(face.task, face.proposals, creator_rng)
-        env.step(face.creator_action(proposal))
+        proposal = creator.propose(base.task, base.proposals, creator_rng)
+        env.step(base.creator_action(proposal))
         replay = Replay(game.fork(), proposal, solver, solver_rng, budget)
         tokens, calls = solver.tokens, solver.reward_calls
-        env.step(face.solver_action(solver.respond(game.prompts, game.samples, solver_rng)))
+        env.step(base.solver_action(solver.respond(game.prompts, game.samples, solver_rng)))
         round = replace(game.last, proposal=proposal)
         budget.add(prompts=game.batch_size, responses=round.rewards.size)
         logs = (

@@ -164,9 +164,9 @@ def check_env(env: Any) -> None:
 
     The episode should last a few rounds.
     """
-    face = env.unwrapped
+    raw = env.unwrapped
     for name in ("game", "task", "proposals", "creator_action", "solver_action", "fork"):
-        _require(hasattr(face, name), f"an env needs {name}; see eva_env.envs.base.BaseEnv")
+        _require(hasattr(raw, name), f"an env needs {name}; see eva_env.envs.base.BaseEnv")
     _require(
         list(env.possible_agents) == [CREATOR, SOLVER],
         f"possible_agents must be [{CREATOR!r}, {SOLVER!r}], got {env.possible_agents}",
@@ -186,20 +186,20 @@ def check_env(env: Any) -> None:
 
 def _check_copies(env: Any) -> None:
     """State, fork and pickle in mid-round continue like the original."""
-    face = env.unwrapped
+    raw = env.unwrapped
     env.reset(seed=5)
-    for space in (face.action_space(CREATOR), face.action_space(SOLVER)):
+    for space in (raw.action_space(CREATOR), raw.action_space(SOLVER)):
         space.seed(0)
-    env.step(face.action_space(CREATOR).sample())
-    proposal = face.game.proposal
-    legal = face.creator_action(proposal)
+    env.step(raw.action_space(CREATOR).sample())
+    proposal = raw.game.proposal
+    legal = raw.creator_action(proposal)
     _require(
-        face.action_space(CREATOR).contains(legal), "creator_action must give legal actions"
+        raw.action_space(CREATOR).contains(legal), "creator_action must give legal actions"
     )
-    state, fork, pickled = face.state_dict(), face.fork(), pickle.loads(pickle.dumps(face))
+    state, fork, pickled = raw.state_dict(), raw.fork(), pickle.loads(pickle.dumps(raw))
     rest = _play(env)
-    face.load_state_dict(state)
-    for name, copy in (("state_dict", face), ("fork", fork), ("pickle", pickled)):
+    raw.load_state_dict(state)
+    for name, copy in (("state_dict", raw), ("fork", fork), ("pickle", pickled)):
         _require(_play(copy) == rest, f"{name} in mid-round must continue identically")
 
 

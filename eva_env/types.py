@@ -1,13 +1,18 @@
-"""The records and protocols that cross the boundary between the game and its players.
+"""The records and protocols that the game and its players exchange.
 
-Shape letters, used everywhere: N proposed prompts, B drawn prompts, n responses per prompt,
-K prompts and M responses of a tabular world, T rounds. A *reward* is what the reward model
-gives a response; a *payoff* is what the game pays a player.
+A creator proposes prompts (``Proposal``), a solver responds, a reward model scores
+(``RewardModel``), and the finished round is a ``Round``. Prompts come from a ``Task``. The
+protocols below ``Task`` are optional hooks: a reward model or a task that implements one can
+do more, and ``offers`` tests for them.
+
+Shape letters, used in every module: N proposed prompts, B drawn prompts (the batch), n
+responses to each prompt, K prompts and M responses of a tabular world, T rounds. A *reward*
+is the reward model's number for a response; a *payoff* is the game's number for a player.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +23,17 @@ Ints = NDArray[np.integer[Any]]
 CREATOR = "creator_0"
 SOLVER = "solver_0"
 
+# Records
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The creator's action: N prompts and the logits of the distribution over them.
+    """The creator's action: N prompts, and the logits (N,) of a distribution over them.
 
-    Prompts are strings in a text world and integers in a tabular one; ``""`` is an unused
-    slot. ``parents`` and ``operators`` are the prompts' genealogy: None for a prompt that
-    was not rewritten from another. Players and records read it, the rules do not.
+    Prompts are strings in a text world and integers in a tabular world; ``""`` is an unused
+    slot. ``parents`` and ``operators`` give the origin of each prompt, or None for a prompt
+    that was not rewritten from another; both may be empty. Players and records read them; the
+    rules do not.
     """
 
     prompts: Sequence[Any]
@@ -36,49 +44,51 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One finished round; learners, metrics and logs read this and nothing else.
-
-    ``prompts`` (B,), ``responses`` (B, n), ``rewards`` (B, n) in reward-model units,
-    ``signal`` (B,) the creator's payoff by prompt, ``payoffs`` by player, ``invalid`` the
-    probability in [0, 1] that the proposal had put on prompts that the task rejects.
-    ``logs`` is what the players reported of their learning; the rules leave it empty.
-    ``logprobs`` (B, n) is the solver's mean log-probability per token, nats; there only
-    where a player asked for them.
-    """
+    """One finished round; learners, metrics and records read this and nothing else."""
 
     index: int
+    """Position in the episode, from 0."""
     proposal: Proposal
+    """The creator's action."""
     prompts: Sequence[Any]
+    """The batch (B,) that the game drew from the proposal."""
     responses: Any
+    """The solver's responses, (B, n) strings or integers."""
     rewards: Floats
+    """Rewards (B, n), in reward-model units."""
     signal: Floats
+    """The creator's payoff by prompt, (B,)."""
     payoffs: Mapping[str, float]
+    """Payoff by player, under the names ``CREATOR`` and ``SOLVER``."""
     invalid: float = 0.0
+    """Probability, in [0, 1], that the proposal gave to prompts that the task rejects."""
     logs: Mapping[str, float] = field(default_factory=dict)
+    """Numbers that the players report about their learning; the rules leave it empty."""
     logprobs: Floats | None = None
+    """The solver's mean log-probability per token of each response, (B, n), in nats; None
+    unless a player computed it."""
+
+
+# What every world needs
 
 
 class RewardModel(Protocol):
-    """The dynamics: scores (B, n) responses to B prompts; any callable will do.
+    """The dynamics of the game: any callable that scores (B, n) responses to B prompts.
 
-    Two optional methods make it more than a fixed scorer. ``advance(round) -> RewardModel``
-    returns the model of the next round, so that rewards may drift or be retrained; a model
-    is never changed in place, which is what keeps forks and resumed runs exact.
-    ``best(prompts) -> (B,)`` gives the highest attainable reward, from which the game pays
-    the true regret.
+    Optional hooks: ``KnowsBest``, ``Advances``, ``HasMatrix``, ``TellsNoise``, and
+    ``eva_env.rewards.comparisons.Refittable``.
     """
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
-        """Rewards (B, n) of the responses, finite, in the model's own units."""
+        """Return the rewards (B, n) of the responses: finite, in the model's own units."""
         ...
 
 
 class Task(Protocol):
-    """Where prompts come from: a seed distribution, rewrite operators, fixed suites.
+    """The source of prompts: a seed distribution, rewrite operators, and evaluation suites.
 
-    Optional, for creators that evolve: ``mutate_all(prompts, operators, rng)``, many rewrites
-    in one call; ``complexity(prompt)`` or ``complexity_all(prompts, rng)``, how much a prompt
-    asks for; ``depth``, ``breadth`` and ``quality``, names of the operators of each kind.
+    Optional hooks: ``RewritesInBatch``, ``RatesComplexity``, ``RatesComplexityInBatch``,
+    ``GroupsOperators`` and ``Enumerable``.
     """
 
     @property
@@ -88,21 +98,130 @@ class Task(Protocol):
 
     @property
     def suites(self) -> Mapping[str, Sequence[Any]]:
-        """Fixed evaluation prompts by name; no creator is ever shown them."""
+        """Fixed evaluation prompts by suite name; no creator ever sees them."""
         ...
 
     def seed(self, n: int, rng: np.random.Generator, distribution: str = "human") -> list[Any]:
-        """Draw n fresh prompts of a named distribution, none of them in a suite."""
+        """Draw n prompts from a named distribution, none of them in a suite."""
         ...
 
     def mutate(self, prompt: Any, operator: str, rng: np.random.Generator) -> Any | None:
-        """The prompt rewritten by one operator; None where the operator does not apply."""
+        """Rewrite a prompt by one operator; return None if the operator does not apply."""
         ...
 
     def valid(self, prompt: Any) -> bool:
-        """Whether the task accepts the prompt."""
+        """Return whether the task accepts the prompt."""
         ...
 
     def topic(self, prompt: Any) -> str:
-        """The prompt's subject, for topic-balanced drawing."""
+        """Return the subject of the prompt, for topic-balanced drawing."""
         ...
+
+
+# Optional hooks of a reward model
+
+
+class KnowsBest(Protocol):
+    """A reward model that knows the best attainable reward, so the game can pay true regret."""
+
+    def best(self, prompts: Sequence[Any]) -> Floats:
+        """Return the highest attainable mean reward of each prompt, (B,)."""
+        ...
+
+
+class Advances(Protocol):
+    """A reward model that changes between rounds: it drifts, draws new noise, or is refitted."""
+
+    def advance(self, round: Round) -> RewardModel:
+        """Return the model of the next round.
+
+        The model itself must not change, so that forks and resumed runs stay exact.
+        """
+        ...
+
+
+class HasMatrix(Protocol):
+    """A reward model over integers whose mean rewards are known."""
+
+    @property
+    def matrix(self) -> Floats:
+        """Mean rewards (K, M)."""
+        ...
+
+
+class TellsNoise(Protocol):
+    """A reward model that tells whether it draws noise."""
+
+    @property
+    def random(self) -> bool:
+        """Whether the same response can get different rewards."""
+        ...
+
+
+# Optional hooks of a task
+
+
+class RewritesInBatch(Protocol):
+    """A task that rewrites many prompts in one call, as a language model does."""
+
+    def mutate_all(
+        self, prompts: Sequence[Any], operators: Sequence[str], rng: np.random.Generator
+    ) -> list[Any | None]:
+        """Rewrite each prompt by its operator; None where the operator does not apply."""
+        ...
+
+
+class RatesComplexity(Protocol):
+    """A task that rates how much a prompt demands."""
+
+    def complexity(self, prompt: Any) -> float:
+        """Return the complexity of the prompt, in the task's own units."""
+        ...
+
+
+class RatesComplexityInBatch(Protocol):
+    """A task that rates many prompts in one call; it takes precedence over ``complexity``."""
+
+    def complexity_all(self, prompts: Sequence[Any], rng: np.random.Generator) -> Floats:
+        """Return the complexity of each of Q prompts, (Q,)."""
+        ...
+
+
+class GroupsOperators(Protocol):
+    """A task that groups its operators by purpose. Each group is optional on its own."""
+
+    @property
+    def depth(self) -> Sequence[str]:
+        """Operators that make a prompt harder."""
+        ...
+
+    @property
+    def breadth(self) -> Sequence[str]:
+        """Operators that lead to a different prompt."""
+        ...
+
+    @property
+    def quality(self) -> Sequence[str]:
+        """Operators that enrich a prompt."""
+        ...
+
+
+class Enumerable(Protocol):
+    """A task with finitely many prompts, as integers."""
+
+    @property
+    def trainable(self) -> Ints:
+        """Every prompt that a creator may publish, increasing."""
+        ...
+
+
+Hook = TypeVar("Hook")
+
+
+def offers(part: object, hook: type[Hook]) -> TypeGuard[Hook]:
+    """Return whether a task or a reward model has every member of a hook protocol.
+
+    It looks at the object, not at its class as ``isinstance`` does from Python 3.12 on: a
+    wrapper has ``best`` only if the mean rewards of its base are known.
+    """
+    return all(hasattr(part, name) for name in vars(hook) if not name.startswith("_"))

@@ -8,8 +8,10 @@ tests; a creator plays without it all the same.
 from agents.creators.adversarial import PAIRED as PAIRED
 from agents.creators.adversarial import Minimax as Minimax
 from agents.creators.eva import Eva as Eva
+from agents.creators.eva import EvaLite as EvaLite
 from agents.creators.eva_online import EvaOnline as EvaOnline
 from agents.creators.evolving import UniformEvolve as UniformEvolve
+from agents.creators.evolving import UniformLite as UniformLite
 from agents.creators.human import DomainRandomisation as DomainRandomisation
 from agents.creators.human import Fresh as Fresh
 from agents.creators.human import Oracle as Oracle
@@ -36,7 +38,9 @@ AnyCreator = (
     | DomainRandomisation
     | Oracle
     | UniformEvolve
+    | UniformLite
     | Eva
+    | EvaLite
     | EvolComplexity
     | EvolQuality
     | SelfInstruct

@@ -103,3 +103,19 @@ class Eva(Evolving):
         if self.draw == "stratified":
             return stratified(self.values, weights, size, rng)
         return weighted(weights, size, rng)
+
+
+@dataclass
+class EvaLite(Eva):
+    """eva without its second responses: half the responses of ``Eva`` per round.
+
+    The signal comes from the responses that the solver learns from, and old prompts come from all
+    earlier rounds. ``UniformLite`` differs in the signal alone.
+    """
+
+    old_from: Literal["last", "history"] = "history"
+    """Draw old prompts from the last round's (the paper) or from all published so far."""
+
+    resample: bool = False
+    """Measure the signal on new responses of the updated solver, as the paper does; costs as
+    many responses as the round."""

@@ -181,3 +181,14 @@ class Evolving(Creator):
 @dataclass
 class UniformEvolve(Evolving):
     """Evolve without a preference: eva's loop, its parents drawn uniformly (Table 4)."""
+
+
+@dataclass
+class UniformLite(UniformEvolve):
+    """UniformEvolve with old prompts from all earlier rounds, as ``EvaLite`` has them.
+
+    The two differ in the signal alone.
+    """
+
+    old_from: Literal["last", "history"] = "history"
+    """Draw old prompts from the last round's (the paper) or from all published so far."""

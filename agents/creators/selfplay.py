@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class RZero(Evolving):
     with |p - 1/2| <= band are used. There the challenger is trained by GRPO on that pay; here
     it weighs which prompts eva's loop evolves.
     """
+
+    name: ClassVar[str] = "rzero"
 
     label: Literal["majority", "verifier"] = "verifier"
     """What is right: the most frequent of the n responses (the paper's pseudo-label), or what

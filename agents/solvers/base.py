@@ -15,7 +15,7 @@ from agents.policies.batches import token_logprobs
 from agents.solvers.optimise import OptimizerSettings
 from eva_env.types import Floats, RewardModel, Round
 
-Improve = Callable[[Sequence[Any], Sequence[Any], np.random.Generator], Sequence[Any]]
+ResponseRewriter = Callable[[Sequence[Any], Sequence[Any], np.random.Generator], Sequence[Any]]
 """Rewrites responses: prompts (P,) and responses (P,) -> better responses (P,)."""
 
 
@@ -26,7 +26,7 @@ class PolicySolver(Solver):
         policy: the model.
         method: how it answers and learns.
         reward_model: what methods that choose among answers score them by (best-of-n).
-        improve: rewrites responses, for methods that train on improved ones.
+        response_rewriter: rewrites responses, for methods that train on rewritten ones.
 
     Raises ValueError if the method needs one of these and it is not given.
     """
@@ -36,10 +36,10 @@ class PolicySolver(Solver):
         policy: Policy,
         method: "Method",
         reward_model: RewardModel | None = None,
-        improve: Improve | None = None,
+        response_rewriter: ResponseRewriter | None = None,
     ) -> None:
         self.policy, self.method = policy, method
-        self.reward_model, self.improve = reward_model, improve
+        self.reward_model, self.response_rewriter = reward_model, response_rewriter
         self.initial = policy.frozen()
         self.optimizer: torch.optim.Optimizer | None = None
         self.memory: dict[str, Any] = {}
@@ -50,9 +50,11 @@ class PolicySolver(Solver):
         """The n responses to each prompt that the method wants to learn from."""
         return self.method.respond(self, prompts, n, rng)
 
-    def answer(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
-        """The n responses to each prompt that the solver is judged by."""
-        return self.method.answer(self, prompts, n, rng)
+    def respond_for_evaluation(
+        self, prompts: Sequence[Any], n: int, rng: np.random.Generator
+    ) -> Any:
+        """Return the n responses to each prompt that the solver is evaluated by."""
+        return self.method.respond_for_evaluation(self, prompts, n, rng)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
         """Let the method update the policy."""
@@ -133,10 +135,10 @@ class Method(ABC):
         """Responses (B, n) to learn from: samples of the policy."""
         return solver.policy.sample(prompts, n, rng)
 
-    def answer(
+    def respond_for_evaluation(
         self, solver: PolicySolver, prompts: Sequence[Any], n: int, rng: np.random.Generator
     ) -> Any:
-        """Responses (B, n) to be judged by: samples of the policy."""
+        """Return responses (B, n) to be evaluated by: samples of the policy."""
         return solver.policy.sample(prompts, n, rng)
 
 

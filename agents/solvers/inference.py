@@ -58,7 +58,7 @@ class BestOfN(Fixed):
             return np.take_along_axis(drawn, columns, 1)
         return [[row[j] for j in chosen] for row, chosen in zip(drawn, columns, strict=True)]
 
-    def answer(
+    def respond_for_evaluation(
         self, solver: PolicySolver, prompts: Sequence[Any], n: int, rng: np.random.Generator
     ) -> Any:
         """As in play."""

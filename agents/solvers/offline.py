@@ -47,7 +47,7 @@ class Offline(GradientMethod):
     margin: float = 0.0
     """Pairs whose rewards differ by less are dropped, in reward-model units."""
     improve_chosen: bool = False
-    """Let the solver's ``improve`` rewrite the chosen response first (Ye et al. 2025, arXiv
+    """Let the solver's response rewriter rewrite the chosen response first (Ye et al. 2025, arXiv
     2411.00062, App. H.2.1); it is trained on unscored, with the win rate of what it was."""
     radius: float = 0.0
     """Radius of SGPO's Wasserstein ball, in units of ``gap``: the pairs of an update are
@@ -80,10 +80,10 @@ class Offline(GradientMethod):
 
     def check(self, solver: PolicySolver) -> None:
         """Raise ValueError if responses are to be rewritten and the solver cannot."""
-        if self.improve_chosen and solver.improve is None:
+        if self.improve_chosen and solver.response_rewriter is None:
             raise ValueError(
-                f"{type(self).__name__} with improve_chosen needs a rewriter of responses; "
-                f"give PolicySolver one as improve, or leave the setting off"
+                f"{type(self).__name__} with improve_chosen needs a response rewriter; "
+                f"give PolicySolver one as response_rewriter, or leave the setting off"
             )
 
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
@@ -91,8 +91,8 @@ class Offline(GradientMethod):
         preferences = build(round, self.pairs, self.margin, rng, self.wins(round))
         logs: dict[str, float] = {"pairs": len(preferences.item)}
         logs |= {"ties": preferences.ties, "narrow": preferences.narrow}
-        if self.improve_chosen and solver.improve and preferences.prompts:
-            improved = solver.improve(preferences.prompts, preferences.chosen, rng)
+        if self.improve_chosen and solver.response_rewriter and preferences.prompts:
+            improved = solver.response_rewriter(preferences.prompts, preferences.chosen, rng)
             preferences = preferences.rewritten(improved)
         if self.restart:
             kept = [*solver.memory.get("pairs", []), preferences]

@@ -1,6 +1,7 @@
 """Methods on pairs that need no reference model; pi-bar is a probability per token."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -17,6 +18,8 @@ class SimPO(Offline):
     The paper of eva has lr 8e-7, beta 10, gamma 5, 1 epoch, batch 32 for a 9 B model.
     Tuned roughly: lr, ``beta``.
     """
+
+    name: ClassVar[str] = "simpo"
 
     grid = Offline.grid | {"beta": THREES, "gamma": THREES}
 
@@ -43,6 +46,8 @@ class RePO(Offline):
     left alone. The authors have gamma 0.4 and lr 8e-7, 1 epoch, for a 9 B model. Tuned
     roughly: lr, ``gamma``.
     """
+
+    name: ClassVar[str] = "repo"
 
     grid = Offline.grid | {"gamma": THREES}
 
@@ -112,6 +117,8 @@ class SLiC(Offline):
 
     Tuned roughly: lr, ``delta``.
     """
+
+    name: ClassVar[str] = "slic"
 
     grid = Offline.grid | {"delta": THREES, "weight": THREES}
 

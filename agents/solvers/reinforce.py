@@ -1,7 +1,7 @@
 """REINFORCE with the baselines of the literature, on KL-penalised rewards R = r - beta kl."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -44,6 +44,8 @@ class ReMax(Online):
     The last of the n responses to a prompt is the greedy one. It's scored by the game like the
     others, so the budget is the same, and isn't learned from.
     """
+
+    name: ClassVar[str] = "remax"
 
     def respond(
         self, solver: PolicySolver, prompts: Any, n: int, rng: np.random.Generator

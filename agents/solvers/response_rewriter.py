@@ -28,7 +28,7 @@ FIELD = re.compile(r"\{prompt\}|\{response\}")
 
 
 @dataclass
-class LMImprover:
+class LMResponseRewriter:
     """Rewrites responses by a policy: eva's response rewriter (arXiv 2411.00062, App. H.2.1).
 
     There the solver rewrites its own chosen responses: give it the solver's policy, whose

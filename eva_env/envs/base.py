@@ -181,6 +181,12 @@ class SequentialEnv(BaseEnv, AECEnv):
             if self.render_mode == "human":
                 self.render()
 
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from ``state_dict()``; an env made for more rounds plays on past the end."""
+        super().load_state_dict(state)
+        if not self.game.done:
+            self.terminations = {CREATOR: False, SOLVER: False}
+
 
 class PipelinedEnv(BaseEnv, ParallelEnv):
     """The native parallel env: both move at once, the creator one round ahead.

@@ -4,7 +4,7 @@ import gymnasium
 from pettingzoo import aec_registry, parallel_registry
 from pettingzoo import register as register_pettingzoo
 
-VIEWS = {
+SINGLE_AGENT = {
     "eva/TabularCreator-v0": (
         "eva_env.envs.single_agent:TabularCreator",
         "eva_env.envs.vector:TabularCreators",
@@ -29,6 +29,6 @@ def register() -> None:
             register_pettingzoo("aec", id, f"{module}:env")
         if id not in parallel_registry:
             register_pettingzoo("parallel", id, f"{module}:parallel_env")
-    for id, (view, vector) in VIEWS.items():
+    for id, (view, vector) in SINGLE_AGENT.items():
         if id not in gymnasium.registry:
             gymnasium.register(id, view, vector_entry_point=vector)

@@ -23,12 +23,12 @@ class SingleAgentEnv(gymnasium.Env):
 
     metadata = SequentialEnv.metadata
 
-    def __init__(self, face: SequentialEnv, player: str, opponent: Opponent) -> None:
-        self.face, self.player, self.opponent = face, player, opponent
+    def __init__(self, env: SequentialEnv, player: str, opponent: Opponent) -> None:
+        self.aec_env, self.player, self.opponent = env, player, opponent
         self.rival = SOLVER if player == CREATOR else CREATOR
-        self.metadata, self.render_mode = face.metadata, face.render_mode
-        self.observation_space = face.observation_space(player)
-        self.action_space = face.action_space(player)
+        self.metadata, self.render_mode = env.metadata, env.render_mode
+        self.observation_space = env.observation_space(player)
+        self.action_space = env.action_space(player)
         self._rival_rng = np.random.default_rng()
 
     def reset(
@@ -38,62 +38,62 @@ class SingleAgentEnv(gymnasium.Env):
         super().reset(seed=seed)
         if seed is not None:
             self._rival_rng = self.np_random.spawn(1)[0]
-        self.face.reset(seed=seed)
+        self.aec_env.reset(seed=seed)
         if self.player == SOLVER:
             self._rival_moves()
-        return self.face.observe(self.player), self.face.info(self.player)
+        return self.aec_env.observe(self.player), self.aec_env.info(self.player)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Play one round; terminated after T of them."""
-        face, player = self.face, self.player
-        if not face.agents or face.game.done:
+        env, player = self.aec_env, self.player
+        if not env.agents or env.game.done:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset()")
-        face.step(action)
+        env.step(action)
         if player == CREATOR:
             self._rival_moves()
-        reward, over = face.rewards[player], face.game.done
+        reward, over = env.rewards[player], env.game.done
         if player == SOLVER and not over:
             self._rival_moves()
-        return face.observe(player), reward, over, False, face.info(player)
+        return env.observe(player), reward, over, False, env.info(player)
 
     def render(self) -> Any:
         """The AEC env's picture."""
-        return self.face.render()
+        return self.aec_env.render()
 
     def close(self) -> None:
         """Nothing is held open."""
 
     def _rival_moves(self) -> None:
-        self.face.step(self.opponent(self.face.observe(self.rival), self._rival_rng))
+        self.aec_env.step(self.opponent(self.aec_env.observe(self.rival), self._rival_rng))
 
 
 class TabularCreator(SingleAgentEnv):
     """The tabular creator's side; the default opponent samples the reference policy."""
 
     def __init__(self, opponent: Opponent | None = None, **kwargs: Any) -> None:
-        face = tabular.raw_env(**kwargs)
-        super().__init__(face, CREATOR, opponent or face.board.reference_solver)
+        env = tabular.raw_env(**kwargs)
+        super().__init__(env, CREATOR, opponent or env.encoding.reference_solver)
 
 
 class TabularSolver(SingleAgentEnv):
     """The tabular solver's side; the default opponent publishes all prompts alike."""
 
     def __init__(self, opponent: Opponent | None = None, **kwargs: Any) -> None:
-        face = tabular.raw_env(**kwargs)
-        super().__init__(face, SOLVER, opponent or face.board.uniform_creator)
+        env = tabular.raw_env(**kwargs)
+        super().__init__(env, SOLVER, opponent or env.encoding.uniform_creator)
 
 
 class TextCreator(SingleAgentEnv):
     """The text creator's side; the default opponent answers with words of the prompt."""
 
     def __init__(self, opponent: Opponent | None = None, **kwargs: Any) -> None:
-        face = text.raw_env(**kwargs)
-        super().__init__(face, CREATOR, opponent or face.echo_solver)
+        env = text.raw_env(**kwargs)
+        super().__init__(env, CREATOR, opponent or env.echo_solver)
 
 
 class TextSolver(SingleAgentEnv):
     """The text solver's side; the default opponent draws from the task's seed distribution."""
 
     def __init__(self, opponent: Opponent | None = None, **kwargs: Any) -> None:
-        face = text.raw_env(**kwargs)
-        super().__init__(face, SOLVER, opponent or face.seed_creator)
+        env = text.raw_env(**kwargs)
+        super().__init__(env, SOLVER, opponent or env.seed_creator)

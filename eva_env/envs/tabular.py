@@ -1,4 +1,4 @@
-"""PettingZoo faces of the tabular family: prompts and responses are integers."""
+"""The PettingZoo environments of the tabular family: prompts and responses are integers."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ DEFAULT_WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=4)
 """Eight prompts to publish and four responses, small enough to be learned in seconds."""
 
 
-class TabularFace(BaseEnv):
+class TabularEnv(BaseEnv):
     """Spaces and moves of the tabular family.
 
     Creator: ``Box(-1, 1, (slots,), float32)``, logits in units of ``eva_env.envs.spaces.SCALE`` nats
@@ -65,42 +65,42 @@ class TabularFace(BaseEnv):
             replacement=replacement,
         )
         self.reward_model = model
-        self.board = TabularEncoding(
+        self.encoding = TabularEncoding(
             world, getattr(model, "matrix", world.gold), batch_size, samples
         )
-        super().__init__(game, world, self.board.size, render_mode)
-        self.action_of, self.observation_of = action_spaces(self.board), spaces_seen(self.board)
-        self.state_space = Box(0, 1, (1 + 4 * self.board.size,), np.float32)
+        super().__init__(game, world, self.encoding.size, render_mode)
+        self.action_of, self.observation_of = action_spaces(self.encoding), spaces_seen(self.encoding)
+        self.state_space = Box(0, 1, (1 + 4 * self.encoding.size,), np.float32)
 
     def proposal(self, action: Any) -> Proposal:
         """Every prompt of the world that may be published, with the action's logits."""
-        return Proposal(self.board.prompts, self.board.logits(action))
+        return Proposal(self.encoding.prompts, self.encoding.logits(action))
 
     def responses(self, action: Any) -> Ints:
         """The action as (B, n) responses; ValueError unless in 0 ... M-1."""
-        return self.board.responses(action)
+        return self.encoding.responses(action)
 
     def creator_action(self, proposal: Proposal) -> Floats:
         """The Box action of a proposal; probabilities of repeated prompts add up.
 
         ValueError for more prompts than slots, and for ids that may not be published.
         """
-        return self.board.creator_action(proposal)
+        return self.encoding.creator_action(proposal)
 
     def solver_action(self, responses: Any) -> Ints:
         """The MultiDiscrete action of (B, n) responses; ValueError for another shape."""
         array, shape = np.asarray(responses), (self.game.batch_size, self.game.samples)
         if array.shape != shape:
             raise ValueError(f"responses must have shape {shape}, got {array.shape}")
-        return self.board.responses(array).astype(np.int64).ravel()
+        return self.encoding.responses(array).astype(np.int64).ravel()
 
     def observe(self, agent: str) -> Floats:
         """See ``TabularEncoding.creator_observation`` and ``TabularEncoding.solver_observation``."""
         game = self.game
         left = 1 - game.index / game.rounds
         if agent == CREATOR:
-            return self.board.creator_observation(left, game.probabilities, game.last)
-        return self.board.solver_observation(left, game.prompts if len(game.prompts) else None)  # type: ignore[arg-type]
+            return self.encoding.creator_observation(left, game.probabilities, game.last)
+        return self.encoding.solver_observation(left, game.prompts if len(game.prompts) else None)  # type: ignore[arg-type]
 
     def state(self) -> Floats:
         """See ``TabularEncoding.state``."""
@@ -109,40 +109,40 @@ class TabularFace(BaseEnv):
             1 - game.index / game.rounds,
             game.prompts if len(game.prompts) else None,
         )
-        return self.board.state(left, game.probabilities, prompts, game.last)  # type: ignore[arg-type]
+        return self.encoding.state(left, game.probabilities, prompts, game.last)  # type: ignore[arg-type]
 
     def reference(self, rng: np.random.Generator) -> Proposal:
         """Uniform."""
-        return Proposal(self.board.prompts, np.zeros(self.board.size))
+        return Proposal(self.encoding.prompts, np.zeros(self.encoding.size))
 
     def ansi(self) -> str:
         """Each prompt's probability, and mean reward and signal where it was drawn."""
-        return tabular_ansi(self.game, self.board.prompts)
+        return tabular_ansi(self.game, self.encoding.prompts)
 
     def image(self) -> Any:
         """Bars of the same."""
-        return tabular_image(self.game, self.board.prompts)
+        return tabular_image(self.game, self.encoding.prompts)
 
 
-def action_spaces(board: TabularEncoding) -> dict[str, Any]:
+def action_spaces(encoding: TabularEncoding) -> dict[str, Any]:
     """Each player's action space in one game."""
-    count = board.batch_size * board.samples
-    return {CREATOR: UnitBox((board.size,)), SOLVER: Choices(board.matrix.shape[1], count)}
+    count = encoding.batch_size * encoding.samples
+    return {CREATOR: UnitBox((encoding.size,)), SOLVER: Choices(encoding.matrix.shape[1], count)}
 
 
-def spaces_seen(board: TabularEncoding) -> dict[str, Any]:
+def spaces_seen(encoding: TabularEncoding) -> dict[str, Any]:
     """Each player's observation space in one game."""
     return {
-        CREATOR: Box(0, 1, (1 + 3 * board.size,), np.float32),
-        SOLVER: Box(0, 1, (1 + board.batch_size * board.size,), np.float32),
+        CREATOR: Box(0, 1, (1 + 3 * encoding.size,), np.float32),
+        SOLVER: Box(0, 1, (1 + encoding.batch_size * encoding.size,), np.float32),
     }
 
 
-class raw_env(TabularFace, SequentialEnv):
+class raw_env(TabularEnv, SequentialEnv):
     """The canonical AEC env without wrappers."""
 
 
-class raw_parallel_env(TabularFace, PipelinedEnv):
+class raw_parallel_env(TabularEnv, PipelinedEnv):
     """The native pipelined parallel env."""
 
 

@@ -1,4 +1,4 @@
-"""PettingZoo faces of the text family: prompts and responses are strings."""
+"""The PettingZoo environments of the text family: prompts and responses are strings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ MAX_LENGTH = 65_536
 LARGEST = float(np.finfo(np.float32).max)
 
 
-class TextFace(BaseEnv):
+class TextEnv(BaseEnv):
     """Spaces and moves of the text family.
 
     Creator: ``{"logits": Box(-1, 1, (N,)), "prompts": TextBatch (N,)}``; logits are in units
@@ -211,11 +211,11 @@ def _some_words(prompt: str, rng: np.random.Generator) -> str:
     return " ".join(words[i] for i in rng.integers(len(words), size=count))
 
 
-class raw_env(TextFace, SequentialEnv):
+class raw_env(TextEnv, SequentialEnv):
     """The canonical AEC env without wrappers."""
 
 
-class raw_parallel_env(TextFace, PipelinedEnv):
+class raw_parallel_env(TextEnv, PipelinedEnv):
     """The native pipelined parallel env."""
 
 

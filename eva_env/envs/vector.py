@@ -54,14 +54,14 @@ class TabularGames:
     A signal function of your own must accept rewards (G, B, n) and give (G, B).
     """
 
-    def __init__(self, face: tabular.raw_env, games: int) -> None:
-        if not isinstance(face.reward_model, TabularReward):
+    def __init__(self, env: tabular.raw_env, games: int) -> None:
+        if not isinstance(env.reward_model, TabularReward):
             raise ValueError(
                 f"the vector engine plays rewards that are a table, not "
-                f"{type(face.reward_model).__name__}; give vectorization_mode='sync'"
+                f"{type(env.reward_model).__name__}; give vectorization_mode='sync'"
             )
-        self.rules, self.games, self._first_model = face.game, games, face.reward_model
-        self.board = replace(face.board, lead=(games,))
+        self.rules, self.games, self._first_model = env.game, games, env.reward_model
+        self.encoding = replace(env.encoding, lead=(games,))
         self.reset(None)
 
     def reset(self, seeds: Sequence[int] | None) -> None:
@@ -82,16 +82,16 @@ class TabularGames:
 
     def propose(self, actions: Any) -> Ints:
         """The creators' moves (G, slots): prompts drawn, (G, B)."""
-        if np.shape(actions) != (self.games, self.board.size):
+        if np.shape(actions) != (self.games, self.encoding.size):
             raise ValueError(
-                f"actions must have shape {(self.games, self.board.size)}, "
+                f"actions must have shape {(self.games, self.encoding.size)}, "
                 f"got {np.shape(actions)}"
             )
-        self.logits = self.board.logits(actions)
+        self.logits = self.encoding.logits(actions)
         if not np.isfinite(self.logits.sum()):
             raise ValueError("actions must be finite")
         self.probabilities = softmax(self.logits)
-        self.prompts = self.board.prompts[self._draw(self.probabilities)]
+        self.prompts = self.encoding.prompts[self._draw(self.probabilities)]
         return self.prompts
 
     def respond(self, actions: Any) -> Round:
@@ -99,7 +99,7 @@ class TabularGames:
         rules, prompts = self.rules, self.prompts
         if prompts is None:
             raise RuntimeError("the creators are to move: call propose()")
-        responses = self.board.responses(actions)
+        responses = self.encoding.responses(actions)
         rewards = self._score(prompts, responses)
         if rules.signal == "regret":
             signal = self.model.best(prompts) - np.add.reduce(rewards, -1) / rules.samples
@@ -109,7 +109,7 @@ class TabularGames:
         creator = np.add.reduce(signal, -1) / rules.batch_size
         totals = np.add.reduce(rewards.reshape(self.games, -1), -1)
         solver = -creator if rules.zero_sum else totals / (rules.batch_size * rules.samples)
-        proposal = Proposal(self.board.prompts, self.logits)
+        proposal = Proposal(self.encoding.prompts, self.logits)
         payoffs: Any = {CREATOR: creator, SOLVER: solver}
         round = Round(self.index, proposal, prompts, responses, rewards, signal, payoffs)
         self.model, self.last = self.model.advance(round), round
@@ -120,8 +120,8 @@ class TabularGames:
         """What the players of that name see, (G, ...)."""
         left = 1 - self.index / self.rules.rounds
         if player == CREATOR:
-            return self.board.creator_observation(left, self.probabilities, self.last)
-        return self.board.solver_observation(left, self.prompts)
+            return self.encoding.creator_observation(left, self.probabilities, self.last)
+        return self.encoding.solver_observation(left, self.prompts)
 
     def _score(self, prompts: Ints, responses: Ints) -> Floats:
         if self.model.noise_std is None:
@@ -139,7 +139,7 @@ class TabularGames:
         cdf = probabilities.cumsum(-1)
         end = cdf[:, -1:]
         values = np.minimum(self.streams.random(size) * end, np.nextafter(end, 0))
-        if self.board.size > self.games:
+        if self.encoding.size > self.games:
             rows = zip(cdf, values, strict=True)
             return np.stack([row.searchsorted(value, "right") for row, value in rows])
         slots = np.zeros(values.shape, np.int64)
@@ -167,15 +167,15 @@ class TabularVector(VectorEnv):
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-        face = tabular.raw_env(**arguments)
-        self.player, self.num_envs, self.render_mode = player, num_envs, face.render_mode
-        self.single_observation_space = face.observation_space(player)
-        self.single_action_space = face.action_space(player)
+        env = tabular.raw_env(**arguments)
+        self.player, self.num_envs, self.render_mode = player, num_envs, env.render_mode
+        self.single_observation_space = env.observation_space(player)
+        self.single_action_space = env.action_space(player)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.table = TabularGames(face, num_envs)
-        board = self.table.board
-        usual = board.reference_solver if player == CREATOR else board.uniform_creator
+        self.engine = TabularGames(env, num_envs)
+        encoding = self.engine.encoding
+        usual = encoding.reference_solver if player == CREATOR else encoding.uniform_creator
         self.opponent = opponent or usual
         self._seed_opponent([None] * num_envs)
 
@@ -190,29 +190,29 @@ class TabularVector(VectorEnv):
                 raise ValueError(f"seed must be {self.num_envs} integers, got {len(seeds)}")
             super().reset(seed=int(seeds[0]))
             self._seed_opponent(seeds)
-        self.table.reset(seeds)
+        self.engine.reset(seeds)
         if self.player == SOLVER:
             self._creators_move()
-        return self.table.observe(self.player), {}
+        return self.engine.observe(self.player), {}
 
     def step(self, actions: Any) -> tuple[Floats, Floats, Any, Any, dict[str, Any]]:
         """Play one round in every game, or start the next episode after the last round."""
-        table, still = self.table, np.zeros(self.num_envs, np.bool_)
-        if table.done:
+        engine, still = self.engine, np.zeros(self.num_envs, np.bool_)
+        if engine.done:
             observation, info = self.reset()
             return observation, np.zeros(self.num_envs), still, still.copy(), info
         if self.player == CREATOR:
-            table.propose(actions)
-            actions = self.opponent(table.observe(SOLVER), self._opponent_rng)
-        rewards = table.respond(actions).payoffs[self.player]
-        if self.player == SOLVER and not table.done:
+            engine.propose(actions)
+            actions = self.opponent(engine.observe(SOLVER), self._opponent_rng)
+        rewards = engine.respond(actions).payoffs[self.player]
+        if self.player == SOLVER and not engine.done:
             self._creators_move()
-        over = np.full(self.num_envs, table.done)
-        return table.observe(self.player), rewards, over, still, {}  # type: ignore[return-value]
+        over = np.full(self.num_envs, engine.done)
+        return engine.observe(self.player), rewards, over, still, {}  # type: ignore[return-value]
 
     def _creators_move(self) -> None:
-        table = self.table
-        table.propose(self.opponent(table.observe(CREATOR), self._opponent_rng))
+        engine = self.engine
+        engine.propose(self.opponent(engine.observe(CREATOR), self._opponent_rng))
 
     def _seed_opponent(self, seeds: Sequence[int | None]) -> None:
         generators = [np.random.default_rng(seed).spawn(1)[0] for seed in seeds]

@@ -72,7 +72,7 @@ def minimax_regret(game: RegretGame) -> Minimax:
     of ``game.of_reward()`` is minus the maximin reward. RuntimeError if the bounds do not meet,
     as may be for beta below a thousandth of the rewards' range.
     """
-    found = _solve_cells(game)
+    found = _solve_sets(game)
     if game.features is not None:
         creator, solver = low_rank.minimax(game)
         return Minimax(found.lower, game.worst_case(solver), creator, solver, False)
@@ -94,7 +94,7 @@ def nash_conv(game: RegretGame, creator: Floats, policy: Floats) -> NashConv:
     elsewhere = np.delete(creator, game.prompts)
     if not (creator >= 0).all() or elsewhere.any() or abs(creator.sum() - 1) > 1e-6:
         raise ValueError("creator must be a distribution over the prompts of the game")
-    game.require_laws("policy", policy)
+    game.require_policy("policy", policy)
     limited = game.features is not None
     if limited:
         reply = low_rank.best_response(game, creator, policy)
@@ -106,21 +106,21 @@ def nash_conv(game: RegretGame, creator: Floats, policy: Floats) -> NashConv:
     return NashConv(up + down, up, down, limited)
 
 
-def _solve_cells(game: RegretGame) -> Minimax:
+def _solve_sets(game: RegretGame) -> Minimax:
     """Both strategies and what they guarantee, whatever the rank."""
     creator = np.zeros(len(game.rewards))
     creator[game.prompts] = 1.0
     # Already right where a cell has one prompt.
     solver = game.best_response(creator)
-    values = np.full(game.cells.max() + 1, -np.inf)
-    values[game.cells[game.prompts]] = game.payoffs(solver)[game.prompts]
-    crowded = np.flatnonzero(np.bincount(game.cells[game.prompts]) > 1)
+    values = np.full(game.information_set.max() + 1, -np.inf)
+    values[game.information_set[game.prompts]] = game.payoffs(solver)[game.prompts]
+    crowded = np.flatnonzero(np.bincount(game.information_set[game.prompts]) > 1)
     for cell in crowded:
-        rows = game.prompts[game.cells[game.prompts] == cell]
+        rows = game.prompts[game.information_set[game.prompts] == cell]
         values[cell], creator[rows], law = _solve(game, rows)
-        solver[game.cells == cell] = law
+        solver[game.information_set == cell] = law
     top = values >= values.max() - 1e-9 * game.spread
-    creator *= top[game.cells]
+    creator *= top[game.information_set]
     creator /= creator.sum()
     lower = float(creator @ game.payoffs(game.best_response(creator)))
     return Minimax(lower, game.worst_case(solver), creator, solver, True)

@@ -58,20 +58,20 @@ def regret(
 
 def best_of_n(policy: Floats, rewards: Floats, n: int) -> Floats:
     """Law (K, M) of the best of n i.i.d. responses: F_k^n - F_(k-1)^n at rank k."""
-    return _order_law(policy, rewards, lambda cdf: cdf**n)
+    return _order_statistic(policy, rewards, lambda cdf: cdf**n)
 
 
 def second_of_n(policy: Floats, rewards: Floats, n: int) -> Floats:
     """Law (K, M) of the second best; its CDF is F^n + n F^(n-1) (1 - F)."""
-    return _order_law(policy, rewards, lambda cdf: n * cdf ** (n - 1) - (n - 1) * cdf**n)
+    return _order_statistic(policy, rewards, lambda cdf: n * cdf ** (n - 1) - (n - 1) * cdf**n)
 
 
 def worst_of_n(policy: Floats, rewards: Floats, n: int) -> Floats:
     """Law (K, M) of the worst of n i.i.d. responses: S_(k-1)^n - S_k^n, S = 1 - F."""
-    return _order_law(policy, rewards, lambda cdf: 1 - (1 - cdf) ** n)
+    return _order_statistic(policy, rewards, lambda cdf: 1 - (1 - cdf) ** n)
 
 
-def pair_law(policy: Floats, rewards: Floats, n: int) -> Floats:
+def pair_distribution(policy: Floats, rewards: Floats, n: int) -> Floats:
     """P[x, a, b] that a is the best and b the worst of n i.i.d. responses, (K, M, M).
 
     With W the mass of the ranks from b to a, W(b, a)^n - W(b+1, a)^n - W(b, a-1)^n +
@@ -161,7 +161,7 @@ def _orders(draw: Ints) -> int:
     return factorial(len(draw)) // prod(factorial(count) for count in counts.tolist())
 
 
-def _order_law(policy: Floats, rewards: Floats, cdf: Callable[[Floats], Floats]) -> Floats:
+def _order_statistic(policy: Floats, rewards: Floats, cdf: Callable[[Floats], Floats]) -> Floats:
     """Law (K, M) of an order statistic, ``cdf`` of which is a function of the draws' CDF."""
     below, upto = _bounds(policy, rewards)
     return (cdf(upto) - cdf(below)) * _share(policy, upto - below)

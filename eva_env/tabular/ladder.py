@@ -9,7 +9,14 @@ from eva_env.distributions import normal_cdf
 from eva_env.rewards.noise import stream
 from eva_env.types import Floats, Ints
 
-OPERATORS = ("up", "down", "breadth_topic", "breadth_variant")
+OPERATORS = {
+    "up": "Depth: one level up the ladder.",
+    "down": "One level down the ladder.",
+    "breadth_topic": "Breadth: the same level of another topic.",
+    "breadth_variant": "Breadth: another variant of the same topic and level.",
+}
+"""The rewrite operators, each with a line that describes it."""
+
 DEPTH, BREADTH = ("up",), ("breadth_topic", "breadth_variant")
 QUALITY = ("up", "breadth_variant")
 """Operators by kind, for creators that use only some."""

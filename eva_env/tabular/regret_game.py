@@ -32,7 +32,7 @@ class RegretGame:
     reference: Floats
     """pi_ref (K, M), positive, the same within a cell."""
 
-    cells: Ints
+    information_set: Ints
     """Cell 0 ... C-1 of each prompt, (K,)."""
 
     prompts: Ints
@@ -52,7 +52,7 @@ class RegretGame:
         cls,
         rewards: ArrayLike,
         reference: Floats | None = None,
-        cells: ArrayLike | None = None,
+        information_set: ArrayLike | None = None,
         prompts: ArrayLike | None = None,
         beta: float = 0.0,
         features: Floats | None = None,
@@ -68,14 +68,14 @@ class RegretGame:
         law = np.full(matrix.shape, 1 / responses) if reference is None else reference
         if not (law > 0).all():
             raise ValueError("reference must be positive everywhere")
-        labels = np.arange(size) if cells is None else cells
+        labels = np.arange(size) if information_set is None else information_set
         numbered = np.unique(labels, return_inverse=True)[1].reshape(-1)
         published = np.unique(np.arange(size) if prompts is None else prompts)
         if not published.size or published[0] < 0 or published[-1] >= size:
             raise ValueError(f"prompts must be one or more in 0 ... {size - 1}")
         best = exact.optimal_value(matrix, law, beta)
         game = cls(matrix, law, numbered, published, best, beta, features)
-        game.require_laws("reference", law)
+        game.require_policy("reference", law)
         return game
 
     @classmethod
@@ -88,9 +88,9 @@ class RegretGame:
         """
         published = world.trainable if prompts is None else prompts
         reference = np.maximum(np.exp(world.reference_logits), LEAST)
-        low_rank = np.linalg.matrix_rank(world.features) <= world.cells[-1]
+        low_rank = np.linalg.matrix_rank(world.features) <= world.information_set[-1]
         features = world.features if low_rank else None
-        return cls.of(world.gold, reference, world.cells, published, beta, features)
+        return cls.of(world.gold, reference, world.information_set, published, beta, features)
 
     def of_reward(self) -> Self:
         """The game in which the creator minimises, and the solver maximises, E_mu V_beta.
@@ -114,11 +114,11 @@ class RegretGame:
         Proportional to pi_ref exp(E[r | cell] / beta); at beta = 0 pi_ref on the best
         responses. Cells without mass keep pi_ref. Low rank is not looked at.
         """
-        mass = self._by_cell @ creator
-        total = self._by_cell @ (creator[:, None] * self.rewards)
+        mass = self._membership @ creator
+        total = self._membership @ (creator[:, None] * self.rewards)
         mean = np.divide(total, mass[:, None], out=total, where=mass[:, None] > 0)
-        first = self._by_cell.argmax(1)
-        return distributions.optimal_policy(mean, self.reference[first], self.beta)[self.cells]
+        first = self._membership.argmax(1)
+        return distributions.optimal_policy(mean, self.reference[first], self.beta)[self.information_set]
 
     @property
     def spread(self) -> float:
@@ -126,16 +126,16 @@ class RegretGame:
         return float(np.ptp(self.rewards)) or 1.0
 
     @cached_property
-    def _by_cell(self) -> Floats:
+    def _membership(self) -> Floats:
         """Which prompts are in each cell, as ones, (C, K)."""
-        return np.eye(self.cells.max() + 1)[:, self.cells]
+        return np.eye(self.information_set.max() + 1)[:, self.information_set]
 
-    def require_laws(self, name: str, table: Floats) -> None:
+    def require_policy(self, name: str, table: Floats) -> None:
         """ValueError unless a table holds (K, M) probabilities, one law for each cell."""
         shape = self.rewards.shape
         if table.shape != shape or not (table >= 0).all() or np.ptp([1, *table.sum(-1)]) > 1e-6:
             raise ValueError(f"{name} must be a table of probabilities of shape {shape}")
-        first = self._by_cell.argmax(1)[self.cells]
+        first = self._membership.argmax(1)[self.information_set]
         gap = np.abs(table - table[first]).max()
         if gap > 1e-6:
             raise ValueError(

@@ -23,7 +23,7 @@ class TabularReward:
     how often both have come before in the batch: see ``eva_env.rewards.noise.draws``. So
     forks and resumed runs see the same, and a second answer to the same batch, as in
     ``Eva.resample``, meets new noise wherever its responses are others. Ids are not checked
-    here: the faces of the environment do that.
+    here: the environments do.
     """
 
     matrix: Floats

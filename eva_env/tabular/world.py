@@ -6,7 +6,7 @@ response an integer in 0 ... M-1, and every reward and reference probability is 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,13 +17,15 @@ from eva_env.tabular import ladder, partial_observability
 from eva_env.tabular.ladder import BREADTH, DEPTH, OPERATORS, QUALITY
 from eva_env.tabular.partial_observability import BLIND, Blind
 from eva_env.tabular.reward import TabularReward
-from eva_env.types import Floats, Ints
+from eva_env.tabular.rules import TabularRules
+from eva_env.types import Floats, Ints, RewardModel
+from eva_env.world import Sizes, SoftmaxTable, World
 
 __all__ = ["OPERATORS", "TabularReward", "TabularWorld"]
 
 
 @dataclass(frozen=True)
-class TabularWorld:
+class TabularWorld(World):
     """K = topics * levels * variants prompts, M responses: a ``Task`` over integers.
 
     Latent quality g (K, M) is Gaussian. Gold rewards Phi(g)^kappa lie in [0, 1], with kappa
@@ -110,7 +112,7 @@ class TabularWorld:
     @cached_property
     def coordinates(self) -> Ints:
         """Topic, level and variant of each prompt, (3, K)."""
-        return fixed(np.indices(self._sizes).reshape(3, -1))
+        return read_only(np.indices(self._sizes).reshape(3, -1))
 
     @property
     def prompt_topics(self) -> Ints:
@@ -123,15 +125,15 @@ class TabularWorld:
         return self.coordinates[1]
 
     @cached_property
-    def cells(self) -> Ints:
+    def information_set(self) -> Ints:
         """Which prompts the solver cannot tell apart: the cell of each prompt, (K,)."""
-        return fixed(np.arange(self.size) * math.prod(self._seen) // self.size)
+        return read_only(np.arange(self.size) * math.prod(self._seen) // self.size)
 
     @cached_property
     def trainable(self) -> Ints:
         """Prompts that a creator may publish, increasing."""
         topic, _, variant = self.coordinates
-        return fixed(np.flatnonzero(variant > 0 if self.variants > 1 else topic > 0))
+        return read_only(np.flatnonzero(variant > 0 if self.variants > 1 else topic > 0))
 
     @cached_property
     def neighbours(self) -> tuple[Mapping[str, tuple[int, ...]], ...]:
@@ -145,20 +147,20 @@ class TabularWorld:
         """Rewards (K, M) in [0, 1] that the world is about; hackable responses get 0."""
         gold = ladder.gold_rewards(self._draws[0], self.prompt_levels)
         gold[:, self.responses - self.hackable :] = 0.0
-        return fixed(gold)
+        return read_only(gold)
 
     @cached_property
     def proxy(self) -> Floats:
         """Mean rewards (K, M) of the reward model in play: gold, but hackable ones get 1."""
         proxy = self.gold.copy()
         proxy[:, self.responses - self.hackable :] = 1.0
-        return fixed(proxy)
+        return read_only(proxy)
 
     @cached_property
     def noise_std(self) -> Floats:
         """Standard deviation (K,) of the proxy's noise on each prompt's rewards."""
         noisy = self.topics if self.noisy_topics is None else self.noisy_topics
-        return fixed(np.where(self.prompt_topics >= self.topics - noisy, self.noise, 0.0))
+        return read_only(np.where(self.prompt_topics >= self.topics - noisy, self.noise, 0.0))
 
     @cached_property
     def reference_logits(self) -> Floats:
@@ -167,7 +169,7 @@ class TabularWorld:
         In a cell of prompts that the solver cannot tell apart, the even mixture of their laws.
         """
         own = ladder.reference_logits(*self._draws, self.hackable)
-        return fixed(partial_observability.mixed_logits(own, math.prod(self._seen)))
+        return read_only(partial_observability.mixed_logits(own, math.prod(self._seen)))
 
     @cached_property
     def features(self) -> Floats:
@@ -181,9 +183,9 @@ class TabularWorld:
         carry = math.exp(-1 / self.lengthscale) if self.lengthscale else 0.0
         topic, variant = ladder.TOPIC_TRANSFER, ladder.VARIANT_TRANSFER
         factor = ladder.correlation_factor(self._seen, topic, carry, variant)
-        return fixed(
+        return read_only(
             (partial_observability.low_rank(factor, self.rank) if self.rank else factor)[
-                self.cells
+                self.information_set
             ]
         )
 
@@ -213,7 +215,7 @@ class TabularWorld:
 
     # The task
 
-    operators, depth, breadth, quality = OPERATORS, DEPTH, BREADTH, QUALITY
+    operators, depth, breadth, quality = tuple(OPERATORS), DEPTH, BREADTH, QUALITY
     """One level up or down, another topic, another variant; and which are of which kind."""
 
     @cached_property
@@ -252,9 +254,59 @@ class TabularWorld:
         """``topic0``, ``topic1``, ... ; ValueError for a prompt out of range."""
         return f"topic{self.prompt_topics[self._checked(prompt)]}"
 
+    # The world
+
+    sizes = Sizes(
+        rounds=30,
+        prompts=32,
+        samples=6,
+        seeds=20,
+        evaluate_every=5,
+        evaluation_samples=16,
+        lr=400.0,
+    )
+    environment = "eva/Tabular-v0"
+    broad_distribution = "uniform"
+    proxy_can_pass = True
+
+    def describe_operator(self, operator: str) -> str:
+        """The operator's step on the ladder."""
+        return OPERATORS[operator]
+
+    def gold_reward(self) -> TabularReward:
+        """The matrix of gold rewards."""
+        return self.reward_model("gold")
+
+    def proxy_reward(self) -> TabularReward:
+        """The matrix of proxy rewards, with their noise."""
+        return self.reward_model("proxy")
+
+    def starting_policy(self) -> SoftmaxTable:
+        """The reference policy as a softmax table."""
+        return SoftmaxTable(self.reference_logits, self.features)
+
+    def for_seed(self, seed: int) -> "TabularWorld":
+        """A world with tables of its own, so that conclusions are not about one draw."""
+        return replace(self, world_seed=self.world_seed + seed)
+
+    def environment_options(self, reward_model: RewardModel, proposals: int) -> dict[str, Any]:
+        """The world itself; a proposal has a logit for every prompt, drawn i.i.d."""
+        return {"world": self, "reward": reward_model}
+
+    def read_prompt(self, text: str) -> int:
+        """The number of a prompt, held out or not; ValueError for anything else."""
+        prompt = int(text) if text.isdecimal() else None
+        if prompt is None or prompt >= self.size:
+            raise ValueError(f"prompts are integers in 0 ... {self.size - 1}")
+        return prompt
+
+    def house_rules(self) -> TabularRules:
+        """The board of prompts, and the range of responses."""
+        return TabularRules(self)
+
     @cached_property
     def _free(self) -> NDArray[np.bool_]:
-        return fixed(np.isin(np.arange(self.size), self.trainable))
+        return read_only(np.isin(np.arange(self.size), self.trainable))
 
     @cached_property
     def _rungs(self) -> Mapping[str, range]:
@@ -277,7 +329,7 @@ class TabularWorld:
         return prompt
 
 
-def fixed(array: Any) -> Any:
+def read_only(array: Any) -> Any:
     """The array, read-only: it is cached and shared."""
     array.setflags(write=False)
     return array

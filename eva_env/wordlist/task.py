@@ -18,13 +18,17 @@ from eva_env.wordlist.prompts import (
     reserved,
     within_bounds,
 )
+from eva_env.wordlist.response_rewriter import rewrite_response
+from eva_env.wordlist.rules import WordlistRules
+from eva_env.wordlist.verify import Gold
+from eva_env.world import ResponseRewriter, Sizes, World
 
 MISSES = 1000
 """A distribution that shows nothing new in so many draws is taken to be exhausted."""
 
 
 @dataclass(frozen=True)
-class Wordlist:
+class Wordlist(World):
     """Verifiable writing instructions: IFEval in miniature (``eva_env.wordlist``).
 
     Human prompts hold 0 to 2 constraints, mostly of common families and topics. The suites
@@ -41,6 +45,8 @@ class Wordlist:
 
     lucky: float = 0.0
     """Share of human prompts, in [0, 1], that also ask for a lucky mood: pure noise."""
+
+    sizes = Sizes(rounds=8, prompts=512, samples=6, seeds=3, evaluate_every=2)
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -119,6 +125,36 @@ class Wordlist:
         """The first topic of the list."""
         ask = parse(prompt)
         return ask.topic if ask else ""
+
+    def describe_operator(self, operator: str) -> str:
+        """The first line of the operator's docstring."""
+        return (OPERATORS[operator].__doc__ or "").partition("\n")[0]
+
+    def gold_reward(self) -> Gold:
+        """The verifier."""
+        return Gold()
+
+    def proxy_reward(self) -> str:
+        """The learned reward model that ships with the package."""
+        return "wordlist"
+
+    def starting_policy(self) -> str:
+        """The transformer that ships with the package."""
+        return "wordlist"
+
+    def response_rewriter(self) -> ResponseRewriter:
+        """A function that mends what a response misses."""
+        return rewrite_response
+
+    def read_prompt(self, text: str) -> str:
+        """The prompt itself; ValueError for what is neither valid nor in a suite."""
+        if self.valid(text) or any(text in suite for suite in self.suites.values()):
+            return text
+        raise ValueError("write one like 'List three animals, without the letter e.'")
+
+    def house_rules(self) -> WordlistRules:
+        """The grammar of prompts, and the words of responses."""
+        return WordlistRules(self)
 
     def _read(self, prompt: str) -> Instruction:
         ask = parse(prompt)

@@ -2,104 +2,176 @@
 
 import sys
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
-from experiments.cli import parse
+from eva_env.require import require
+from experiments.commands.options import (
+    Arguments,
+    differences,
+    option,
+    parse,
+    settings_from,
+    warn,
+)
 from experiments.comparison import tables, terminal
 from experiments.comparison.settings import Comparison, check_fit
 from experiments.comparison.stages import Stage
 from experiments.comparison.summary import summarise
-from experiments.run.config import describe
+from experiments.run.budget import forecast
+from experiments.run.config import describe, overlay, to_toml
 from experiments.run.errors import UserError
-from experiments.run.match import remark
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
+from experiments.run.settings import Conditions, remark
 from experiments.run.tracking import Mode, send, with_mode
+
+ROLES = ("task", "reward_model", "policy")
+SHORT = (
+    *("creators", "solvers", "seeds", "tune", "rounds", "prompts", "samples", "reward"),
+    *("suite", "oracle", "workers", "out", "resume", "config", "dry-run"),
+)
 
 
 @dataclass(frozen=True)
 class Command:
-    """Train every creator against every solver at equal budget, and let all play all.
+    """Train every creator against every solver at equal budget, then let all play all.
 
     Then say who wins, by how much, whether that is significant, and how far from equilibrium
     it is.
     """
 
-    settings: Annotated[Comparison, tyro.conf.arg(name="")]
+    settings: Annotated[Comparison, tyro.conf.arg(name="")] = field(default_factory=Comparison)
     workers: int = 2
     """Worker processes, one thread each; the results do not depend on it."""
     out: Path | None = None
-    """Folder of the comparison, new or empty; None: runs/compare-TIME."""
+    """Folder of the comparison, new or empty. None: runs/compare-TIME."""
     resume: Path | None = None
-    """Continue the comparison in this folder, which keeps its settings; what is finished is
-    not played again. --seeds may ask for more than there were."""
+    """Continue the comparison in this folder, which keeps its settings; finished cells are not
+    played again. --seeds may ask for more seeds."""
+    config: Path | None = None
+    """A TOML file of settings, as --dry-run prints them; typed options override it."""
+    dry_run: bool = False
+    """Print the resolved settings and what the comparison will spend, then stop."""
     wandb: Mode = "off"
-    """Send the numbers of every cell to Weights & Biases as well, in one group; --wandb alone
-    says offline."""
+    """Also send the numbers of every cell to Weights & Biases, in one group; --wandb alone
+    means offline."""
 
     def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        require(self, "[1, inf)", "workers")
 
 
 def main(args: list[str]) -> int:
-    """The command; returns the exit status."""
-    command = parse(Command, with_mode(args), "compare")
+    """Run the command; returns the exit status."""
+    arguments = Arguments.of(with_mode(args), ROLES)
+    resumed = option(arguments.rest, "--resume")
+    command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
+    if command.dry_run:
+        return dry_run(command.settings)
     return compare(command, ["compare", *args])
 
 
+def begin(arguments: Arguments) -> Command:
+    """The command of a new comparison: the world's defaults, config file, typed options."""
+    config = dict(arguments.config)
+    shared = split_conditions(config)
+    base = Comparison.suited(arguments.world(shared))
+    conditions = settings_from(arguments, base.conditions, shared)
+    comparison = overlay(replace(base, conditions=conditions), config, arguments.config_path)
+    return parse(Command(comparison), arguments.rest, "compare", SHORT)
+
+
+def split_conditions(config: dict[str, Any]) -> Mapping[str, Any]:
+    """Take the settings of ``Conditions`` out of a config file's tables.
+
+    They may stand at the top, as on the command line, or under ``conditions``.
+    """
+    shared = dict(config.pop("conditions", {}))
+    for name in Conditions.__dataclass_fields__:
+        for key in (name, name.replace("_", "-")):
+            if key in config:
+                shared[name] = config.pop(key)
+    return shared
+
+
+def resume(arguments: Arguments, folder: Path) -> Command:
+    """The command that continues a comparison, which may be given more seeds, nothing else."""
+    recorded = Run.open(folder).settings(Comparison)
+    if arguments.parts or arguments.config:
+        raise UserError(f"{folder} keeps its settings; leave out parts and --config")
+    command = parse(Command(recorded), arguments.rest, "compare", SHORT)
+    if command.out is not None:
+        raise UserError("a resumed comparison keeps its folder; leave out --out")
+    changed = differences(recorded, replace(command.settings, seeds=recorded.seeds))
+    for name, (before, after) in changed.items():
+        raise UserError(
+            f"{folder} was begun with {name} = {before}, not {after}: a resumed comparison keeps "
+            f"its settings, but --seeds may ask for more"
+        )
+    if command.settings.seeds < recorded.seeds:
+        raise UserError(f"{folder} has {recorded.seeds} seeds already; give --seeds more")
+    return command
+
+
 def compare(command: Command, argv: list[str], console: Console | None = None) -> int:
-    """Play what is not played yet, then say what came out; 1 if a cell has failed."""
+    """Play the missing cells, then print the conclusions; 1 if a cell has failed."""
     console = console or Console()
-    run, setting = opened(command, argv)
-    for note in {remark(setting.settings(arm, 0)) for arm in setting.arms} - {None}:
-        print(f"eva compare: {note}", file=sys.stderr)
-    stage = Stage(run, setting, command.workers)
+    comparison = command.settings
+    run = opened(command, argv)
+    for note in {remark(comparison.settings(arm, 0)) for arm in comparison.arms}:
+        warn("compare", note)
+    stage = Stage(run, comparison, command.workers)
     try:
-        with ProgressTable([arm.name for arm in stage.arms], 0, console, brief=True) as board:
-            stage.play(board)
+        with ProgressTable([arm.name for arm in stage.arms], 0, console, brief=True) as table:
+            stage.play(table)
     except KeyboardInterrupt:
         print(f"stopped; continue with: eva compare --resume {run.folder}", file=sys.stderr)
         return 130
-    if not stage.competed:
-        raise UserError(f"no cell of a competitor has finished; see {run.folder}/failures.json")
-    summary = summarise(setting, run.folder, stage.arms, stage.tuned, stage.failures)
-    tables.write(summary, run.folder)
-    terminal.tell(summary, console)
+    terminal.tell(concluded(run, stage), console)
     if command.wandb != "off":
         for cell in stage.finished:
             name = f"{cell.arm}-{cell.seed}"
             send(Run(cell.folder), command.wandb, name=name, group=run.folder.name)
     console.print(
-        f"the comparison lies in {run.folder}; eva report {run.folder} shows it",
+        f"the comparison is in {run.folder}; eva report {run.folder} shows it",
         highlight=False,
         soft_wrap=True,
     )
     return 1 if stage.failures else 0
 
 
-def opened(command: Command, argv: list[str]) -> tuple[Run, Comparison]:
-    """The folder that a command starts or continues, and its settings, all filled in."""
-    given = command.settings
-    if command.resume is None:
-        setting = given.whole()
-        check_fit(setting)  # what is refused should leave no folder behind
-        folder = command.out or Path("runs", f"compare-{time.strftime('%Y%m%d-%H%M%S')}")
-        return Run.create(folder, describe(setting, argv)), setting
-    if replace(given, seeds=None) != Comparison() or command.out is not None:
-        raise UserError(
-            "a resumed comparison keeps its settings and folder; give --seeds or nothing"
-        )
-    run = Run.open(command.resume)
-    setting = run.settings(Comparison)
-    if given.seeds is None:
-        return run, setting
-    if given.seeds < (setting.seeds or 0):
-        raise UserError(f"{run.folder} has {setting.seeds} seeds already; give --seeds more")
-    run.amend(seeds=given.seeds)
-    return run, replace(setting, seeds=given.seeds)
+def concluded(run: Run, stage: Stage) -> dict[str, Any]:
+    """The summary of what was played, written to the folder; UserError if that is nothing."""
+    if not stage.competed:
+        raise UserError(f"no cell of a competitor has finished; see {run.folder}/failures.json")
+    summary = summarise(stage.setting, run.folder, stage.arms, stage.tuned, stage.failures)
+    tables.write(summary, run.folder)
+    return summary
+
+
+def opened(command: Command, argv: list[str]) -> Run:
+    """The folder that a command starts or continues; its record holds all settings."""
+    comparison = command.settings
+    if command.resume is not None:
+        run = Run.open(command.resume)
+        run.amend(seeds=comparison.seeds)
+        return run
+    check_fit(comparison)  # settings that are refused should leave no folder behind
+    folder = command.out or Path("runs", f"compare-{time.strftime('%Y%m%d-%H%M%S')}")
+    return Run.create(folder, describe(comparison, argv))
+
+
+def dry_run(comparison: Comparison) -> int:
+    """Print the settings and the budget, after the checks that a real start makes."""
+    check_fit(comparison)
+    arms = comparison.arms
+    cells = len(arms) * comparison.seeds
+    print(to_toml(comparison))
+    print(f"# {len(arms)} arms x {comparison.seeds} seeds = {cells} cells; each of them")
+    print(f"# {forecast(comparison.settings(arms[0], 0))}")
+    return 0

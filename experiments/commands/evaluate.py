@@ -1,4 +1,4 @@
-"""``eva evaluate``: judge a checkpoint on a suite or on prompts of the user's own."""
+"""``eva evaluate``: evaluate a checkpoint on a suite or on prompts of the user's own."""
 
 import json
 from collections.abc import Sequence
@@ -12,29 +12,34 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.evaluate import bootstrap, evaluate
+from agents.policies.base import Policy
 from agents.policies.decoding import Sampling
+from eva_env.require import require
 from eva_env.statistics.win_rates import Answers, wins
-from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
-from experiments.cli import parse
+from eva_env.world import World
+from experiments.commands.options import Arguments, parse, read_policy
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED, scores
-from experiments.run.match import Settings
+from experiments.run.parts import read
 from experiments.run.records import Run
-from experiments.run.setup import AnyTask, gold_reward, load_policy
+from experiments.run.settings import Settings
+from experiments.run.setup import load_checkpoint, load_policy
+
+ROLES = ("task", "policy", "reward_model")
 
 
 @dataclass(frozen=True)
 class Command:
-    """Judge a checkpoint by gold reward, and against the model that ships with the task."""
+    """Evaluate a checkpoint by gold reward, and against the world's starting policy."""
 
-    checkpoint: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CHECKPOINT")]
+    checkpoint: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CHECKPOINT")] = ""
     """A run folder (its last checkpoint), one of its checkpoints, any Hugging Face folder of a
     causal LM, or "wordlist", the shipped model."""
     suite: str = "hard"
-    """Fixed prompts to judge on: easy, hard, and unseen (wordlist only)."""
+    """The suite of fixed prompts: easy, hard, and unseen (wordlist only)."""
     prompts: Path | None = None
-    """Judge on the prompts of this file instead, one a line."""
+    """Evaluate on the prompts of this file instead, one per line."""
     samples: int = 8
     """Responses to each prompt."""
     sampling: Sampling = field(default_factory=Sampling)
@@ -43,26 +48,33 @@ class Command:
     """Seed of the responses and of the bootstrap."""
     json: bool = False
     """Print JSON."""
-    task: AnyTask | None = None
-    """The world that the prompts belong to. None: that of the run, or else wordlist."""
+    task: World = field(default_factory=Wordlist)
+    """The world that the prompts belong to."""
+    policy: Any = None
+    """The class of the checkpoint's policy, where it is your own."""
+    reward_model: Any = None
+    """A reward model of your own, which evaluates in the place of gold."""
 
     def __post_init__(self) -> None:
-        for name, least in (("samples", 2), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        require(self, "[2, inf)", "samples")
+        require(self, "[0, inf)", "seed")
 
 
 def main(args: list[str]) -> int:
-    """The command; returns the exit status."""
-    command = parse(Command, args, "evaluate")
+    """Run the command; returns the exit status."""
+    arguments = Arguments.of(args, ROLES)
+    base = begin(arguments)
+    command = parse(base, arguments.rest, "evaluate")
+    if not command.checkpoint:
+        raise UserError("give a checkpoint: a run folder, a checkpoint's folder, or wordlist")
     result = report(command)
     if command.json:
         print(json.dumps(result))
         return 0
-    table = Table("judged on", "prompts", "gold reward", "pass rate", "win rate (95 %)")
+    table = Table("evaluated on", "prompts", "gold reward", "pass rate", "win rate (95 %)")
     low, high = result["win_rate_interval"]
     table.add_row(
-        result["judged_on"],
+        result["evaluated_on"],
         str(result["prompts"]),
         f"{result['gold']:.3f}",
         f"{result['pass_rate']:.3f}",
@@ -70,22 +82,61 @@ def main(args: list[str]) -> int:
     )
     console = Console()
     console.print(table)
-    console.print("win rate against the shipped model; bootstrap over prompts", highlight=False)
+    console.print(conclusion(result), highlight=False, soft_wrap=True)
     return 0
+
+
+def begin(arguments: Arguments) -> Command:
+    """The command's defaults: the world and policy of the run that a checkpoint belongs to."""
+    words = [word for word in arguments.rest if not word.startswith("-")]
+    task, policy = Wordlist(), None
+    for word in words:
+        settings = settings_of(word)
+        if settings is not None:
+            task, policy = settings.task, settings.policy
+    if "task" in arguments.parts:
+        task = arguments.world({})
+    if "policy" in arguments.parts:
+        policy = read_policy(arguments.parts["policy"])
+    reward_model = None
+    if "reward_model" in arguments.parts:
+        reward_model = read("reward_model", arguments.parts["reward_model"])
+    return Command(task=task, policy=policy, reward_model=reward_model)
+
+
+def conclusion(result: dict[str, Any]) -> str:
+    """Whether the checkpoint is better than the starting policy, as far as prompts can say."""
+    low, high = result["win_rate_interval"]
+    verdict = "is better than" if low > 0.5 else "is worse than" if high < 0.5 else ""
+    says = (
+        f"The checkpoint {verdict} the starting policy on {result['evaluated_on']}"
+        if verdict
+        else f"These prompts cannot distinguish the checkpoint from the starting policy on "
+        f"{result['evaluated_on']}; more --samples narrow the interval"
+    )
+    return (
+        f"{says}. The interval is a bootstrap over prompts; it holds for this one checkpoint."
+    )
 
 
 def report(command: Command) -> dict[str, Any]:
     """Gold reward, pass rate, and win rate with its interval, as one row."""
-    folder, task = locate(command.checkpoint, command.task)
-    policy, start = (load_policy(task, chosen, command.sampling) for chosen in (folder, None))
-    prompts = read_prompts(command.prompts, task) if command.prompts else suite(command, task)
+    world = command.task
+    policy = checkpoint_policy(command)
+    start = load_policy(world, None, command.sampling)
+    prompts = (
+        read_prompts(command.prompts, world)
+        if command.prompts
+        else suite_of(world, command.suite)
+    )
+    gold = command.reward_model or world.gold_reward()
     rewards, baseline = (
-        evaluate(player, prompts, gold_reward(task), command.samples, command.seed)
+        evaluate(player, prompts, gold, command.samples, command.seed)
         for player in (policy, start)
     )
     return {
         "checkpoint": command.checkpoint,
-        "judged_on": str(command.prompts or command.suite),
+        "evaluated_on": str(command.prompts or command.suite),
         "prompts": len(prompts),
         "samples": command.samples,
         **scores(rewards, baseline),
@@ -94,54 +145,65 @@ def report(command: Command) -> dict[str, Any]:
     }
 
 
-def locate(checkpoint: str, task: AnyTask | None) -> tuple[str | Path | None, AnyTask]:
-    """The folder that holds the policy, and the task that it belongs to."""
+def checkpoint_policy(command: Command) -> Policy:
+    """The policy to evaluate."""
+    folder = checkpoint_folder(command.checkpoint)
+    if not Path(folder).is_dir():
+        return load_policy(command.task, folder, command.sampling)
+    return load_checkpoint(command.task, folder, command.policy, command.sampling)
+
+
+def run_of(checkpoint: str) -> tuple[Run, Path | None] | None:
+    """The run that a folder is, or whose checkpoint it is, with the checkpoint's folder."""
     path = Path(checkpoint)
     for folder, inner in ((path, None), (path.parent.parent, path)):
         if (folder / "rounds.jsonl").is_file():
-            run = Run.open(folder)
-            rounds = run.checkpoints
-            if inner is None and not rounds:
-                raise UserError(f"the run {folder} has no checkpoint yet")
-            own = run.settings(Settings).task
-            return inner or run.checkpoint(rounds[-1]), task or own
-    return checkpoint, task or Wordlist()
+            return Run.open(folder), inner
+    return None
 
 
-def suite(command: Command, task: AnyTask) -> Sequence[Any]:
+def settings_of(checkpoint: str) -> Settings | None:
+    """The settings of the run that a checkpoint belongs to; None if it belongs to none."""
+    found = run_of(checkpoint)
+    return found[0].settings(Settings) if found else None
+
+
+def checkpoint_folder(checkpoint: str) -> str | Path:
+    """The folder that holds the policy: of a run, that of its last checkpoint."""
+    found = run_of(checkpoint)
+    if found is None:
+        return checkpoint
+    run, inner = found
+    if inner is None and not run.checkpoints:
+        raise UserError(f"the run {run.folder} has no checkpoint yet")
+    return inner or run.checkpoint(run.checkpoints[-1])
+
+
+def suite_of(world: World, name: str) -> Sequence[Any]:
     """The prompts of a fixed suite."""
-    if command.suite not in task.suites:
-        known = ", ".join(task.suites)
-        raise UserError(f"unknown suite {command.suite!r}; suites of the task: {known}")
-    return task.suites[command.suite]
+    if name not in world.suites:
+        known = ", ".join(world.suites)
+        raise UserError(f"unknown suite {name!r}; suites of the task: {known}")
+    return world.suites[name]
 
 
-def read_prompts(path: Path, task: AnyTask) -> list[Any]:
-    """One prompt a line, empty lines left out; all must be prompts that can be judged."""
+def read_prompts(path: Path, world: World) -> list[Any]:
+    """The prompts of a file, one per line; blank lines are skipped. UserError names the line."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read prompts from {path}: {error}") from error
-    prompts = [
-        read_prompt(line.strip(), task, f"{path}, line {number}")
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
+    prompts = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            prompts.append(world.read_prompt(line.strip()))
+        except ValueError as error:
+            raise UserError(
+                f"{path}, line {number}: {line.strip()!r} is not a prompt of "
+                f"{type(world).__name__}; {error}"
+            ) from error
     if not prompts:
-        raise UserError(f"{path} holds no prompts; write one a line")
+        raise UserError(f"{path} holds no prompts; write one per line")
     return prompts
-
-
-def read_prompt(text: str, task: AnyTask, where: str) -> Any:
-    """A prompt of the task; prompts that a suite reserves may be judged as well."""
-    prompt: Any = text
-    if isinstance(task, TabularWorld):
-        prompt = int(text) if text.isdecimal() else None
-        known = prompt is not None and prompt < task.size
-        remedy = f"prompts are integers in 0 ... {task.size - 1}"
-    else:
-        known = task.valid(text) or any(text in prompts for prompts in task.suites.values())
-        remedy = "write one like 'List three animals, without the letter e.'"
-    if not known:
-        raise UserError(f"{where}: {text!r} is not a prompt of {type(task).__name__}; {remedy}")
-    return prompt

@@ -10,6 +10,7 @@ from agents.creators import AnyCreator, Eva, Fresh
 from agents.creators.estimate import needs_logprobs
 from agents.solvers import AnyMethod, Fixed
 from eva_env.wordlist import Wordlist
+from eva_env.world import World
 from experiments.cli import parse
 from experiments.commands.evaluate import locate
 from experiments.human_play.creator import CreatorSession
@@ -18,9 +19,9 @@ from experiments.human_play.solver import SolverSession
 from experiments.human_play.terminal import Terminal
 from experiments.run.config import describe
 from experiments.run.errors import UserError
-from experiments.run.match import Match, Settings, remark
+from experiments.run.match import Match
 from experiments.run.records import Run
-from experiments.run.setup import AnyTask
+from experiments.run.settings import Settings, remark
 
 USAGE = """\
 usage: eva play --as creator|solver|judge [OPTIONS]
@@ -47,7 +48,7 @@ eva play --as SEAT --help lists the options of a seat."""
 class Table:
     """What the seats of both players have in common."""
 
-    task: AnyTask | None = None
+    task: World | None = None
     """The world that is played in. None: that of the checkpoint's run, or else wordlist."""
     checkpoint: str | None = None
     """The model: a run folder (its last checkpoint), one of its checkpoints, any Hugging Face

@@ -1,74 +1,145 @@
-"""``eva train``: one creator against one solver, recorded, judged and resumable."""
+"""``eva train``: one creator against one solver, recorded, evaluated and resumable."""
 
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
-from experiments.cli import parse
-from experiments.run.config import describe
+from experiments.commands.options import (
+    Arguments,
+    differences,
+    option,
+    parse,
+    settings_from,
+    warn,
+)
+from experiments.run.budget import forecast
+from experiments.run.config import describe, to_toml
 from experiments.run.errors import UserError
-from experiments.run.match import Match, Settings, remark
+from experiments.run.match import Match
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
+from experiments.run.settings import Settings, remark
 from experiments.run.tracking import Mode, tracked, with_mode
 from experiments.run.train import Row, train
+
+ROLES = ("creator", "solver", "task", "reward_model", "policy")
+SHORT = ("rounds", "prompts", "samples", "reward", "seed", "out", "resume", "config", "dry-run")
 
 
 @dataclass(frozen=True)
 class Command:
     """Train one solver against one creator, and record everything."""
 
-    settings: Annotated[Settings, tyro.conf.arg(name="")]
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
     out: Path | None = None
-    """Folder of the run, new or empty; None: runs/CREATOR-SOLVER-TIME."""
+    """Folder of the run, new or empty. None: runs/CREATOR-SOLVER-TIME."""
     resume: Path | None = None
-    """Continue this run bit for bit; it keeps its own settings."""
+    """Continue this run bit for bit; it keeps its settings, but --rounds may extend it."""
+    config: Path | None = None
+    """A TOML file of settings, as --dry-run prints them; typed options override it."""
+    dry_run: bool = False
+    """Print the resolved settings and what the run will spend, then stop."""
     wandb: Mode = "off"
-    """Send the numbers of the record to Weights & Biases as well. --wandb alone says offline,
-    which needs no account and no network: wandb sync RUN/wandb/offline-run-* uploads later."""
+    """Also send the record's numbers to Weights & Biases. --wandb alone means offline, which
+    needs no account and no network: wandb sync RUN/wandb/offline-run-* uploads later."""
 
 
 def main(args: list[str]) -> int:
-    """The command; returns the exit status."""
-    command = parse(Command, with_mode(args), "train")
-    run, settings, match = open_run(command, ["train", *args])
-    name = type(settings.creator).__name__
-    note = remark(settings)
-    if note:
-        print(f"eva train: {note}", file=sys.stderr)
+    """Run the command; returns the exit status."""
+    arguments = Arguments.of(with_mode(args), ROLES)
+    resumed = option(arguments.rest, "--resume")
+    command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
+    settings = command.settings
+    if command.dry_run:
+        print(f"{to_toml(settings)}\n# {forecast(settings)}")
+        return 0
+    run, match = opened(command, ["train", *args])
+    warn("train", remark(settings))
+    return play(run, settings, match, command.wandb)
+
+
+def begin(arguments: Arguments) -> Command:
+    """The command of a new run: the world's defaults, the config file, the typed options."""
+    base = Settings.suited(arguments.world(arguments.config))
+    settings = settings_from(arguments, base, arguments.config)
+    return parse(Command(settings), arguments.rest, "train", SHORT)
+
+
+def resume(arguments: Arguments, folder: Path) -> Command:
+    """The command that continues a run, which may be given more rounds and nothing else."""
+    run = Run.open(folder)
+    recorded = run.settings(Settings)
+    if "task" in arguments.parts or arguments.config:
+        raise UserError(f"{folder} keeps its settings; leave out task: and --config")
+    typed = settings_from(arguments, recorded, {})
+    command = parse(Command(typed), arguments.rest, "train", SHORT)
+    if command.out is not None:
+        raise UserError("a resumed run keeps its folder; leave out --out")
+    changed = differences(recorded, replace(command.settings, rounds=recorded.rounds))
+    for name, (before, after) in changed.items():
+        raise UserError(
+            f"{folder} was begun with {name} = {before}, not {after}: a resumed run keeps its "
+            f"settings; start a new run to change them"
+        )
+    if command.settings.rounds < recorded.rounds:
+        raise UserError(
+            f"{folder} has rounds = {recorded.rounds} already, so --rounds "
+            f"{command.settings.rounds} would shorten it; give at least as many"
+        )
+    return command
+
+
+def opened(command: Command, argv: list[str]) -> tuple[Run, Match]:
+    """The run that is started or continued, and its match at the start."""
+    settings = command.settings
+    match = Match.open(settings)  # settings that are refused should leave no folder behind
+    if command.resume is None:
+        folder = command.out or Path(
+            "runs", f"{settings.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        )
+        return Run.create(folder, describe(settings, argv)), match
+    run = Run.open(command.resume)
+    if run.settings(Settings).rounds < settings.rounds:
+        run.amend(rounds=settings.rounds)
+    return run, match
+
+
+def play(run: Run, settings: Settings, match: Match, wandb: Mode) -> int:
+    """Train with a progress table; says in the end what came out and what to do next."""
     row: Row = {}
     try:
         with (
-            tracked(run, command.wandb) as log,
-            ProgressTable([name], settings.rounds) as board,
+            tracked(run, wandb) as log,
+            ProgressTable([settings.name], settings.rounds) as progress,
         ):
             for row in train(run, settings, match):
-                board.update(name, settings.seed, row)
+                progress.update(settings.name, settings.seed, row)
                 log(row)
     except KeyboardInterrupt:
         print(f"stopped; continue with: eva train --resume {run.folder}", file=sys.stderr)
         return 130
     if row and row["round"] < settings.rounds and settings.alarms.stops(row["alarms"]):
-        print(f"an alarm has ended it; to go on: eva train --resume {run.folder}")
-    print(f"the run lies in {run.folder}")
+        print(f"an alarm has ended it; to continue: eva train --resume {run.folder}")
+    for line in conclusion(run, settings):
+        print(line)
     return 0
 
 
-def open_run(command: Command, argv: list[str]) -> tuple[Run, Settings, Match | None]:
-    """The run that a command starts or continues, its settings, and a new run's match."""
-    settings = command.settings
-    if command.resume is not None:
-        if settings != Settings() or command.out is not None:
-            raise UserError("a resumed run keeps its settings and folder; leave out the others")
-        run = Run.open(command.resume)
-        return run, run.settings(Settings), None
-    if settings.policy and Path(settings.policy).is_dir():  # a name is not one
-        settings = replace(settings, policy=str(Path(settings.policy).resolve()))
-    match = Match.open(settings)  # settings that are refused should leave no folder behind
-    players = f"{type(settings.creator).__name__}-{type(settings.solver).__name__}".lower()
-    folder = command.out or Path("runs", f"{players}-{time.strftime('%Y%m%d-%H%M%S')}")
-    return Run.create(folder, describe(settings, argv)), settings, match
+def conclusion(run: Run, settings: Settings) -> list[str]:
+    """What the last evaluation says, how sure it is, and what to do next."""
+    rows: list[dict[str, Any]] = run.rows("evaluations")
+    last = [row for row in rows if row["round"] == max(r["round"] for r in rows)]
+    suite = next((row for row in last if row["suite"] == "hard"), last[0] if last else None)
+    lines = []
+    if suite is not None:
+        lines.append(
+            f"after {suite['round']} rounds, suite {suite['suite']}: gold reward "
+            f"{suite['gold']:.3f}, win rate against the starting policy "
+            f"{100 * suite['win_rate']:.1f} %. One seed says nothing about which creator or "
+            f"method is better: eva compare does."
+        )
+    return [*lines, f"the run is in {run.folder}; eva report {run.folder} shows it"]

@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 
 from agents.base import Solver
-from agents.evaluate import answer
+from agents.evaluate import sample_responses
 from agents.policies.base import Policy
 from eva_env.distributions import draw_iid, softmax
 from eva_env.types import Proposal
+from eva_env.world import World
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import plain
-from experiments.run.setup import AnyTask, gold_reward
+from experiments.run.settings import Settings
 from experiments.run.train import judge_of, restore, train
 
 Row = dict[str, Any]
@@ -128,7 +129,7 @@ def is_finished(cell: Path) -> bool:
     return (cell / "final.jsonl").exists()
 
 
-def sizes(task: AnyTask) -> dict[str, int]:
+def sizes(task: World) -> dict[str, int]:
     """Prompts of each suite of a task."""
     return {name: len(prompts) for name, prompts in task.suites.items()}
 
@@ -206,11 +207,11 @@ class Crossing:
         yield {"answered": sum(len(row["prompts"]) for row in rows)}
 
 
-def regrets(player: Solver | Policy, task: AnyTask, drawn: Sequence[Row], n: int) -> Row:
+def regrets(player: Solver | Policy, task: World, drawn: Sequence[Row], n: int) -> Row:
     """A player's true regret on prompts that were drawn, repeats in proportion."""
-    gold: Any = gold_reward(task)
+    gold: Any = task.gold_reward()
     prompts = [row["prompt"] for row in drawn]
-    rewards = np.asarray(gold(prompts, answer(player, prompts, n, SEED)))
+    rewards = np.asarray(gold(prompts, sample_responses(player, prompts, n, SEED)))
     regret = gold.best(prompts) - rewards.mean(-1)
     times = np.array([row["drawn"] for row in drawn])
     return {"prompts": prompts, "drawn": times.tolist(), "regret": regret.tolist()}

@@ -38,7 +38,7 @@ def exact(
     solved = {seed: minimax_regret(game) for seed, game in games.items()}
     rows: dict[str, dict[int, Named]] = {}
     for arm in arms:
-        if type(arm.players[1]).answer is not Method.answer:
+        if type(arm.players[1]).respond_for_evaluation is not Method.respond_for_evaluation:
             continue
         for seed in seeds:
             if (arm.name, seed) in runs:

@@ -67,7 +67,7 @@ def estimate(values: Floats, arms: Sequence[Arm], setting: Comparison) -> Named:
         few = f"fewer than two seeds of {CEILING} and {first_competitor(arms)}"
         reason = few if tests else "one creator and one solver"
         return told | {"sentences": [f"No power can be estimated from {reason}."]}
-    seeds = setting.seeds or setting.sizes.seeds
+    seeds = setting.seeds
     for part in known:
         part["detectable"] = power.detectable(part["sd"], seeds, tests, floor=part["floor"])
     told |= max(known, key=lambda part: part["detectable"])

@@ -69,7 +69,7 @@ class Stage:
     @property
     def seeds(self) -> int:
         """How many seeds there are."""
-        return self.setting.seeds or self.setting.sizes.seeds
+        return self.setting.seeds
 
     @cached_property
     def cells(self) -> list[Cell]:

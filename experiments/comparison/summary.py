@@ -22,6 +22,7 @@ from experiments.comparison.series import curves, spent, trends
 from experiments.comparison.settings import Comparison
 from experiments.human_play.standings import vote_summary
 from experiments.run.config import to_json
+from experiments.run.parts import name_of
 from experiments.run.records import Run
 
 GAME_DRAWS = 200
@@ -38,7 +39,7 @@ def summarise(
     failures: Mapping[str, str],
 ) -> Summary:
     """Read the finished cells and say what they show; deterministic by the record."""
-    seeds = range(setting.seeds or setting.sizes.seeds)
+    seeds = range(setting.seeds)
     names = [arm.name for arm in arms]
     runs = finished(folder, names, seeds)
     known = measure(folder, names, list(seeds))
@@ -48,7 +49,7 @@ def summarise(
     shown = {name for name, _ in runs}
     summary: Summary = {
         "settings": to_json(setting),
-        "task": type(setting.task).__name__,
+        "task": name_of(setting.task),
         "suites": list(known.gold),
         "suite": setting.suite,
         "metric": setting.metric,

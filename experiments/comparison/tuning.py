@@ -17,8 +17,8 @@ from agents.evaluate import evaluate
 from experiments.comparison.arms import Arm
 from experiments.comparison.settings import Comparison
 from experiments.run.evaluation import SEED
-from experiments.run.match import Match, Settings
-from experiments.run.setup import gold_reward
+from experiments.run.match import Match
+from experiments.run.settings import Settings
 from experiments.run.train import exhausted
 
 SEEDS = 1_000_000
@@ -54,7 +54,7 @@ class Trial:
         task, rng = self.settings.task, np.random.default_rng([SEEDS, VALIDATION])
         prompts = task.seed(PROMPTS, rng, self.suite)
         n = self.settings.evaluation_samples
-        rewards = evaluate(match.solver, prompts, gold_reward(task), n, SEED)
+        rewards = evaluate(match.solver, prompts, task.gold_reward(), n, SEED)
         yield self.row | {"gold": float(rewards.mean())}
 
     @property

@@ -10,11 +10,12 @@ from agents.base import Creator
 from agents.creators import Fresh
 from agents.evolution.evolve import Lineage, publish
 from eva_env.types import CREATOR, Proposal, Round, Task
-from experiments.human_play.rules import Rules
+from eva_env.world import HouseRules
 from experiments.human_play.session import PlayerSession
 from experiments.human_play.terminal import Terminal
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
 from experiments.run.rows import plain
+from experiments.run.settings import Settings
 
 HUMAN_PROMPTS = 64
 """Number of human prompts over which the payoff of the rival is averaged."""
@@ -33,7 +34,7 @@ class PersonCreator(Creator):
 
     terminal: Terminal
     """Where the person types."""
-    rules: Rules
+    rules: HouseRules
     """The rules for prompts in this world."""
     prompts: int
     """Maximum number of prompts in a round."""

@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from eva_env.types import Floats, Round
-from experiments.human_play.rules import rules_of
 from experiments.human_play.terminal import Terminal
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import Genealogy, summarise
-from experiments.run.setup import gold_reward
+from experiments.run.settings import Settings
 
 PAYOFF_NAMES = {
     "regret": ("true regret", "best attainable minus mean reward"),
@@ -40,7 +39,7 @@ class PlayerSession(ABC):
         self.settings, self.terminal = settings, terminal
         self.task: Any = settings.task
         self.game, self.policy = self.match.env.unwrapped.game, match.solver.policy
-        self.rules, self.gold = rules_of(settings.task), gold_reward(settings.task)
+        self.rules, self.gold = settings.task.house_rules(), settings.task.gold_reward()
         self.payoff_name, definition = PAYOFF_NAMES.get(
             self.game.signal, (self.game.signal, "")
         )

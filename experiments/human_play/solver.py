@@ -8,11 +8,12 @@ import numpy as np
 from agents.base import Solver
 from eva_env.game import Game
 from eva_env.types import CREATOR, SOLVER, Round
-from experiments.human_play.rules import Rules
+from eva_env.world import HouseRules
 from experiments.human_play.session import PlayerSession
 from experiments.human_play.terminal import Terminal
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
 from experiments.run.rows import origins_of, plain
+from experiments.run.settings import Settings
 
 
 class PersonSolver(Solver):
@@ -28,7 +29,7 @@ class PersonSolver(Solver):
         game: shows whether it is the solver's move.
     """
 
-    def __init__(self, terminal: Terminal, rules: Rules, game: Game) -> None:
+    def __init__(self, terminal: Terminal, rules: HouseRules, game: Game) -> None:
         self.terminal, self.rules, self.game = terminal, rules, game
         self.last_answers: list[list[Any]] = []
 

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Solver
-from agents.evaluate import answer, win_rate
+from agents.evaluate import sample_responses, win_rate
 from agents.policies.base import Policy
 from agents.policies.divergence import kl
 from eva_env.types import Floats, RewardModel, Round
+from eva_env.world import World
 from experiments.run.rows import origins_of, plain, words
-from experiments.run.setup import AnyTask, gold_reward
 
 SEED = 1
 """All policies answer from the same random streams, whatever the seed of the run."""
@@ -33,16 +33,16 @@ class Judge:
     """
 
     def __init__(
-        self, task: AnyTask, start: Policy, n: int, proxy: RewardModel | None = None
+        self, task: World, start: Policy, n: int, proxy: RewardModel | None = None
     ) -> None:
-        self.suites, self.gold = task.suites, gold_reward(task)
+        self.suites, self.gold = task.suites, task.gold_reward()
         self.start, self.n, self.proxy = start, n, proxy
         self.before = {name: self.ask(start, suite) for name, suite in self.suites.items()}
         self.latest = dict(self.before)
 
     def ask(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
         """Responses (P, n) and gold rewards (P, n)."""
-        responses = answer(player, prompts, self.n, SEED)
+        responses = sample_responses(player, prompts, self.n, SEED)
         return responses, np.asarray(self.gold(prompts, responses))
 
     def judge(

@@ -1,4 +1,4 @@
-"""What differs between the rungs: environment id, starting policy, gold reward."""
+"""What a world becomes in a run: its environment, rewards and starting policy."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -13,84 +13,99 @@ from agents.policies.base import Policy
 from agents.policies.causal_lm import CausalLM
 from agents.policies.decoding import Sampling
 from agents.policies.table import TablePolicy
-from eva_env.rewards import AnyRewardModel, Ensemble, Retrained
-from eva_env.tabular.world import TabularWorld
+from eva_env.rewards import Ensemble, Plain, Retrained
 from eva_env.types import RewardModel
-from eva_env.wordlist import Gold, Wordlist
+from eva_env.world import SoftmaxTable, World
 from experiments.run.errors import UserError
 
-AnyTask = Wordlist | TabularWorld
-"""The tasks that the command line knows."""
-
-Reward = Literal["proxy", "gold"]
+Reward = Literal["gold", "proxy"]
 
 
-def gold_reward(task: AnyTask) -> RewardModel:
-    """The reward that judges."""
-    return task.reward_model("gold") if isinstance(task, TabularWorld) else Gold()
+def training_reward(world: World, reward: Reward, reward_model: Any = None) -> RewardModel:
+    """The reward that trains: gold or proxy, behind the wrapper that the settings name.
+
+    ``reward_model`` may also be a reward model of the user's own, which then trains by itself.
+    The members of an ensemble are fitted here, to the starting policy's responses.
+    """
+    wrapper = Plain() if reward_model is None else reward_model
+    if not hasattr(wrapper, "over"):
+        return wrapper
+    base, gold = base_reward(world, reward), world.gold_reward()
+    if isinstance(wrapper, Retrained):
+        return wrapper.over(base, gold)
+    if not isinstance(wrapper, Ensemble):
+        return wrapper.over(base)
+    rng = np.random.default_rng(wrapper.seed)
+    prompts = world.seed(wrapper.comparisons, rng, world.broad_distribution)
+    responses = load_policy(world).sample(prompts, 4, rng)
+    return wrapper.bootstrap(base, gold, prompts, responses)
 
 
-def base_reward(task: AnyTask, reward: Reward) -> RewardModel:
-    """The reward that trains, as it is before a ``reward_model`` stands in between."""
-    if isinstance(task, TabularWorld):
-        return task.reward_model(reward)
+def base_reward(world: World, reward: Reward) -> RewardModel:
+    """The world's gold or proxy reward; UserError where it has no proxy."""
     if reward == "gold":
-        return Gold()
+        return world.gold_reward()
+    proxy = world.proxy_reward()
+    if proxy is None:
+        raise UserError(f"{type(world).__name__} has no proxy reward; use --reward gold")
+    if not isinstance(proxy, str):
+        return proxy
     from agents.policies.learned_reward import LearnedReward
 
-    return LearnedReward.load("wordlist")
+    return LearnedReward.load(proxy)
 
 
-def play_reward(task: AnyTask, reward: Reward, reward_model: AnyRewardModel) -> RewardModel:
-    """The reward that trains: the settings of a reward model over the base that is named.
+def make_env(world: World, model: RewardModel, signal: str | None, **sizes: int) -> Any:
+    """The world's AEC environment; ``sizes`` are batch_size, samples and max_cycles.
 
-    Gold teaches those that learn. The members of an ensemble are made here, from the starting
-    policy's answers to fresh human prompts, or to all kinds on the tabular rung.
-    """
-    base, gold = base_reward(task, reward), gold_reward(task)
-    if isinstance(reward_model, Retrained):
-        return reward_model.over(base, gold)
-    if not isinstance(reward_model, Ensemble):
-        return reward_model.over(base)
-    rng = np.random.default_rng(reward_model.seed)
-    kind = "uniform" if isinstance(task, TabularWorld) else "human"
-    prompts = task.seed(reward_model.comparisons, rng, kind)
-    responses = load_policy(task).sample(prompts, 4, rng)
-    return reward_model.bootstrap(base, gold, prompts, responses)
-
-
-def make_env(task: AnyTask, model: RewardModel, signal: str | None, **sizes: int) -> Any:
-    """The rung's AEC environment; ``sizes`` are batch_size, samples and max_cycles.
-
-    The N = B prompts of a text proposal are drawn without replacement, so each once; those of
-    a tabular one i.i.d., since there a proposal has a logit for every prompt. Without a signal
-    the creator is paid true regret where the reward model knows the best response, else
-    A*_avg, which estimates it.
+    Without a signal the creator is paid true regret where the reward model knows the best
+    response, else A*_avg, which estimates it.
     """
     signal = signal or ("regret" if hasattr(model, "best") else "a_star_avg")
-    common = {"signal": signal, **sizes}
-    if isinstance(task, TabularWorld):
-        return pettingzoo.make("aec", "eva/Tabular-v0", world=task, reward=model, **common)
-    common |= {"task": task, "reward_model": model, "proposals": sizes["batch_size"]}
-    return pettingzoo.make("aec", "eva/Text-v0", replacement=False, **common)
+    options = world.environment_options(model, sizes["batch_size"])
+    return pettingzoo.make("aec", world.environment, signal=signal, **sizes, **options)
 
 
-def load_policy(
-    task: AnyTask, checkpoint: str | Path | None = None, sampling: Sampling | None = None
-) -> Policy:
-    """A policy of the task's kind: the one that ships with it, or that of a folder.
+def load_policy(world: World, policy: Any = None, sampling: Sampling | None = None) -> Policy:
+    """The policy that a run starts from: the world's, that of a checkpoint, or the user's own.
 
-    Raises UserError for a folder that holds none.
+    ``policy`` is None, the name or folder of a checkpoint, or an object with the methods of a
+    ``Policy``. Raises UserError for a folder that holds no checkpoint of the world's kind.
     """
     logging.disable_progress_bar()  # they would break the live table
+    if policy is not None and not isinstance(policy, str | Path):
+        return policy
     try:
-        if not isinstance(task, TabularWorld):
-            return CausalLM.load(checkpoint or "wordlist", sampling)
-        if checkpoint is None:
-            return TablePolicy(task.reference_logits, task.features)
-        policy = TablePolicy.load(checkpoint)
+        start = world.starting_policy() if policy is None else None
+        if isinstance(start, SoftmaxTable):
+            return TablePolicy(start.reference_logits, start.features)
+        if start is not None and not isinstance(start, str | Path):
+            return start
+        if policy is None or world.environment != "eva/Tabular-v0":
+            return CausalLM.load(start or policy, sampling)
+        return load_table(world, policy)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(" ".join(str(error).split())) from error
-    if not np.array_equal(policy.reference_logits.numpy(), task.reference_logits):
-        raise UserError(f"the table at {checkpoint} belongs to another tabular world")
+
+
+def load_table(world: World, folder: str | Path) -> TablePolicy:
+    """The softmax table of a checkpoint; ValueError if it belongs to another world."""
+    policy, start = TablePolicy.load(folder), world.starting_policy()
+    if not np.array_equal(policy.reference_logits.numpy(), start.reference_logits):
+        raise ValueError(f"the table at {folder} belongs to another tabular world")
     return policy
+
+
+def load_checkpoint(
+    world: World, folder: str | Path, own: Any = None, sampling: Sampling | None = None
+) -> Policy:
+    """The policy that a run saved; ``own`` is the user's policy that the run started from."""
+    if own is None or isinstance(own, str | Path):
+        start = world.starting_policy() if own is None else None
+        if start is None or isinstance(start, str | Path | SoftmaxTable):
+            return load_policy(world, folder, sampling)
+        own = start
+    try:
+        return type(own).load(folder)
+    except (AttributeError, OSError, ValueError) as error:
+        raise UserError(f"cannot load {type(own).__name__} from {folder}: {error}") from error

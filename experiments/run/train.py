@@ -1,16 +1,18 @@
-"""``eva train``: one creator against one solver, recorded, judged and resumable."""
+"""The loop of a run: play a round, record it, evaluate, save."""
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from eva_env.types import Round
 from experiments.run.alarms import Watch
 from experiments.run.errors import UserError
 from experiments.run.evaluation import Judge
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import Genealogy, summarise
+from experiments.run.settings import Settings
 
 Row = dict[str, Any]
 
@@ -19,56 +21,99 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
     """Play and record from the run's last checkpoint on; yields a row per round.
 
     That is the row of rounds.jsonl, with the rows of evaluations.jsonl by suite under
-    ``evaluations`` where the round was judged, and those of alarms.jsonl by alarm under
+    ``evaluations`` where the round was evaluated, and those of alarms.jsonl by alarm under
     ``alarms``. A new run begins with the row of round 0. ``match`` is one of these settings
     that has just been opened; None opens one.
     """
     match = match or Match.open(settings)
     judge = judge_of(settings, match)
     played = restore(run, match)
-    genealogy = Genealogy.of(run.rows("prompts"))
+    recorder = Recorder.of(run, settings, match, judge, played)
     if played < 0:
-        yield {"round": 0, "evaluations": judged(run, judge, match, 0), "alarms": {}}
-    spent = [0, *(row["budget"]["reward_calls"] for row in run.rows("rounds"))]
-    if exhausted(settings, spent):
+        yield {"round": 0, "evaluations": recorder.evaluate(0), "alarms": {}}
+    if exhausted(settings, recorder.spent):
         return
-    watch, task = Watch.over(run, settings.alarms, played), match.env.unwrapped.task
-    began = time.perf_counter()
     for round in match.rounds():
-        played = round.index + 1
-        spent.append(match.budget.reward_calls)
-        row = summarise(round, task, match.budget, time.perf_counter() - began)
-        run.append("prompts", genealogy.rows(round))
-        run.append("rounds", [row])
-        last = played == settings.rounds or exhausted(settings, spent)
-        last = last or settings.alarms.stops(watch.ringing(row))
-        evaluations = {}
-        if last or played % settings.evaluate_every == 0:
-            evaluations = judged(run, judge, match, played)
-            run.append("transcripts", judge.replay(match.solver, round))
-            watch.evaluations += evaluations.values()
-        alarms = watch.ringing(row)
-        run.append("alarms", alarms.values())
-        last = last or settings.alarms.stops(alarms)
-        if last or played % settings.checkpoint_every == 0:
-            run.save(played, match.solver.policy, match.state_dict())
-        yield row | {"evaluations": evaluations, "alarms": alarms}
+        row, last = recorder.record(round)
+        yield row
         if last:
             return
-        watch.before, began = alarms, time.perf_counter()
+        recorder.began = time.perf_counter()
+
+
+@dataclass
+class Recorder:
+    """Everything that is written about a run's rounds."""
+
+    run: Run
+    settings: Settings
+    match: Match
+    judge: Judge
+    genealogy: Genealogy
+    watch: Watch
+    spent: list[int]
+    """Reward calls up to each round, from 0 before the first."""
+    began: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def of(
+        cls, run: Run, settings: Settings, match: Match, judge: Judge, played: int
+    ) -> "Recorder":
+        """The recorder of a run that has played so many rounds."""
+        spent = [0, *(row["budget"]["reward_calls"] for row in run.rows("rounds"))]
+        watch = Watch.over(run, settings.alarms, played)
+        return cls(run, settings, match, judge, Genealogy.of(run.rows("prompts")), watch, spent)
+
+    def record(self, round: Round) -> tuple[Row, bool]:
+        """Write down a finished round; its row, and whether it is the last one."""
+        # 1. The round itself: every drawn prompt, and the row of the round.
+        run, match, settings = self.run, self.match, self.settings
+        played = round.index + 1
+        seconds = time.perf_counter() - self.began
+        row = summarise(round, match.env.unwrapped.task, match.budget, seconds)
+        run.append("prompts", self.genealogy.rows(round))
+        run.append("rounds", [row])
+        # 2. The last round is always evaluated, whether the rounds, the budget or an alarm end it.
+        self.spent.append(match.budget.reward_calls)
+        last = played == settings.rounds or exhausted(settings, self.spent)
+        last = last or settings.alarms.stops(self.watch.ringing(row))
+        evaluations = {}
+        if last or played % settings.evaluate_every == 0:
+            evaluations = self.evaluate(played)
+            run.append("transcripts", self.judge.replay(match.solver, round))
+        # 3. An evaluation may raise further alarms.
+        alarms = self.watch.ringing(row)
+        run.append("alarms", alarms.values())
+        last = last or settings.alarms.stops(alarms)
+        self.watch.before = alarms
+        # 4. The checkpoint comes last: a resumed run drops all rows that are younger.
+        if last or played % settings.checkpoint_every == 0:
+            run.save(played, match.solver.policy, match.state_dict())
+        return row | {"evaluations": evaluations, "alarms": alarms}, last
+
+    def evaluate(self, played: int) -> dict[str, Row]:
+        """Evaluate the solver on the fixed suites and write it down; rows by suite."""
+        evaluations, transcripts = self.judge.judge(self.match.solver, played)
+        spent = {"budget": asdict(self.match.budget)}
+        rows = {row["suite"]: row | spent for row in evaluations}
+        self.run.append("evaluations", rows.values())
+        self.watch.evaluations += rows.values()
+        self.run.append("transcripts", transcripts)
+        self.run.write("answers", self.judge.answers())
+        return rows
 
 
 def judge_of(settings: Settings, match: Match) -> Judge:
-    """Who compares the solver with what it starts from; the match must not have been played."""
+    """The judge that compares the solver with its starting policy; made before any round."""
     proxy = match.solver.reward_model if settings.reward == "proxy" else None
     start = match.solver.policy.frozen()
     return Judge(settings.task, start, settings.evaluation_samples, proxy)
 
 
 def exhausted(settings: Settings, spent: Sequence[int]) -> bool:
-    """Whether a round that costs as much as the last one would spend more than allowed.
+    """Whether a round as expensive as the last one would exceed ``max_reward_calls``.
 
-    ``spent`` are the reward calls up to each round, from 0 before the first on.
+    ``spent`` are the reward calls up to each round, from 0 before the first.
     """
     if settings.max_reward_calls is None or len(spent) < 2:
         return False
@@ -78,7 +123,7 @@ def exhausted(settings: Settings, spent: Sequence[int]) -> bool:
 def restore(run: Run, match: Match) -> int:
     """Put a match where the run's last checkpoint left it; its round, -1 if there is none.
 
-    What the run has written since is dropped, to be written again.
+    Rows that the run has written since are dropped, and will be written again.
     """
     played = max(run.checkpoints, default=-1)
     if played > len(run.rows("rounds")):
@@ -87,14 +132,3 @@ def restore(run: Run, match: Match) -> int:
         match.load_state_dict(run.load(played))
     run.truncate(played)
     return played
-
-
-def judged(run: Run, judge: Judge, match: Match, played: int) -> dict[str, Row]:
-    """Judge the solver and record it; rows by suite."""
-    evaluations, transcripts = judge.judge(match.solver, played)
-    spent = {"budget": asdict(match.budget)}
-    rows = {row["suite"]: row | spent for row in evaluations}
-    run.append("evaluations", rows.values())
-    run.append("transcripts", transcripts)
-    run.write("answers", judge.answers())
-    return rows

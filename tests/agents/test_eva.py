@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.creators import Eva
+from agents.base import Budget, Replay
+from agents.creators import Eva, EvaLite, UniformLite
 from eva_env.game import Game
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Round
+from tests.support.creators import Random, game_for, play
 from tests.support.tiny_task import Tiny
 
 RANGE_OF_FOUR = 2.0588
@@ -131,3 +133,37 @@ def test_log_probabilities_are_asked_for_of_the_round_that_is_read(resample):
     assert seen.index == 1 + resample
     np.testing.assert_array_equal(seen.logprobs, np.full((2, 2), 1.0 + resample))
     assert Eva(resample=resample).observe_round(round, replay, rng).logprobs is None
+
+
+# eva-lite
+
+
+def spent(creator):
+    """Responses of six rounds, those of the second answering included."""
+    solver, game = Random(), game_for(Tiny(), 16, 16)
+    rng, budget = np.random.default_rng(0), Budget()
+    for _ in range(6):
+        proposal = creator.propose(Tiny(), 16, rng)
+        game.propose(proposal)
+        replay = Replay(game.fork(), proposal, solver, rng, budget)
+        round = game.respond(solver.respond(game.prompts, game.samples, rng))
+        budget.add(responses=round.rewards.size)
+        creator.learn(creator.observe_round(round, replay, rng), rng)
+    return budget.responses
+
+
+def test_eva_lite_spends_half_the_responses_of_eva():
+    assert spent(Eva()) == 2 * 6 * 16 * 4
+    assert spent(EvaLite()) == spent(UniformLite()) == 6 * 16 * 4
+
+
+def test_eva_lite_is_eva_with_two_settings_changed():
+    lite = [round.proposal.prompts for round in play(EvaLite(), Tiny(), 16, 5)]
+    set_by_hand = Eva(resample=False, old_from="history")
+    assert lite == [round.proposal.prompts for round in play(set_by_hand, Tiny(), 16, 5)]
+
+
+def test_eva_lite_and_uniform_lite_publish_the_same_where_the_signal_is_flat():
+    flat = [round.proposal for round in play(EvaLite(signal="uniform"), Tiny(), 16, 5)]
+    uniform = [round.proposal for round in play(UniformLite(), Tiny(), 16, 5)]
+    assert [p.prompts for p in flat] == [p.prompts for p in uniform]

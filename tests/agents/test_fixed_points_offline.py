@@ -39,7 +39,7 @@ from tests.support.pair_population import (
 
 def test_first_step_of_dpo_is_from_the_worst_to_the_best():
     """T9: at pi_ref every pair has slope beta / 2, so the ascent is beta / 2 (best - worst)."""
-    law = exact.pair_law(REFERENCE[None], R[None], 6)[0] * (1 - np.eye(M))
+    law = exact.pair_distribution(REFERENCE[None], R[None], 6)[0] * (1 - np.eye(M))
     population = Population(DPO(beta=0.2), law=law, chance=np.ones((M, M)))
     best, worst = (
         f(REFERENCE[None], R[None], 6)[0] for f in (exact.best_of_n, exact.worst_of_n)

@@ -16,8 +16,8 @@ from eva_env.types import Proposal
 from eva_env.wordlist import Wordlist
 from experiments.run import train as command
 from experiments.run.errors import UserError
-from experiments.run.match import Settings
 from experiments.run.records import Run
+from experiments.run.settings import Settings
 from tests.support.creators import CREATORS, game_for, make, play
 from tests.support.tiny_task import Tiny
 

@@ -13,7 +13,8 @@ from eva_env.tabular.world import TabularWorld
 from eva_env.types import Proposal, Round
 from eva_env.wordlist import Gold, Wordlist
 from experiments.run.evaluation import Judge
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
+from experiments.run.settings import Settings
 
 LOGITS = np.log([[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4]])
 REWARDS = np.array([[0.0, 1.0, 0.3, 0.7], [0.9, 0.1, 0.9, 0.5]])  # with a tie
@@ -72,7 +73,7 @@ def test_candidates_are_metered_and_nothing_is_learned():
 
 def test_a_fixed_solver_answers_as_its_policy():
     solver = PolicySolver(TablePolicy(LOGITS), Fixed())
-    for respond in (solver.respond, solver.answer):
+    for respond in (solver.respond, solver.respond_for_evaluation):
         drawn = respond([0, 1], 7, np.random.default_rng(5))
         assert (drawn == TablePolicy(LOGITS).sample([0, 1], 7, np.random.default_rng(5))).all()
 

@@ -142,7 +142,7 @@ def test_first_step_of_dpo_on_best_and_worst():
     policy, rewards, beta, n = TablePolicy(rng.normal(size=(1, 5))), rng.normal(size=5), 0.1, 6
     pi = policy.probabilities()
     gradient = logits_gradient(
-        policy, dpo(policy, exact.pair_law(pi, rewards[None], n)[0], beta)
+        policy, dpo(policy, exact.pair_distribution(pi, rewards[None], n)[0], beta)
     )
     best, worst = exact.best_of_n(pi, rewards[None], n), exact.worst_of_n(pi, rewards[None], n)
     np.testing.assert_allclose(gradient, beta / 2 * (best - worst), atol=1e-12)

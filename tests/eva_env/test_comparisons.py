@@ -13,7 +13,7 @@ from eva_env.rewards import (
 )
 from eva_env.tabular.reward import TabularReward, fit
 from eva_env.wordlist import Wordlist
-from experiments.run.setup import gold_reward, play_reward
+from experiments.run.setup import training_reward
 from tests.support.reward_cases import TABLE, WORLD, played
 
 
@@ -91,12 +91,12 @@ def test_retraining_comes_every_few_rounds_and_only_when_asked():
 
 def test_retraining_needs_a_base_that_learns():
     with pytest.raises(ValueError, match="Gold has no method refit"):
-        play_reward(Wordlist(), "gold", Retrained())
+        training_reward(Wordlist(), "gold", Retrained())
 
 
 def test_retraining_takes_a_hack_out_of_the_proxy():
     """The last response is worth 1 by the proxy and 0 by gold, on every prompt."""
-    model = Retrained(every=1).over(WORLD.reward_model(), gold_reward(WORLD))
+    model = Retrained(every=1).over(WORLD.reward_model(), WORLD.gold_reward())
     prompts, answers = list(range(8)), np.tile(np.arange(6), (8, 1))
     assert (model(prompts, answers).argmax(-1) == 5).all()
     for index in range(6):

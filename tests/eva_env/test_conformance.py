@@ -25,7 +25,7 @@ from pettingzoo.utils.conversions import (
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import eva_env
-from tests.support.games import GAMES, TABULAR_VIEWS, VIEWS
+from tests.support.games import GAMES, SINGLE_AGENT, TABULAR_SINGLE_AGENT
 
 EXPECTED = (
     "Action space for each agent probably should be",
@@ -39,7 +39,7 @@ pytestmark = [
     *[pytest.mark.filterwarnings(f"ignore:{message}") for message in EXPECTED],
 ]
 family = pytest.mark.parametrize("module", GAMES.values(), ids=GAMES)
-view = pytest.mark.parametrize("id", VIEWS)
+view = pytest.mark.parametrize("id", SINGLE_AGENT)
 
 
 @family
@@ -99,7 +99,7 @@ def test_spec_survives_json(id):
     assert EnvSpec.from_json(spec.to_json()) == spec
 
 
-@pytest.mark.parametrize("id", TABULAR_VIEWS)
+@pytest.mark.parametrize("id", TABULAR_SINGLE_AGENT)
 def test_stable_baselines_check_env(id):
     sb3_check_env(gymnasium.make(id), warn=True)
 
@@ -123,7 +123,7 @@ def test_vectorised_by_gymnasium(id, mode):
 
 
 def test_vector_entry_point_is_the_default_for_the_tabular_views():
-    for id in TABULAR_VIEWS:
+    for id in TABULAR_SINGLE_AGENT:
         env = gymnasium.make_vec(id, num_envs=3)
         assert type(env.unwrapped).__module__ == "eva_env.envs.vector"
         observation, _ = env.reset(seed=0)
@@ -133,11 +133,11 @@ def test_vector_entry_point_is_the_default_for_the_tabular_views():
 
 
 def test_registering_again_is_silent_and_keeps_what_is_there():
-    before = gymnasium.spec(VIEWS[0])
+    before = gymnasium.spec(SINGLE_AGENT[0])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         eva_env.register()
-    assert gymnasium.spec(VIEWS[0]) is before
+    assert gymnasium.spec(SINGLE_AGENT[0]) is before
 
 
 def test_gymnasium_imports_the_package_by_itself():
@@ -145,7 +145,7 @@ def test_gymnasium_imports_the_package_by_itself():
 
 
 def test_no_registered_id_is_left_out():
-    assert {id for id in gymnasium.registry if id.startswith("eva/")} == set(VIEWS)
+    assert {id for id in gymnasium.registry if id.startswith("eva/")} == set(SINGLE_AGENT)
     for registry in (pettingzoo.aec_registry, pettingzoo.parallel_registry):
         assert {id for id in registry if id.startswith("eva/")} == set(GAMES)
 

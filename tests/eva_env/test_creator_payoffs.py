@@ -14,7 +14,7 @@ from agents import creators
 from eva_env.distributions import softmax
 from eva_env.tabular.exact import expected_signal
 from eva_env.types import CREATOR, Proposal
-from tests.support.creator_laws import (
+from tests.support.creator_distributions import (
     EVERY,
     HUMAN,
     SAMPLES,
@@ -52,7 +52,9 @@ CASES = {
     "UniformEvolve": Case(
         creators.UniformEvolve, evolved(lambda v: share(np.ones(len(v)))), ONE
     ),
+    "UniformLite": Case(creators.UniformLite, evolved(lambda v: share(np.ones(len(v)))), ONE),
     "Eva": Case(creators.Eva, evolved(share), ONE),
+    "EvaLite": Case(creators.EvaLite, evolved(share), ONE),
     "Eva, minmax": Case(creators.Eva, evolved(minmax), ONE | {"weighting": "minmax"}),
     "Eva, softmax": Case(
         creators.Eva,

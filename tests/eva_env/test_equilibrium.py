@@ -23,11 +23,11 @@ from eva_env.tabular.world import TabularWorld
 from tests.support.regret_games import SIZES, some_pair
 
 PENNIES, T25 = np.eye(2), np.array([[0.1, 0.1], [1.0, 0.0]])
-ONE_CELL = np.zeros(9, int)
+ONE_SET = np.zeros(9, int)
 
 
-def one_cell(rewards, **fields):
-    return RegretGame.of(rewards, cells=ONE_CELL[: len(rewards)], **fields)
+def one_set(rewards, **fields):
+    return RegretGame.of(rewards, information_set=ONE_SET[: len(rewards)], **fields)
 
 
 def small(seed, beta=0.0, **fields):
@@ -39,7 +39,7 @@ def small(seed, beta=0.0, **fields):
 
 def test_matching_pennies():
     """T14."""
-    found = minimax_regret(one_cell(PENNIES))
+    found = minimax_regret(one_set(PENNIES))
     assert found.value == pytest.approx(0.5, abs=1e-12)
     np.testing.assert_allclose(found.creator, [0.5, 0.5])
     np.testing.assert_allclose(found.solver, [[0.5, 0.5]] * 2)
@@ -54,7 +54,7 @@ def test_matching_pennies():
 )
 def test_diagonal_games(rewards, value, creator, law):
     """T15: (k - 1) / sum of 1 / a over the best support, mu as 1 / a on it."""
-    found = minimax_regret(one_cell(np.diag(np.array(rewards, float))))
+    found = minimax_regret(one_set(np.diag(np.array(rewards, float))))
     assert found.value == pytest.approx(value, abs=1e-9)
     np.testing.assert_allclose(found.creator, creator, atol=1e-9)
     np.testing.assert_allclose(found.solver[0], law, atol=1e-9)
@@ -67,7 +67,7 @@ def test_where_one_response_is_best_everywhere_the_value_is_zero(beta):
     rewards[:, 2] += 1
     if beta:
         rewards[:] = rewards[0]
-    found = minimax_regret(one_cell(rewards, beta=beta))
+    found = minimax_regret(one_set(rewards, beta=beta))
     assert found.value == pytest.approx(0, abs=1e-12)
     assert found.solver[0].argmax() == 2
 
@@ -76,7 +76,7 @@ def test_where_one_response_is_best_everywhere_the_value_is_zero(beta):
 def test_regularised_diagonal_game(beta, value):
     """T17: beta log((e^(1/beta) + K - 1) / K) - 1/K, uniform reference, K = 4."""
     known = beta * math.log((math.exp(1 / beta) + 3) / 4) - 1 / 4
-    found = minimax_regret(one_cell(np.eye(4), beta=beta))
+    found = minimax_regret(one_set(np.eye(4), beta=beta))
     assert known == pytest.approx(value, abs=1e-6)
     assert found.value == pytest.approx(known, abs=1e-7)
     np.testing.assert_allclose(found.creator, 1 / 4, atol=1e-5)
@@ -95,14 +95,14 @@ def test_two_prompts_and_two_responses_by_bisection(beta):
         return best - rewards @ law + beta * kl
 
     p = brentq(lambda p: np.diff(regrets(p))[0], 1e-9, 1 - 1e-9, xtol=1e-14)
-    found = minimax_regret(one_cell(rewards, reference=reference, beta=beta))
+    found = minimax_regret(one_set(rewards, reference=reference, beta=beta))
     assert found.value == pytest.approx(regrets(p)[0], abs=1e-9)
     assert found.solver[0, 0] == pytest.approx(p, abs=1e-5)
 
 
 def test_maximin_reward_is_another_thing():
     """T25: it is content with any policy on the prompt where all rewards are low."""
-    game = one_cell(T25)
+    game = one_set(T25)
     regret, reward = minimax_regret(game), minimax_regret(game.of_reward())
     assert regret.value == pytest.approx(0, abs=1e-12)
     np.testing.assert_allclose(regret.solver, [[1, 0]] * 2, atol=1e-9)
@@ -115,7 +115,7 @@ def test_maximin_reward_is_another_thing():
 @pytest.mark.parametrize("seed", range(3))
 def test_what_the_solver_gets_whatever_it_answers_changes_no_incentive(seed):
     """T27: a solver that is paid E_mu V, not minus the regret, has the same NashConv."""
-    game = one_cell(np.random.default_rng(seed).random((6, 5)))
+    game = one_set(np.random.default_rng(seed).random((6, 5)))
     payoffs = game.offset[:, None] - game.rewards
     creator, policy = some_pair(game, seed)
     of_value = zero_sum.nash_conv(payoffs, creator, policy[0], game.rewards)
@@ -147,7 +147,7 @@ def test_two_responses_by_their_crossings(seed, prompts, cells):
         ]
         candidates = np.clip([0, 1, *crossings], 0, 1)
         values.append(min((at_zero + p * slope).max() for p in candidates))
-    found = minimax_regret(RegretGame.of(rewards, cells=labels))
+    found = minimax_regret(RegretGame.of(rewards, information_set=labels))
     assert found.value == pytest.approx(max(values), abs=1e-9)
     assert found.upper == pytest.approx(max(values), abs=1e-9)
 
@@ -158,7 +158,7 @@ def test_the_game_of_all_cells_as_one_matrix(seed, reward):
     """Columns are all ways to answer three cells with three responses."""
     rng = np.random.default_rng(seed)
     labels = np.array([2, 0, 0, 1, 1, 1, 2])
-    game = RegretGame.of(rng.random((7, 3)), cells=labels)
+    game = RegretGame.of(rng.random((7, 3)), information_set=labels)
     game = game.of_reward() if reward else game
     plans = np.array(list(product(range(3), repeat=3)))[:, labels].T
     payoffs = game.offset[:, None] - np.take_along_axis(game.rewards, plans, 1)
@@ -286,7 +286,7 @@ def test_coarser_sight_never_lowers_the_value(seed, beta):
     values = []
     for blind in BLIND:
         world = TabularWorld(**SIZES, world_seed=seed, blind=blind)
-        game = RegretGame.of(world.gold, None, world.cells, world.trainable, beta)
+        game = RegretGame.of(world.gold, None, world.information_set, world.trainable, beta)
         values.append(minimax_regret(game).value)
     assert (np.diff(values) >= -1e-8).all()
     assert values[0] == pytest.approx(0, abs=1e-9)
@@ -398,7 +398,7 @@ def test_what_is_no_game_is_refused():
     with pytest.raises(ValueError, match="reference must be positive"):
         RegretGame.of(PENNIES, reference=np.eye(2))
     with pytest.raises(ValueError, match="reference must be the same on all prompts of a cell"):
-        one_cell(PENNIES, reference=np.array([[0.5, 0.5], [0.4, 0.6]]))
+        one_set(PENNIES, reference=np.array([[0.5, 0.5], [0.4, 0.6]]))
     for prompts in ([], [-1], [2]):
         with pytest.raises(ValueError, match=r"prompts must be one or more in 0 \.\.\. 1"):
             RegretGame.of(PENNIES, prompts=prompts)

@@ -183,7 +183,7 @@ def test_best_of_two_by_hand():
 def test_pair_law_is_that_of_argmax_and_argmin(ties):
     policy, _, rewards = random_rows(10, prompts=3, responses=4, ties=ties)
     for n in (1, 2, 4):
-        law = exact.pair_law(policy, rewards, n)
+        law = exact.pair_distribution(policy, rewards, n)
         for x, (p, r) in enumerate(zip(policy, rewards, strict=True)):
             brute = np.zeros((4, 4))
             for draw in product(range(4), repeat=n):
@@ -195,7 +195,7 @@ def test_pair_law_is_that_of_argmax_and_argmin(ties):
 def test_pair_law_marginals():
     """T8: the law of best and worst sums to 1, to E A*_min and to best of n."""
     policy, _, rewards = random_rows(11, responses=12)
-    law = exact.pair_law(policy, rewards, 6)
+    law = exact.pair_distribution(policy, rewards, 6)
     np.testing.assert_allclose(law.sum((-1, -2)), 1, atol=1e-12)
     np.testing.assert_allclose(law.sum(-1), exact.best_of_n(policy, rewards, 6), atol=1e-12)
     np.testing.assert_allclose(law.sum(-2), exact.worst_of_n(policy, rewards, 6), atol=1e-12)

@@ -13,9 +13,9 @@ from eva_env.game import softmax
 
 def tables(id):
     """Reward (slots, M) and reference policy (slots, M) of the view's default world."""
-    board = gymnasium.make(id).unwrapped.face.board
-    policy = softmax(board.world.reference_logits[board.prompts])
-    return board.matrix[board.prompts], policy
+    encoding = gymnasium.make(id).unwrapped.aec_env.encoding
+    policy = softmax(encoding.world.reference_logits[encoding.prompts])
+    return encoding.matrix[encoding.prompts], policy
 
 
 def episode_return(id, model, episodes=20):

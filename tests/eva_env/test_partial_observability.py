@@ -27,12 +27,12 @@ BY_BLIND = {
 @pytest.mark.parametrize("blind", BLIND)
 def test_cells_by_hand(blind):
     world = TabularWorld(**SMALL, blind=blind)
-    assert world.cells.tolist() == BY_BLIND[blind]
+    assert world.information_set.tolist() == BY_BLIND[blind]
     topic, level, variant = world.coordinates
     seen = {"nothing": (topic, level, variant), "variant": (topic, level), "level": (topic,)}
     for x in range(world.size):
         alike = np.all([at == at[x] for at in seen.get(blind, ())] or [np.ones(24)], axis=0)
-        assert ((world.cells == world.cells[x]) == alike).all()
+        assert ((world.information_set == world.information_set[x]) == alike).all()
 
 
 @pytest.mark.parametrize("blind", BLIND)
@@ -42,8 +42,8 @@ def test_in_a_cell_the_reference_is_the_mixture_and_the_features_are_equal(blind
         TabularWorld(**SMALL, hackable=1),
     )
     laws = np.exp(sighted.reference_logits)
-    for cell in set(world.cells.tolist()):
-        inside = np.flatnonzero(world.cells == cell)
+    for cell in set(world.information_set.tolist()):
+        inside = np.flatnonzero(world.information_set == cell)
         for x in inside:
             law = np.exp(world.reference_logits[x])
             np.testing.assert_allclose(law, laws[inside].mean(0), atol=1e-14)
@@ -113,7 +113,7 @@ def test_every_restricted_world_has_sound_tables(blind, slope, hackable, rank, s
     np.testing.assert_allclose(np.exp(world.reference_logits).sum(-1), 1, atol=1e-12)
     assert len(np.unique(world.features, axis=0)) <= max(BY_BLIND[blind]) + 1
     assert np.isfinite(world.features).all()
-    for name in ("features", "cells", "reference_logits"):
+    for name in ("features", "information_set", "reference_logits"):
         assert (
             getattr(world, name).tobytes()
             == getattr(TabularWorld(**SMALL, **fields), name).tobytes()
@@ -144,7 +144,7 @@ def test_impossible_restrictions_are_refused(fields, message):
 def test_what_is_learned_is_the_same_on_all_prompts_of_a_cell(method, blind):
     world = TabularWorld(**SMALL, blind=blind)
     policy = train(world, method)
-    first = np.array([BY_BLIND[blind].index(cell) for cell in world.cells])
+    first = np.array([BY_BLIND[blind].index(cell) for cell in world.information_set])
     np.testing.assert_allclose(policy, policy[first], atol=1e-12)
     assert len(np.unique(policy.round(6), axis=0)) == max(BY_BLIND[blind]) + 1
     assert np.abs(policy - np.exp(world.reference_logits)).max() > 0.05

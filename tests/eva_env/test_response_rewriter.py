@@ -8,18 +8,19 @@ import pytest
 from agents.policies.causal_lm import CausalLM
 from agents.policies.table import TablePolicy
 from agents.solvers import DPO, KTO, PolicySolver
-from agents.solvers.response_rewriter import LMImprover
+from agents.solvers.response_rewriter import LMResponseRewriter
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Proposal, Round
 from eva_env.wordlist import Gold, Wordlist
-from eva_env.wordlist.improve import REPAIRS, improve
+from eva_env.wordlist.response_rewriter import REPAIRS, rewrite_response
 from eva_env.wordlist.verify import JUDGED, satisfaction
 from experiments.run.errors import UserError
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
+from experiments.run.settings import Settings
 
 
 def mended(prompt, response, seed=0):
-    return improve([prompt], [response], np.random.default_rng(seed))[0]
+    return rewrite_response([prompt], [response], np.random.default_rng(seed))[0]
 
 
 @pytest.mark.parametrize(
@@ -70,19 +71,19 @@ def answered():
 
 def test_no_rewrite_is_worse_and_most_broken_responses_are_bettered(answered):
     prompts, responses = answered
-    better = improve(prompts, responses, np.random.default_rng(2))
+    better = rewrite_response(prompts, responses, np.random.default_rng(2))
     before, after = (Gold()(prompts, [[r] for r in rs])[:, 0] for rs in (responses, better))
     changed = np.array(better) != np.array(responses)
     assert (after[changed] > before[changed]).all()
     assert changed[before == 1].sum() == 0
     assert changed[before < 1].mean() > 0.8
-    assert better == improve(prompts, responses, np.random.default_rng(2))
+    assert better == rewrite_response(prompts, responses, np.random.default_rng(2))
 
 
 def test_every_family_has_a_repair_that_is_used(answered):
     assert set(REPAIRS) == set(JUDGED) - {"lucky"}
     prompts, responses = answered
-    better = improve(prompts, responses, np.random.default_rng(3))
+    better = rewrite_response(prompts, responses, np.random.default_rng(3))
     before, after = (
         satisfaction(prompts, [[r] for r in rs])[:, 0] for rs in (responses, better)
     )
@@ -98,16 +99,16 @@ class Scribe:
 
 
 def test_language_model_is_asked_with_prompt_and_response_and_may_pass():
-    ask = LMImprover(Scribe(), "{prompt} | {response}")
+    ask = LMResponseRewriter(Scribe(), "{prompt} | {response}")
     found = ask(["one {response}", "silent"], ["two {prompt}", "three"], None)
     assert found == ["<one {response} | two {prompt}>", "three"]
     with pytest.raises(ValueError, match=r"template has no \{response\}"):
-        LMImprover(Scribe(), "{prompt}")
+        LMResponseRewriter(Scribe(), "{prompt}")
 
 
 def test_language_model_counts_the_tokens_it_spends_on_itself():
     policy = CausalLM.load("wordlist")
-    rewritten = LMImprover(policy)(
+    rewritten = LMResponseRewriter(policy)(
         ["List two animals."] * 3, ["cat dog"] * 3, np.random.default_rng(0)
     )
     assert len(rewritten) == 3
@@ -121,7 +122,7 @@ def test_the_improved_response_is_what_is_trained_on(method):
     solver = PolicySolver(
         TablePolicy(np.zeros((2, 4))),
         method,
-        improve=lambda prompts, responses, rng: [3] * len(prompts),
+        response_rewriter=lambda prompts, responses, rng: [3] * len(prompts),
     )
     prompts, rng = np.arange(40) % 2, np.random.default_rng(0)
     responses = rng.integers(3, size=(40, 5))
@@ -136,12 +137,12 @@ def test_the_improved_response_is_what_is_trained_on(method):
 
 def test_a_solver_without_a_rewriter_says_so():
     method = DPO(improve_chosen=True)
-    with pytest.raises(ValueError, match="DPO with improve_chosen needs a rewriter"):
+    with pytest.raises(ValueError, match="DPO with improve_chosen needs a response rewriter"):
         PolicySolver(TablePolicy(np.zeros((2, 3))), method)
     with pytest.raises(ValueError, match="one chosen response a prompt"):
         DPO(improve_chosen=True, pairs="all")
     world = TabularWorld(topics=2, levels=2, variants=2, responses=4)
-    with pytest.raises(UserError, match="needs a rewriter"):
+    with pytest.raises(UserError, match="needs a response rewriter"):
         Match.open(Settings(solver=method, task=world))
     match = Match.open(Settings(solver=method, task=Wordlist(), reward="gold"))
-    assert match.solver.improve is improve
+    assert match.solver.response_rewriter is rewrite_response

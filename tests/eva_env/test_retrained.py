@@ -16,7 +16,8 @@ from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
 from experiments.run.config import from_json, to_json
 from experiments.run.errors import UserError
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
+from experiments.run.settings import Settings
 
 
 def probabilities(match) -> Any:

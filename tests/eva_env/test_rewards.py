@@ -25,7 +25,7 @@ from eva_env.tabular.reward import TabularReward
 from eva_env.testing import check_reward_model
 from eva_env.types import Proposal
 from eva_env.wordlist import Gold, Wordlist
-from experiments.run.setup import play_reward
+from experiments.run.setup import training_reward
 from tests.support.reward_cases import IDS, PROMPTS, TABLE, WORDS, WORLD, played
 
 SMALL = {Ensemble: {"members": 2, "comparisons": 40}, Retrained: {"every": 1}}
@@ -33,7 +33,7 @@ KINDS = get_args(AnyRewardModel)
 
 
 def in_play(kind, task) -> Any:
-    return play_reward(task, "proxy", kind(**SMALL.get(kind, {})))
+    return training_reward(task, "proxy", kind(**SMALL.get(kind, {})))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""All faces tell the same story: copies, views, pipelined env, play, golden playthroughs."""
+"""All environments tell the same story: copies, views, pipelined env, play, golden playthroughs."""
 
 import copy
 import json
@@ -17,8 +17,8 @@ from eva_env import tabular_v0, text_v0
 from eva_env.types import CREATOR, SOLVER, Proposal
 from tests.support.games import (
     FAMILIES,
-    TABULAR_VIEWS,
-    VIEWS,
+    SINGLE_AGENT,
+    TABULAR_SINGLE_AGENT,
     Close,
     Sums,
     plain,
@@ -79,12 +79,12 @@ def test_copies_in_mid_episode_continue_identically(module, moves):
     env = module.env()
     env.reset(seed=1)
     episode(env, sampled_actions(env), limit=moves)
-    face, other = env.unwrapped, module.raw_env()
-    other.load_state_dict(pickle.loads(pickle.dumps(face.state_dict())))
+    raw, other = env.unwrapped, module.raw_env()
+    other.load_state_dict(pickle.loads(pickle.dumps(raw.state_dict())))
     deep, pickled = copy.deepcopy(env), pickle.loads(pickle.dumps(env))
-    copies = [deep, pickled, face.fork(), other]
+    copies = [deep, pickled, raw.fork(), other]
     rest = episode(env, sampled_actions(env, 9))
-    assert len(rest) == 2 * face.max_cycles - moves + 2
+    assert len(rest) == 2 * raw.max_cycles - moves + 2
     for twin in copies:
         assert episode(twin, sampled_actions(twin, 9)) == rest
 
@@ -111,7 +111,7 @@ def test_parallel_copies_in_mid_episode_continue_identically(module):
     assert all(finish(twin) == rest for twin in copies)
 
 
-@pytest.mark.parametrize("id", VIEWS)
+@pytest.mark.parametrize("id", SINGLE_AGENT)
 def test_views_are_picklable_in_mid_episode(id):
     env = gymnasium.make(id)
     env.reset(seed=1)
@@ -124,13 +124,13 @@ def test_views_are_picklable_in_mid_episode(id):
     assert rest[0] == rest[1] == rest[2]
 
 
-@pytest.mark.parametrize("id", VIEWS)
+@pytest.mark.parametrize("id", SINGLE_AGENT)
 @pytest.mark.parametrize("seed", [0, 7])
 def test_view_equals_the_sequential_env_with_the_same_opponent(id, seed):
     view = gymnasium.make(id, max_cycles=5).unwrapped
     raw = (tabular_v0 if "Tabular" in id else text_v0).raw_env(max_cycles=5)
     player = view.player
-    parts = raw.board if "Tabular" in id else raw
+    parts = raw.encoding if "Tabular" in id else raw
     names = {
         "eva/TabularCreator-v0": "reference_solver",
         "eva/TabularSolver-v0": "uniform_creator",
@@ -158,7 +158,7 @@ def test_view_equals_the_sequential_env_with_the_same_opponent(id, seed):
 
 
 def test_stepping_a_view_beyond_its_end_is_refused():
-    env = gymnasium.make(TABULAR_VIEWS[1], max_cycles=1).unwrapped
+    env = gymnasium.make(TABULAR_SINGLE_AGENT[1], max_cycles=1).unwrapped
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(np.zeros(8, int))
     env.reset(seed=0)
@@ -170,7 +170,7 @@ def test_stepping_a_view_beyond_its_end_is_refused():
 def greedy(env, observation):
     """The best response to each prompt that the observation shows."""
     batch = observation[1:].reshape(env.game.batch_size, -1).argmax(-1)
-    best = env.task.proxy[env.board.prompts].argmax(-1)[batch]
+    best = env.task.proxy[env.encoding.prompts].argmax(-1)[batch]
     return np.repeat(best, env.game.samples)
 
 
@@ -207,7 +207,7 @@ def test_pipelined_creator_is_paid_one_round_later():
     for slot in (1, 4, 6):
         action = np.full(8, -1, np.float32)
         action[slot] = 1
-        published.append(env.board.prompts[slot])
+        published.append(env.encoding.prompts[slot])
         env.step({CREATOR: action, SOLVER: np.zeros(2, int)})
         if env.agents:
             assert env.game.prompts == [published[-1]]
@@ -299,14 +299,14 @@ def test_golden_playthrough(module):
 def golden(module):
     env = module.env(max_cycles=3)
     env.reset(seed=2411)
-    face, rng, rounds = env.unwrapped, np.random.default_rng(2025), []
-    while not face.game.done:
-        env.step(face.creator_action(face.reference(rng)))
+    raw, rng, rounds = env.unwrapped, np.random.default_rng(2025), []
+    while not raw.game.done:
+        env.step(raw.creator_action(raw.reference(rng)))
         observation = env.observe(SOLVER)
         text = isinstance(observation, dict)
-        answer = face.echo_solver if text else face.board.reference_solver
+        answer = raw.echo_solver if text else raw.encoding.reference_solver
         env.step(answer(observation, rng))
-        last = face.game.last
+        last = raw.game.last
         fields = ("prompts", "responses", "rewards", "signal", "invalid")
         rounds.append({key: plain(getattr(last, key)) for key in fields} | dict(last.payoffs))
     return rounds
@@ -317,21 +317,21 @@ def test_pictures_show_the_round(module, capsys):
     env = module.env(render_mode="ansi")
     env.reset(seed=0)
     assert "creator is to move" in env.render()
-    face, rng = env.unwrapped, np.random.default_rng(0)
-    env.step(face.creator_action(face.reference(rng)))
+    raw, rng = env.unwrapped, np.random.default_rng(0)
+    env.step(raw.creator_action(raw.reference(rng)))
     env.step(env.action_space(SOLVER).sample())
-    last, shown = face.game.last, env.render()
+    last, shown = raw.game.last, env.render()
     assert "Round 1 of 16" in shown
     assert f"{last.payoffs[CREATOR]:+.3f}" in shown
     assert f"{last.rewards.max():.2f}" in shown or f"{last.rewards[0].mean():.2f}" in shown
     assert all(str(prompt) in shown for prompt in last.prompts)
-    face.render_mode = "human"
+    raw.render_mode = "human"
     assert env.render() is None
     assert capsys.readouterr().out == shown + "\n"
-    face.render_mode = "rgb_array"
+    raw.render_mode = "rgb_array"
     before = env.render()
     assert before.std() > 1
-    env.step(face.creator_action(face.reference(rng)))
+    env.step(raw.creator_action(raw.reference(rng)))
     env.step(env.action_space(SOLVER).sample())
     after = env.render()
     assert after.shape != before.shape or (after != before).any()

@@ -1,4 +1,4 @@
-"""The tabular faces: moves, observations and actions on hand-worked numbers."""
+"""The tabular environments: moves, observations and actions on hand-worked numbers."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def env(**kwargs):
 def test_observations_of_a_round_by_hand():
     raw = env(batch_size=3, samples=2, max_cycles=4)
     assert raw.proposals == 8
-    assert raw.board.prompts.tolist() == [1, 3, 5, 7, 9, 11, 13, 15]
+    assert raw.encoding.prompts.tolist() == [1, 3, 5, 7, 9, 11, 13, 15]
     assert raw.observe(CREATOR).tolist() == [1.0] + [0.0] * 24
     action = np.full(8, -1, np.float32)
     action[2] = 1  # slot 2 is prompt 5, and is drawn three times
@@ -50,7 +50,7 @@ def test_mean_and_signal_by_slot_average_over_the_drawn_copies():
     raw.step(np.zeros(8, np.float32))
     raw.step(np.arange(120) % 4)
     last = raw.game.last
-    for slot, prompt in enumerate(raw.board.prompts):
+    for slot, prompt in enumerate(raw.encoding.prompts):
         drawn = np.asarray(last.prompts) == prompt
         seen = raw.observe(CREATOR)
         assert seen[9 + slot] == pytest.approx(last.rewards[drawn].mean())
@@ -150,9 +150,9 @@ def test_rewards_are_those_of_the_chosen_matrix(reward):
 
 def test_uniform_and_reference_opponents():
     raw = env(batch_size=2, samples=20_000)
-    raw.step(raw.board.uniform_creator(raw.observe(CREATOR), None))
+    raw.step(raw.encoding.uniform_creator(raw.observe(CREATOR), None))
     assert raw.game.probabilities == pytest.approx(np.full(8, 1 / 8))
-    answers = raw.board.reference_solver(raw.observe(SOLVER), np.random.default_rng(0))
+    answers = raw.encoding.reference_solver(raw.observe(SOLVER), np.random.default_rng(0))
     assert raw.action_space(SOLVER).contains(answers)
     for prompt, row in zip(raw.game.prompts, answers.reshape(2, -1), strict=True):
         shares = np.bincount(row, minlength=4) / 20_000

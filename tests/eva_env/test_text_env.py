@@ -1,4 +1,4 @@
-"""The text faces, on the real wordlist task and on a tiny one of our own."""
+"""The text environments, on the real wordlist task and on a tiny one of our own."""
 
 import numpy as np
 import pytest

@@ -61,8 +61,8 @@ def test_prompts_are_drawn_from_the_published_distribution(replacement):
     action = np.full(vector.action_space.shape, -1, np.float32)
     action[:, 2], action[:, 5] = 1.0, 1.0 - np.log(3) / SCALE
     vector.step(action)
-    table = vector.unwrapped.table
-    share = (table.prompts == table.board.prompts[2]).mean()
+    engine = vector.unwrapped.engine
+    share = (engine.prompts == engine.encoding.prompts[2]).mean()
     # With replacement slot 2 has probability 3/4; without, four draws hold it just once.
     assert share == pytest.approx(0.75 if replacement else 0.25, abs=0.05)
 

@@ -12,8 +12,8 @@ from eva_env.tabular.world import TabularWorld
 from experiments import cli
 from experiments.run.alarms import Alarms, Watch, gold_fall, kl_speed, length
 from experiments.run.config import describe
-from experiments.run.match import Settings
 from experiments.run.records import Run
+from experiments.run.settings import Settings
 from experiments.run.train import train
 
 ROUND = {

@@ -16,8 +16,8 @@ from eva_env.wordlist import Wordlist
 from experiments.commands.evaluate import Command, main, report
 from experiments.run.config import describe
 from experiments.run.errors import UserError
-from experiments.run.match import Settings
 from experiments.run.records import Run
+from experiments.run.settings import Settings
 from experiments.run.train import train
 
 

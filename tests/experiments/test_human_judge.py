@@ -16,7 +16,6 @@ from agents.solvers import RLOO
 from eva_env.statistics.ratings import bradley_terry
 from eva_env.tabular.world import TabularWorld
 from experiments import cli
-from experiments.cli import parse
 from experiments.human_play.answer_pairs import Question, RecordedAnswers, recorded_answers
 from experiments.human_play.judge import Judging, judge
 from experiments.human_play.standings import standings
@@ -30,8 +29,8 @@ from experiments.human_play.votes import (
 )
 from experiments.run.config import describe
 from experiments.run.errors import UserError
-from experiments.run.match import Settings
 from experiments.run.records import Run
+from experiments.run.settings import Settings
 from experiments.run.train import train
 
 ARMS = {"eva-dpo": 0.9, "fresh-dpo": 0.6, "start": 0.3}
@@ -63,7 +62,7 @@ def comparison(tmp_path):
     return tmp_path
 
 
-def sit(folder, choose, *args, end=EOFError):
+def sit(folder, choose, end=EOFError, **options):
     """Judge with a function of the two answers on the screen; return status and screen."""
     screen = io.StringIO()
 
@@ -74,8 +73,8 @@ def sit(folder, choose, *args, end=EOFError):
             raise end
         return choice
 
-    command = parse(Judging, [str(folder), *args], "play --as judge")
-    status = judge(command, Terminal(read, Console(file=screen, width=80)))
+    terminal = Terminal(read, Console(file=screen, width=80))
+    status = judge(Judging(folder, **options), terminal)
     return status, screen.getvalue()
 
 
@@ -157,7 +156,7 @@ def test_the_next_pair_is_where_a_vote_is_most_informative():
 
 
 def test_a_judge_who_prefers_what_gold_prefers_agrees_with_it(comparison):
-    status, screen = sit(comparison, better, "--name", "ann")
+    status, screen = sit(comparison, better, name="ann")
     votes = read_votes(Run(comparison))
     assert status == 0
     assert "nothing is left to judge" in screen
@@ -201,7 +200,7 @@ def test_a_second_session_continues_where_the_first_one_ended(comparison, tmp_pa
     assert votes_without_time() == parts
     asked = [(row["a"], row["b"], row["seed"], row["suite"], row["prompt"]) for row in parts]
     assert len(set(asked)) == 6
-    sit(comparison, scripted("a"), "--name", "bob")
+    sit(comparison, scripted("a"), name="bob")
     assert tuple(list(votes_without_time()[-1].values())[:5]) in asked[:2]
 
 
@@ -249,7 +248,7 @@ def test_a_line_truncated_by_a_crash_is_dropped(comparison):
 
 
 def test_judging_one_suite_shows_only_its_prompts(comparison):
-    sit(comparison, better, "--suite", "hard")
+    sit(comparison, better, suite="hard")
     votes = read_votes(Run(comparison))
     assert {row["suite"] for row in votes} == {"hard"}
     assert len(votes) == 18

@@ -21,11 +21,11 @@ from eva_env.wordlist import Gold, Wordlist
 from experiments import cli
 from experiments.commands import play
 from experiments.human_play.creator import CreatorSession
-from experiments.human_play.rules import rules_of
 from experiments.human_play.terminal import Terminal
 from experiments.run.errors import UserError
-from experiments.run.match import Match, Settings
+from experiments.run.match import Match
 from experiments.run.records import Run
+from experiments.run.settings import Settings
 
 WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=6)
 TABULAR = ["task:tabular-world", "--task.topics", "2", "--task.levels", "4"]
@@ -118,12 +118,12 @@ def test_each_reason_to_refuse_a_prompt_has_its_own_message(prompt, reason):
     task = Wordlist(suite_size=4)
     assert not task.valid(prompt)
     with pytest.raises(ValueError, match=reason):
-        rules_of(task).prompt(prompt)
+        task.house_rules().prompt(prompt)
 
 
 @pytest.mark.parametrize("task", [Wordlist(suite_size=4), WORLD])
 def test_every_valid_prompt_may_be_typed(task):
-    rules, rng = rules_of(task), np.random.default_rng(0)
+    rules, rng = task.house_rules(), np.random.default_rng(0)
     for distribution in ("human", "hard"):
         prompts = [p for p in task.seed(50, rng, distribution) if task.valid(p)]
         assert [rules.prompt(str(prompt)) for prompt in prompts] == prompts
@@ -132,7 +132,7 @@ def test_every_valid_prompt_may_be_typed(task):
 @pytest.mark.parametrize("text", ["-1", "16", "99999999999", "1.5", "one", "\u0661", "0"])
 def test_numbers_that_are_no_prompt_are_refused(text):
     with pytest.raises(ValueError, match=r"numbers in 0|held out"):
-        rules_of(WORLD).prompt(text)
+        WORLD.house_rules().prompt(text)
 
 
 def test_human_prompts_earn_their_expected_regret():

@@ -16,9 +16,9 @@ from eva_env.tabular.world import TabularWorld
 from eva_env.types import CREATOR, SOLVER, Proposal, Round
 from experiments.run.config import describe, from_json, to_json
 from experiments.run.errors import UserError
-from experiments.run.match import Settings
 from experiments.run.records import Run
 from experiments.run.rows import Genealogy, summarise
+from experiments.run.settings import Settings
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from eva_env.tabular.world import TabularWorld
 from experiments.run import train as command
 from experiments.run.alarms import Alarms
 from experiments.run.config import describe
-from experiments.run.match import Settings
 from experiments.run.records import Run
+from experiments.run.settings import Settings
 from experiments.run.tracking import flat, send, tracked, with_mode
 from experiments.run.train import train
 

@@ -20,8 +20,9 @@ from experiments.run import train as command
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.evaluation import Judge
-from experiments.run.match import Match, Settings, remark
+from experiments.run.match import Match
 from experiments.run.records import FILES, Run
+from experiments.run.settings import Settings, remark
 from experiments.run.train import train
 
 WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=6)

@@ -1,4 +1,4 @@
-"""What the tests of several faces share: ids, modules, and a tiny text task of a few lines."""
+"""What the tests of several environments share: ids, modules, and a tiny text task of a few lines."""
 
 from dataclasses import dataclass, field
 
@@ -8,9 +8,9 @@ from eva_env import tabular_v0, text_v0
 
 FAMILIES = {"tabular": tabular_v0, "text": text_v0}
 GAMES = {"eva/Tabular-v0": tabular_v0, "eva/Text-v0": text_v0}
-TABULAR_VIEWS = ["eva/TabularCreator-v0", "eva/TabularSolver-v0"]
-TEXT_VIEWS = ["eva/TextCreator-v0", "eva/TextSolver-v0"]
-VIEWS = TABULAR_VIEWS + TEXT_VIEWS
+TABULAR_SINGLE_AGENT = ["eva/TabularCreator-v0", "eva/TabularSolver-v0"]
+TEXT_SINGLE_AGENT = ["eva/TextCreator-v0", "eva/TextSolver-v0"]
+SINGLE_AGENT = TABULAR_SINGLE_AGENT + TEXT_SINGLE_AGENT
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ def some_pair(game, seed):
     rng = np.random.default_rng(seed)
     creator = np.zeros(len(game.rewards))
     creator[game.prompts] = rng.dirichlet(np.ones(len(game.prompts)))
-    laws = softmax(2 * rng.normal(size=(game.cells.max() + 1, game.rewards.shape[1])))
-    return creator, laws[game.cells]
+    laws = softmax(2 * rng.normal(size=(game.information_set.max() + 1, game.rewards.shape[1])))
+    return creator, laws[game.information_set]
 
 
 def train(world, method, rounds=3):

@@ -9,8 +9,8 @@ from agents.solvers import DPO, RLOO
 from eva_env.tabular.world import TabularWorld
 from experiments.comparison.figures import figure
 from experiments.run.config import describe
-from experiments.run.match import Settings
 from experiments.run.records import Run
+from experiments.run.settings import Settings
 from experiments.run.train import train
 
 WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=6)

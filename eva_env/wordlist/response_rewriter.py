@@ -12,7 +12,7 @@ from eva_env.wordlist.verify import JUDGED, Gold, satisfaction
 Words = list[str]
 
 
-def improve(
+def rewrite_response(
     prompts: Sequence[str], responses: Sequence[str], rng: np.random.Generator
 ) -> list[str]:
     """Responses (P,) to prompts (P,), each with one broken constraint, drawn at random, mended.
