@@ -16,13 +16,14 @@ from eva_env.world import World
 
 def closeness(prompts, responses):
     sums = [[sum(map(int, prompt.split(" + ")))] for prompt in prompts]
-    lengths = [[len(response) for response in row] for row in responses]
-    return 1 / (1 + np.abs(np.array(sums) - np.array(lengths)))
+    return 1 / (1 + np.abs(np.subtract(sums, [[len(r) for r in row] for row in responses])))
 
 
 @dataclass(frozen=True)
 class Sums(World):
-    suites = {"hard": ("9 + 1", "9 + 5", "2 + 9", "9 + 9")}
+    @property
+    def suites(self):
+        return {"hard": ("9 + 1", "9 + 5", "2 + 9", "9 + 9")}
 
     def seed(self, n, rng, distribution="human"):
         highest = 4 if distribution == "human" else 8  # 9 is for the suite alone
