@@ -218,9 +218,13 @@ class TabularWorld(World):
     operators, depth, breadth, quality = tuple(OPERATORS), DEPTH, BREADTH, QUALITY
     """One level up or down, another topic, another variant; and which are of which kind."""
 
-    @cached_property
+    @property
     def suites(self) -> Mapping[str, Sequence[int]]:
         """Held-out prompts: the first two levels are ``easy``, the last three ``hard``."""
+        return self._suites
+
+    @cached_property
+    def _suites(self) -> Mapping[str, Sequence[int]]:
         held_out = np.flatnonzero(~self._free)
         return {name: tuple(self._on(held_out, name).tolist()) for name in ("easy", "hard")}
 

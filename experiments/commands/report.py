@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from experiments.cli import parse
+from experiments.commands.options import parse
 from experiments.report import comparison, run
 from experiments.report.page import render
 from experiments.run.records import on_disk

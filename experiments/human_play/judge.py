@@ -34,7 +34,9 @@ CHOICES = ("a", "b", "tie", "skip", "undo", "quit")
 class Judging:
     """Say which of two answers is better, without knowing who gave them."""
 
-    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")]
+    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")] = Path(
+        "runs"
+    )
     """A comparison, whose arms are judged, or a run: its trained and its starting policy."""
     suite: str | None = None
     """Show only the prompts of this suite. None: of all suites."""

@@ -53,7 +53,7 @@ def names(role: str) -> dict[str, type]:
 
 def name_of(part: Any) -> str:
     """The name by which records and ``find`` know a part: canonical, or the path of a plug-in."""
-    cls = part if callable(part) and hasattr(part, "__qualname__") else type(part)
+    cls: Any = part if hasattr(part, "__qualname__") else type(part)
     if any(cls in kind.registered for kind in KINDS.values()):
         return canonical_name(cls)
     return spec_of(cls)
@@ -135,8 +135,9 @@ def read_settings(text: str, spec: str) -> dict[str, Any]:
         ) from error
 
 
-def build(cls: Any, given: dict[str, Any], spec: str) -> Any:
+def build(part: type, given: dict[str, Any], spec: str) -> Any:
     """An object of the class, whose settings' names, types and values are checked."""
+    cls: Any = part
     options = (
         {field.name for field in fields(cls) if field.init} if is_dataclass(cls) else set()
     )
