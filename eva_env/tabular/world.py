@@ -215,8 +215,13 @@ class TabularWorld(World):
 
     # The task
 
-    operators, depth, breadth, quality = tuple(OPERATORS), DEPTH, BREADTH, QUALITY
+    depth, breadth, quality = DEPTH, BREADTH, QUALITY
     """One level up or down, another topic, another variant; and which are of which kind."""
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """One level up or down, another topic, another variant."""
+        return tuple(OPERATORS)
 
     @property
     def suites(self) -> Mapping[str, Sequence[int]]:
