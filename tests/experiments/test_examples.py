@@ -38,7 +38,7 @@ def test_there_is_an_example_of_each_kind():
 
 @every_example
 def test_an_example_is_short_and_names_the_commands_that_use_it(path):
-    _, doc, code = path.read_text().split('"""', 2)
+    _, _, code = path.read_text().split('"""', 2)
     assert len(code.strip().splitlines()) < 30
     train, compare = commands(path)
     assert (train[0], compare[0]) == ("train", "compare")
