@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.creators.estimate import check_signal, measure, needs_logprobs
+from agents.creators import Eva
+from agents.creators.estimate import find_signal, measure
 from eva_env.distributions import draw_iid
 from eva_env.game import Game
 from eva_env.signals import ROUND_SIGNALS, SIGNALS, alignment_potential, counterfactual_regret
@@ -50,14 +51,15 @@ def test_margins_that_are_equal_for_all_prompts_count_as_zero():
 def test_alignment_potential_needs_log_probabilities():
     with pytest.raises(ValueError, match=r"needs round.logprobs.*replay.logprobs\(round\)"):
         alignment_potential(a_round([[0, 1]]))
-    assert [name for name in (*ROUND_SIGNALS, *SIGNALS) if needs_logprobs(name)] == [
+    names = [*ROUND_SIGNALS, *SIGNALS]
+    assert [name for name in names if Eva(signal=name).needs_logprobs] == [
         "alignment_potential"
     ]
 
 
 @pytest.mark.parametrize("name", [*ROUND_SIGNALS, *SIGNALS])
 def test_every_signal_is_measured_by_its_name(name):
-    check_signal(name)
+    find_signal(name)
     rewards = np.random.default_rng(0).normal(0.8, size=(5, 6))
     round = a_round(rewards, -rewards)
     expected = SIGNALS[name](rewards) if name in SIGNALS else ROUND_SIGNALS[name](round)
@@ -70,7 +72,7 @@ def test_the_payoff_signal_is_the_signal_of_the_round():
 
 def test_an_unknown_signal_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'mood'; known signals: payoff, alignment_poten.*a_"):
-        check_signal("mood")
+        find_signal("mood")
 
 
 def played_both_ways(world, ours, theirs, seed=0):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from agents.evolution.operators import complexity, mutate_all, of_kind
+from agents.evolution.evolve import mutate_all
+from agents.evolution.operators import complexity, of_kind
 from eva_env.tabular.world import TabularWorld
 from eva_env.testing import check_task
 from eva_env.wordlist import Wordlist
