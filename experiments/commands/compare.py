@@ -126,8 +126,10 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
         warn("compare", note)
     stage = Stage(run, comparison, command.workers)
     try:
-        with ProgressTable([arm.name for arm in stage.arms], 0, console, brief=True) as table:
-            stage.play(table)
+        with ProgressTable(
+            [arm.name for arm in stage.arms], 0, console, brief=True
+        ) as progress:
+            stage.play(progress)
     except KeyboardInterrupt:
         print(f"stopped; continue with: eva compare --resume {run.folder}", file=sys.stderr)
         return 130
