@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from eva_env.hashing import GOLDEN_GAMMA, mix64
 from eva_env.require import require
 from eva_env.types import Floats
 
 SAMPLES_PER_ROW = 8
 """Most samples of a prompt that share a row of the batch; each must mask out the others."""
-
-GOLDEN, MIX_1, MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,8 @@ def uniforms(seeds: np.ndarray, samples: int, steps: int) -> Floats:
     counter = (np.arange(samples, dtype=np.uint64)[:, None] << np.uint64(32)) + np.arange(
         1, steps + 1, dtype=np.uint64
     )
-    z = np.asarray(seeds, dtype=np.uint64)[:, None, None] + counter * np.uint64(GOLDEN)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(MIX_1)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(MIX_2)
-    return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+    state = np.asarray(seeds, dtype=np.uint64)[:, None, None] + counter * GOLDEN_GAMMA
+    return (mix64(state) >> np.uint64(11)) * 2.0**-53
 
 
 def choose(logits: torch.Tensor, uniform: torch.Tensor, sampling: Sampling) -> torch.Tensor:

@@ -78,7 +78,7 @@ def test_a_refit_learns_what_judges_have_come_to_like_and_carries_it_to_new_prom
     """The judges now like length, which the proxy has never learned."""
     gold, (prompts, responses) = LengthBiased(bias=0.5).over(Gold()), four_responses(256, 0)
     judge = Retrained(comparisons=1024)
-    comparisons = judge.ask(gold, prompts, responses, np.random.default_rng(0))
+    comparisons = judge.draw_comparisons(gold, prompts, responses, np.random.default_rng(0))
     refit = proxy.refit(comparisons, 0.1, np.random.default_rng(1))
     new, others = four_responses(128, 1)
     before, after = (
@@ -90,7 +90,7 @@ def test_a_refit_learns_what_judges_have_come_to_like_and_carries_it_to_new_prom
 def test_a_refit_leaves_the_model_alone_and_is_the_same_every_time(proxy):
     prompts, responses = four_responses(8, 0)
     before = proxy(prompts, responses)
-    comparisons = Retrained(comparisons=40).ask(
+    comparisons = Retrained(comparisons=40).draw_comparisons(
         Gold(), prompts, responses, np.random.default_rng(0)
     )
     first, again = (proxy.refit(comparisons, 0.1, np.random.default_rng(1)) for _ in range(2))
@@ -101,7 +101,7 @@ def test_a_refit_leaves_the_model_alone_and_is_the_same_every_time(proxy):
 
 def test_a_tight_tie_keeps_the_scores(proxy):
     prompts, responses = four_responses(64, 0)
-    comparisons = Retrained(comparisons=256).ask(
+    comparisons = Retrained(comparisons=256).draw_comparisons(
         LengthBiased(bias=0.5).over(Gold()), prompts, responses, np.random.default_rng(0)
     )
     before = proxy(prompts, responses)

@@ -1,6 +1,5 @@
 """Methods of learning: contracts for all of them, fixed points and bookkeeping for each."""
 
-import pickle
 from dataclasses import fields, replace
 from typing import get_args
 
@@ -26,36 +25,28 @@ from agents.solvers import (
     SLiC,
 )
 from agents.solvers.optimise import OptimizerSettings, optimise
+from agents.testing import check_solver
+from agents.testing.solvers import TABLE_REWARDS as REWARDS
+from agents.testing.solvers import table_round as play_round
+from agents.testing.solvers import table_solver
 from eva_env.types import Proposal, Round
 from eva_env.wordlist import Gold, Wordlist
 
 METHODS = [
     kind for kind in get_args(AnyMethod) if issubclass(kind, OptimizerSettings)
 ]  # that learn
-REWARDS = np.array([[0.0, 1.0, 0.3], [0.9, 0.1, 0.5]])
 
 
-def play_round(solver: PolicySolver, batch: int, n: int, rng: np.random.Generator) -> Round:
-    prompts = rng.integers(2, size=batch)
-    responses = solver.respond(prompts, n, rng)
-    rewards = REWARDS[prompts[:, None], responses]
-    proposal = Proposal(prompts, np.zeros(batch))
-    return Round(0, proposal, prompts, responses, rewards, rewards.max(1), {})
-
-
-def table_solver(method) -> PolicySolver:
-    return PolicySolver(TablePolicy(np.zeros((2, 3))), method)
+@pytest.mark.parametrize("method", get_args(AnyMethod))
+def test_every_method_passes_the_check_that_users_call(method):
+    check_solver(method())
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_raises_the_reward_of_a_table(method):
-    solver = table_solver(method(lr=0.05))
-    rng = np.random.default_rng(0)
-    before = (solver.policy.probabilities() * REWARDS).sum(1)
+def test_the_gradient_steps_and_tokens_of_a_table_are_counted(method):
+    solver, rng = table_solver(method(lr=0.05)), np.random.default_rng(0)
     for _ in range(20):
         logs = solver.learn(play_round(solver, 64, 6, rng), rng)
-    after = (solver.policy.probabilities() * REWARDS).sum(1)
-    assert (after > before + 0.2).all()
     assert logs["gradient_steps"] > 0
     assert solver.tokens == 20 * 64 * 6
 
@@ -71,33 +62,6 @@ def test_every_method_raises_the_gold_reward_of_the_language_model(method):
     solver.learn(Round(0, proposal, prompts, responses, rewards, rewards.max(1), {}), rng)
     after = gold(prompts, solver.respond(prompts, 6, np.random.default_rng(1)))
     assert after.mean() > rewards.mean() + 0.01
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_continues_from_its_state(method):
-    def run(solver, rng, rounds):
-        for _ in range(rounds):
-            solver.learn(play_round(solver, 32, 4, rng), rng)
-        return solver.policy.probabilities()
-
-    whole = run(table_solver(method(lr=0.05)), np.random.default_rng(3), 4)
-    rng = np.random.default_rng(3)
-    first = table_solver(method(lr=0.05))
-    run(first, rng, 2)
-    saved = pickle.loads(pickle.dumps((first.state_dict(), rng)))
-    second = table_solver(method(lr=0.05))
-    second.load_state_dict(saved[0])
-    assert np.array_equal(run(second, saved[1], 2), whole)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_skips_a_round_without_any_difference(method):
-    solver = table_solver(method(lr=0.05))
-    rng = np.random.default_rng(0)
-    flat = play_round(solver, 8, 4, rng)
-    logs = solver.learn(replace(flat, rewards=np.full((8, 4), 0.5)), rng)
-    assert logs["gradient_steps"] == 0
-    assert np.allclose(solver.policy.probabilities(), 1 / 3)
 
 
 def test_dpo_reference_is_the_round_start_or_the_run_start():
