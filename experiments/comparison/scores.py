@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from eva_env.signals import passed
 from eva_env.statistics.win_rates import PlayerResponses, win_matrix
 from eva_env.types import Floats
 from experiments.comparison.cells import DRAWN_PROMPTS, cell_folder, is_finished
-from eva_env.signals import passed
 from experiments.run.records import Run
 
 START = "start"
