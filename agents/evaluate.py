@@ -12,7 +12,7 @@ import numpy as np
 from agents.base import Solver
 from agents.policies.base import Policy
 from eva_env.statistics.bootstrap import resampled
-from eva_env.statistics.win_rates import Answers, wins
+from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.types import Floats, RewardModel
 
 
@@ -35,7 +35,7 @@ def evaluate(
 
 def win_rate(rewards: Floats, baseline: Floats) -> float:
     """Return the mean of ``wins`` over prompts of coupled rewards (P, n); 1/2 is a draw."""
-    return float(wins(Answers(rewards), Answers(baseline)).mean())
+    return float(wins(PlayerResponses(rewards), PlayerResponses(baseline)).mean())
 
 
 def bootstrap(values: Floats, seed: int, draws: int = 2000) -> tuple[float, float]:

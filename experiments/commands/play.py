@@ -76,7 +76,7 @@ class Table:
     def __post_init__(self) -> None:
         require(self, "[1, inf)", "rounds", "prompts")
         require(self, "[2, inf)", "samples")
-        require(self, "[0, inf)", "seed")
+        require(self, "[0, inf]", "seed")
 
     def settings(self, **players: Any) -> Settings:
         """The match that is played; the person's opponent is among ``players``."""

@@ -20,7 +20,7 @@ TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"
 class Command:
     """Write one self-contained HTML file about a training run or a comparison."""
 
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = Path("runs")
     """Folder of eva train, which may be unfinished, or of eva compare."""
     out: Path | None = None
     """The file to write. None: report.html in that folder."""
@@ -30,7 +30,7 @@ class Command:
 
 def main(args: list[str]) -> int:
     """The command; returns the exit status."""
-    command = parse(Command, args, "report")
+    command = parse(Command(), args, "report")
     compared = (command.run / "cells").is_dir()
     html = render((comparison if compared else run).page(command.run))
     path = command.out or command.run / "report.html"

@@ -45,7 +45,7 @@ def crossplay_game(
     the NashConv of the pair, since best responses are looked for among those measured only.
     The strategies are those of highest entropy: equals share, none of them is picked.
     """
-    found = both(bootstrap.mean(regret))
+    found = both(bootstrap.grand_mean(regret))
     played = supports(both, bootstrap.resampled(regret, draws, rng))
     at = [columns.index(arm) for arm in rows]
     value, *pairs = figures(lambda game: value_and_gaps(game, at), regret, draws, rng)
@@ -81,7 +81,7 @@ def win_rate_game(
     wins: Floats, players: Sequence[str], draws: int, rng: np.random.Generator
 ) -> Named:
     """Solver against solver, by win rates (S, L, L, P): three ways of saying who is best."""
-    mean = bootstrap.mean(wins)
+    mean = bootstrap.grand_mean(wins)
     drawn = bootstrap.resampled(wins, draws, rng)
     average, mass = nash_averaging(log_odds(mean)).probabilities, alpha_rank(mean, ALPHA)
     played = supports(lambda m: nash_averaging(log_odds(m)).probabilities, drawn)
@@ -120,7 +120,7 @@ def figures(
 
     A draw that lacks a cell which the mean has is another game, and left out.
     """
-    mean = bootstrap.mean(values)
+    mean = bootstrap.grand_mean(values)
     estimate, spread = statistic(mean), []
     for of in ONE_AT_A_TIME:
         drawn = bootstrap.resampled(values, min(draws, SPREAD_DRAWS), rng, of)
@@ -146,7 +146,7 @@ def rate(
 ) -> Named:
     """Bradley-Terry strengths in nats and on Elo's scale, the anchor at 0 and 1500."""
     at = list(players).index(anchor)
-    strengths = ratings.bradley_terry(bootstrap.mean(wins), at, PRIOR)
+    strengths = ratings.bradley_terry(bootstrap.grand_mean(wins), at, PRIOR)
     drawn = [
         ratings.bradley_terry(bootstrap.resampled(wins, draws, rng, of), at, PRIOR)
         for of in ONE_AT_A_TIME
@@ -175,7 +175,7 @@ def _supports(names: Sequence[str], mixed: Floats, shares: Floats) -> Named:
 
 def simplex(wins: Floats, players: Sequence[str]) -> Named | None:
     """The three best of the players against each other: a flow that can be drawn."""
-    mean = bootstrap.mean(wins)
+    mean = bootstrap.grand_mean(wins)
     known = ~np.isnan(mean).all(1)
     score = np.full(len(mean), -np.inf)
     score[known] = np.nanmean(mean[known], axis=1)

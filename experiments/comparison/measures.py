@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.statistics.win_rates import Answers, win_matrix
+from eva_env.signals import passed
+from eva_env.statistics.win_rates import PlayerResponses, win_matrix
 from eva_env.types import Floats
 from experiments.comparison.cells import ASKED, is_finished, place
-from experiments.run.evaluation import passed
 from experiments.run.records import Run
 
 START = "start"
@@ -27,7 +27,7 @@ class Measures:
 
     arms: list[str]
     seeds: list[int]
-    answers: dict[str, list[list[Answers | None]]]
+    answers: dict[str, list[list[PlayerResponses | None]]]
     """By suite: (S, L) answers, gold rewards and lengths."""
     gold: dict[str, Floats]
     """By suite: mean gold reward (S, L, P)."""
@@ -76,7 +76,7 @@ def answers_of(cell: Run, player: str) -> Sequence[Mapping[str, Any]]:
     return cell.rows("answers") if player == START or is_finished(cell.folder) else []
 
 
-def by_suite(rows: Sequence[Mapping[str, Any]]) -> dict[str, Answers]:
+def by_suite(rows: Sequence[Mapping[str, Any]]) -> dict[str, PlayerResponses]:
     """The answers of one player to each suite."""
     suites: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -84,14 +84,14 @@ def by_suite(rows: Sequence[Mapping[str, Any]]) -> dict[str, Answers]:
     return {suite: _answers(own) for suite, own in suites.items()}
 
 
-def _answers(rows: Sequence[Mapping[str, Any]]) -> Answers:
+def _answers(rows: Sequence[Mapping[str, Any]]) -> PlayerResponses:
     lengths = None
     if rows[0]["lengths"] is not None:
         lengths = np.array([row["lengths"] for row in rows], dtype=np.float64)
-    return Answers(np.array([row["rewards"] for row in rows]), None, lengths)
+    return PlayerResponses(np.array([row["rewards"] for row in rows]), None, lengths)
 
 
-def compare(row: Sequence[Answers | None], prompts: int) -> Floats:
+def compare(row: Sequence[PlayerResponses | None], prompts: int) -> Floats:
     """Win rates (L, L, P) of a seed's players."""
     known = [i for i, own in enumerate(row) if own is not None]
     wins = np.full((len(row), len(row), prompts), np.nan)
@@ -101,7 +101,9 @@ def compare(row: Sequence[Answers | None], prompts: int) -> Floats:
 
 
 def means(
-    row: Sequence[Answers | None], prompts: int, of: Callable[[Floats], Any] = np.asarray
+    row: Sequence[PlayerResponses | None],
+    prompts: int,
+    of: Callable[[Floats], Any] = np.asarray,
 ) -> Floats:
     """Mean reward, or something ``of`` rewards, of a seed's players by prompt, (L, P)."""
     none = np.full(prompts, np.nan)

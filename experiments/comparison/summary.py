@@ -144,7 +144,7 @@ def at_equal_length(known: Measures, setting: Comparison) -> Summary | None:
         return None
     size, prompts = len(known.players), known.gold[setting.suite].shape[-1]
     rng = np.random.default_rng(0)
-    by_seed, by_prompt = bootstrap.counts(len(answers), prompts, setting.draws, rng)
+    by_seed, by_prompt = bootstrap.draw_counts(len(answers), prompts, setting.draws, rng)
     once = np.ones_like(by_seed)
     rates = np.full((len(answers), size, size), np.nan)
     drawn = np.full((len(answers), setting.draws, size, size), np.nan)
@@ -155,7 +155,7 @@ def at_equal_length(known: Measures, setting: Comparison) -> Summary | None:
         drawn[s][:, played[:, None], played] = length_controlled_draws(present, by_prompt)
     whole = np.broadcast_to(rates[:, None], drawn.shape)
     spread = bootstrap.over_seeds(whole, by_seed), bootstrap.over_seeds(drawn, once)
-    mean = bootstrap.mean(rates[..., None])
+    mean = bootstrap.grand_mean(rates[..., None])
     there = np.array([[own is not None for own in row] for row in answers])
     met = (there[:, :, None] & there[:, None, :]).sum(0)
     found = drawn_matrix(mean, spread, (met, prompts))

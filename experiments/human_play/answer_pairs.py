@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eva_env.statistics.win_rates import Answers, wins
+from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.types import Floats
 from experiments.run.errors import UserError
 from experiments.run.records import Run
@@ -72,7 +72,7 @@ class Exhibits:
                     np.array([self.answers[player][game][1] for game in games])
                     for player in (a, b)
                 )
-                won = wins(*map(Answers, rewards))
+                won = wins(*map(PlayerResponses, rewards))
                 matrix[i, j], matrix[j, i] = won.sum(), (1 - won).sum()
         return matrix
 

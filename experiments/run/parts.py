@@ -135,12 +135,10 @@ def read_settings(text: str, spec: str) -> dict[str, Any]:
         ) from error
 
 
-def build(part: type, given: dict[str, Any], spec: str) -> Any:
+def build(cls: Any, given: dict[str, Any], spec: str) -> Any:
     """An object of the class, whose settings' names, types and values are checked."""
-    cls: Any = part
-    options = (
-        {field.name for field in fields(cls) if field.init} if is_dataclass(cls) else set()
-    )
+    specs = getattr(cls, "__dataclass_fields__", {})
+    options = [name for name, field in specs.items() if field.init]
     hints = typing.get_type_hints(cls)
     for name, value in given.items():
         if name not in options:

@@ -89,7 +89,7 @@ class Settings(Conditions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "[0, inf)", "seed")
+        require(self, "[0, inf]", "seed")
         require(self, "[1, inf)", "checkpoint_every")
 
     @property

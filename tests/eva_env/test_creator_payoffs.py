@@ -111,7 +111,7 @@ GAMES = 600
 
 
 def paid(proposals, rng, batch=8):
-    """Payoffs of the creator in games that it opens with these proposals."""
+    """Return the creator's payoffs in games with these proposals."""
     game, payoffs = table(batch), []
     for proposal in proposals:
         game.propose(proposal)
@@ -142,7 +142,8 @@ def test_the_expected_payoff_agrees_with_its_closed_form(name):
         proposals.append(creator.propose(WORLD, case.n, rng))
     assert abs(z(paid(proposals, rng), distribution @ EXPECTED)) < 4
     published = sum(
-        np.bincount(one.prompts, softmax(one.logits), WORLD.size) for one in proposals
+        np.bincount(proposal.prompts, softmax(proposal.logits), WORLD.size)
+        for proposal in proposals
     )
     possible = distribution > 0
     assert not published[~possible].any()
@@ -157,7 +158,7 @@ def test_probability_on_invalid_prompts_costs_the_penalty():
     assert abs(z(paid([proposal] * GAMES, rng, 32), expected)) < 4
 
 
-def test_what_the_policy_gradient_is_paid_grows():
+def test_the_payoff_of_the_policy_gradient_grows():
     climber = Case(creators.PolicyGradient, np.ones, {"alpha": 0.0, "step": 20.0}, rounds=100)
     creator, _ = climber.frozen()
     best, start = EXPECTED[WORLD.trainable].max(), EXPECTED[WORLD.trainable].mean()

@@ -60,7 +60,8 @@ def test_evaluate_draws_from_its_own_generator_and_reads_gold():
 
 
 def run_command(*args):
-    return report(tyro.cli(Command, args=args, config=(tyro.conf.CascadeSubcommandArgs,)))
+    arguments = Arguments.of(args, ROLES)
+    return report(parse(begin(arguments), arguments.rest, "evaluate"))
 
 
 def write(path, text):
