@@ -75,7 +75,9 @@ def forest(summary: Summary, rows: Sequence[Row], caption: str) -> Forest | None
     unit = "points" if summary.metric == "win_rate" else ""
     score = SCORES.get(summary.metric, "score").lower()
     where = f"{caption} in {score}, {summary.data.get('suite', 'deciding')} suite"
-    return Forest(where, unit, lines, marks, place(0.0), note(kept, rows))
+    return Forest(
+        where, unit, lines, marks, place(0.0), note(kept, rows, bool(family(summary, "within")))
+    )
 
 
 def axis_text(summary: Summary, tick: float) -> str:
@@ -85,14 +87,14 @@ def axis_text(summary: Summary, tick: float) -> str:
     return f"{tick:+g}" if tick else "0"
 
 
-def note(kept: Sequence[Row], rows: Sequence[Row]) -> str:
+def note(kept: Sequence[Row], rows: Sequence[Row], averaged: bool) -> str:
     """Return how the differences were tested."""
     seeds = sorted({row["seeds"] for row in kept if is_number(row.get("seeds"))})
     text = "Differences are paired by seed"
     if seeds:
         ends = dict.fromkeys((seeds[0], seeds[-1]))
         text += f" ({' to '.join(map(str, ends))} seeds)"
-    if not any(row.get("within") for row in kept):
+    if averaged and not any(row.get("within") for row in kept):
         text += " and averaged over the other player"
     tests = max((row.get("comparisons", len(rows)) for row in kept), default=1)
     if tests > 1:

@@ -76,6 +76,11 @@ def sentences(summary: Summary, rows: Sequence[Row]) -> list[str]:
         averaged = family(summary, "within")
         told.append(f"{'Averaged over the other player, ' if averaged else ''}{join(clauses)}.")
     equal = [f"{row.get('a')} from {row.get('b')}" for row in rows if not winner(row)]
+    if len(rows) == len(equal) == 1:
+        (row,) = rows
+        mean, low, high = (summary.show_difference(row.get(k)) for k in ("mean", "low", "high"))
+        unit = " points" if summary.metric == "win_rate" else ""
+        equal = [f"{equal[0]} ({mean}{unit}, 95 % interval {low} to {high})"]
     if len(equal) > NAMED:
         told.append(f"The data cannot distinguish {len(equal)} of {len(rows)} pairs.")
     elif equal:

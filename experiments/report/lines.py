@@ -72,8 +72,7 @@ class Axes:
         """Return the label of a tick."""
         if self.share:
             return f"{100 * tick:.3g} %"
-        low, high = self.y_range
-        digits = max(0, math.ceil(-math.log10(high - low)) + 1)
+        digits = max(len(f"{value:.10g}".partition(".")[2]) for value in self.y_ticks)
         return f"{tick:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
     def x_text(self, tick: float) -> str:

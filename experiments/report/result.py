@@ -52,7 +52,7 @@ def headline(record: Record, suite: str) -> str:
         return f"Only the starting policy has been evaluated: {gold(first)}, {suite} suite."
     text = f"After round {last['round']} the gold reward on the {suite} suite is "
     text += decimal(last.get("gold")) + bracket(gold_estimate(record, suite, last), decimal)
-    text += f", from {decimal(first.get('gold'))} at the start"
+    text += f", before training {decimal(first.get('gold'))}"
     if is_number(last.get("win_rate")):
         rate = win_rate_estimate(record, suite, last)
         text += f"; the win rate against the starting policy is {percent(last['win_rate'])}"
@@ -124,7 +124,7 @@ def evaluations(record: Record) -> Table:
                 estimate_entry(win_rate_estimate(record, suite, last), percent, SHARE),
             ]
         )
-    header = ("suite", "gold at start", "best", "last", "last win rate")
+    header = ("suite", "gold before", "best", "last", "last win rate")
     note = "Win rates are against the starting policy; their intervals are at most too wide, "
     note += "because they count one win or loss a prompt."
     return Table("Evaluations", header, table, note)

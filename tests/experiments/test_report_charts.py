@@ -15,7 +15,7 @@ from experiments.report.blocks import Entry
 from experiments.report.charts import interval_chart, line_chart
 from experiments.report.drawing import Style
 from experiments.report.entries import estimate_entry, interval_text
-from experiments.report.lines import extent, spaced, ticks
+from experiments.report.lines import Axes, extent, spaced, ticks
 from experiments.report.numbers import SHARE, decimal, number, percent, points, probability
 from experiments.report.record import Record
 from experiments.report.series import Series
@@ -81,6 +81,13 @@ def test_labels_at_the_ends_of_lines_do_not_overlap(heights):
     moved = spaced(sorted(heights), 0, 150)
     assert all(b - a >= 12 - 1e-9 for a, b in itertools.pairwise(moved))
     assert not moved or (moved[0] >= 0 and moved[-1] <= 150)
+
+
+@pytest.mark.parametrize("y_range", [(-5.5, 5.5), (2.99, 3.09), (0.0, 1.0), (0.0, 40_000.0)])
+def test_labels_of_ticks_are_their_exact_values(y_range):
+    axes = Axes((0.0, 1.0), y_range)
+    labels = [axes.y_text(tick).replace("\N{MINUS SIGN}", "-") for tick in axes.y_ticks]
+    assert [float(label.replace(",", "")) for label in labels] == axes.y_ticks
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))

@@ -102,6 +102,10 @@ def test_the_finding_names_who_is_ahead_and_whom_the_data_cannot_distinguish():
     first, second = finding.sentences(compared_as(many), many)
     assert first.startswith("c0 is ahead of a, c1 is ahead of a, c2")
     assert second == "The data cannot distinguish 4 of 8 pairs."
+    (single,) = finding.sentences(summary, ROWS[2:])
+    assert single == (
+        "The data cannot distinguish c from b (+2.0 points, 95 % interval -8.0 to +12.0)."
+    )
     (lonely,) = finding.sentences(summary, [{"a": "a", "b": "b", "mean": 0.3, "low": None}])
     assert lonely.startswith("One seed shows nothing")
     assert finding.sentences(summary, []) == []
@@ -186,10 +190,13 @@ def test_differences_are_points_and_averaged_over_the_other_player():
     (line,) = forest.rows
     assert (line.mean, line.interval, line.p) == ("+3.4", "-1.0 to +7.8", "0.2")
     assert (line.within, forest.unit) == ("", "points")
-    assert forest.note.startswith("Differences are paired by seed (3 seeds) and averaged over")
+    assert forest.note.startswith("Differences are paired by seed (3 seeds). Intervals")
     inner = row | {"within": "dpo", "family": "within"}
-    (line,) = differences.forest(compared_as([inner]), [inner], "Differences").rows
-    assert line.within == "with dpo"
+    summary = compared_as([row, inner])
+    assert "averaged over" in differences.forest(summary, [row], "Differences").note
+    forest = differences.forest(summary, [inner], "Differences")
+    assert "averaged over" not in forest.note
+    assert forest.rows[0].within == "with dpo"
 
 
 def test_panels_show_a_group_before_grey_lines_and_label_the_ends(compared):

@@ -38,7 +38,7 @@ def test_a_run_opens_with_its_result_and_interval_and_says_that_a_seed_shows_not
     headline, warning = of_kind(result.result(run).blocks, "Text")
     assert headline.lines[0].startswith(
         "After round 2 the gold reward on the hard suite is 0.400 (95 % interval -0.097 to "
-        "0.897), from 0.300 at the start; the win rate against the starting policy is 90.0 % "
+        "0.897), before training 0.300; the win rate against the starting policy is 90.0 % "
         "(95 % interval "
     )
     assert headline.lines[0].endswith("The best evaluation was after round 1: gold 0.700.")
