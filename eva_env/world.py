@@ -61,14 +61,16 @@ class World(ABC):
     environment: ClassVar[str] = "eva/Text-v0"
     """Id of the PettingZoo environment."""
 
-    operators: Sequence[str] = ()
-    """Names of the rewrite operators that ``mutate`` accepts; empty: prompts cannot evolve."""
-
     broad_distribution: ClassVar[str] = "human"
     """The distribution of ``seed`` from which members of a reward ensemble are trained."""
 
     proxy_can_pass: ClassVar[bool] = False
     """Whether a response that passes by gold has a reward of 1 by the proxy as well."""
+
+    @property
+    def operators(self) -> Sequence[str]:
+        """Names of the rewrite operators that ``mutate`` accepts; none: prompts cannot evolve."""
+        return ()
 
     @property
     @abstractmethod

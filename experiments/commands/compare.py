@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,7 +85,7 @@ def begin(arguments: Arguments) -> Command:
     return parse(Command(comparison), arguments.rest, "compare", SHORT)
 
 
-def split_conditions(config: dict[str, Any]) -> Mapping[str, Any]:
+def split_conditions(config: dict[str, Any]) -> dict[str, Any]:
     """Take the settings of ``Conditions`` out of a config file's tables.
 
     They may stand at the top, as on the command line, or under ``conditions``.

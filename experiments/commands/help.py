@@ -59,7 +59,8 @@ def long_help(command: Any, prog: str) -> str:
 def options(command: Any, prefix: str = "") -> Iterator[tuple[str, tuple[Any, Any, str]]]:
     """Every option of a command by name, with its type, its default and its description."""
     nested = []
-    hints, texts = get_type_hints(type(command)), descriptions(type(command))
+    hints = get_type_hints(type(command), include_extras=True)
+    texts = descriptions(type(command))
     for spec in fields(command):
         if not spec.init:
             continue
@@ -126,7 +127,7 @@ def type_text(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return "|".join(map(str, get_args(hint)))
     choices = [kind for kind in get_args(hint) if kind is not type(None)]
-    if hasattr(hint, "__metadata__"):
+    if _metadata(hint):
         return type_text(get_args(hint)[0])
     if get_origin(hint) is tuple:
         return f"{type_text(choices[0])} ..."
@@ -162,11 +163,14 @@ def _part(role: str, value: Any) -> list[str]:
         text, default = PART_TEXTS[role], "the world's"
     else:
         text = f"{PART_TEXTS[role]}; see eva list {KINDS[role].plural}"
-        default = short_name(value)
+        default = "the world's" if value is None else short_name(value)
     return _entry(f"{name}:NAME", f"{text} (default: {default})")
 
 
 def _line(name: str, hint: Any, value: Any, text: str) -> list[str]:
+    metavar = next((arg.metavar for arg in _metadata(hint) if hasattr(arg, "metavar")), None)
+    if metavar:
+        return _entry(metavar, text)
     word = type_text(hint)
     flag = f"--{name} {word}".strip() if len(word) < 40 else f"--{name} VALUE"
     if isinstance(value, bool):
@@ -175,6 +179,10 @@ def _line(name: str, hint: Any, value: Any, text: str) -> list[str]:
     choices = "" if len(word) < 40 else f" One of {word.replace('|', ', ')}."
     ends = text if not text or text.endswith((".", ")")) else f"{text}."
     return _entry(flag, f"{ends}{choices} (default: {default_text(value)})".strip())
+
+
+def _metadata(hint: Any) -> tuple[Any, ...]:
+    return getattr(hint, "__metadata__", ())
 
 
 def _entry(flag: str, text: str) -> list[str]:

@@ -161,8 +161,6 @@ def _without_functions(command: Any) -> tuple[Any, Callable[[Any], Any]]:
     aside: dict[str, Any] = {}
 
     def strip(value: Any, path: str) -> Any:
-        if not is_dataclass(value):
-            return value
         changes = {}
         for spec in fields(value):
             own = getattr(value, spec.name)
@@ -174,9 +172,7 @@ def _without_functions(command: Any) -> tuple[Any, Callable[[Any], Any]]:
         return replace(value, **changes)
 
     def restore(value: Any, path: str = "") -> Any:
-        if not is_dataclass(value) or not aside:
-            return value
-        changes = {}
+        changes: dict[str, Any] = {}
         for spec in fields(value):
             inner = f"{path}.{spec.name}"
             if inner in aside:

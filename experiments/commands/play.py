@@ -2,26 +2,29 @@
 
 import argparse
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from agents.creators import AnyCreator, Eva, Fresh
-from agents.creators.estimate import needs_logprobs
-from agents.solvers import AnyMethod, Fixed
+from agents.base import Creator
+from agents.creators import Eva, Fresh
+from agents.solvers import Fixed, Method
+from eva_env.require import require
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
-from experiments.cli import parse
-from experiments.commands.evaluate import locate
-from experiments.human_play.creator import CreatorSeat
-from experiments.human_play.session import Seat
-from experiments.human_play.solver import SolverSeat
+from experiments.commands.evaluate import checkpoint_folder, settings_of
+from experiments.commands.options import Arguments, option, parse, read_policy
+from experiments.human_play.creator import CreatorSession
+from experiments.human_play.session import PlayerSession
+from experiments.human_play.solver import SolverSession
 from experiments.human_play.terminal import Terminal
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.match import Match
+from experiments.run.parts import read
 from experiments.run.records import Run
 from experiments.run.settings import Settings, remark
+from experiments.run.setup import Reward, load_checkpoint
 
 USAGE = """\
 usage: eva play --as creator|solver|judge [OPTIONS]
@@ -48,76 +51,88 @@ eva play --as SEAT --help lists the options of a seat."""
 class Table:
     """What the seats of both players have in common."""
 
-    task: World | None = None
-    """The world that is played in. None: that of the checkpoint's run, or else wordlist."""
+    task: World = field(default_factory=Wordlist)
+    """The world that is played in."""
+    policy: Any = None
+    """The policy of the model, where it is your own."""
+    reward_model: Any = None
+    """A reward model of your own, which pays in the place of the world's."""
     checkpoint: str | None = None
     """The model: a run folder (its last checkpoint), one of its checkpoints, any Hugging Face
-    folder of a causal LM, or "wordlist". None: the model that ships with the task."""
-    reward: Literal["gold", "proxy"] = "gold"
-    """What is paid: the gold reward, or that of the learned reward model (on the tabular rung
-    the world's proxy); gold is shown as well."""
+    folder of a causal LM, or "wordlist". None: the world's starting policy."""
+    reward: Reward = "gold"
+    """The reward that is paid: gold, or the world's proxy; gold is shown as well."""
     rounds: int = 5
     """Rounds to play."""
     prompts: int = 2
     """Prompts drawn per round."""
     samples: int = 4
-    """Answers to each prompt."""
+    """Responses to each prompt."""
     seed: int = 0
     """Seed of the game and of the model."""
     out: Path | None = None
-    """Folder of the record, new or empty; None: runs/play-TIME."""
+    """Folder of the record, new or empty. None: runs/play-TIME."""
 
     def __post_init__(self) -> None:
-        Settings(rounds=self.rounds, prompts=self.prompts, samples=self.samples, seed=self.seed)
+        require(self, "[1, inf)", "rounds", "prompts")
+        require(self, "[2, inf)", "samples")
+        require(self, "[0, inf]", "seed")
 
     def settings(self, **players: Any) -> Settings:
         """The match that is played; the person's opponent is among ``players``."""
-        policy, task = None, self.task or Wordlist()
-        if self.checkpoint is not None:
-            policy, task = locate(self.checkpoint, self.task)
-            policy = str(Path(policy).resolve() if policy and Path(policy).is_dir() else policy)
-        return Settings(
-            task=task,
-            policy=policy,
+        given = {} if self.reward_model is None else {"reward_model": self.reward_model}
+        return Settings.suited(
+            self.task,
+            policy=self.starting_policy(),
             reward=self.reward,
             rounds=self.rounds,
             prompts=self.prompts,
             samples=self.samples,
             seed=self.seed,
+            **given,
             **players,
         )
+
+    def starting_policy(self) -> Any:
+        """The policy of the checkpoint, or the one that was named."""
+        if self.checkpoint is None:
+            return self.policy
+        folder = checkpoint_folder(self.checkpoint)
+        if self.policy is None or isinstance(self.policy, str):
+            return str(Path(folder).resolve() if Path(folder).is_dir() else folder)
+        return load_checkpoint(self.task, folder, self.policy)
 
 
 @dataclass(frozen=True)
 class Creating(Table):
-    """Type prompts, see how a model answers and what it regrets."""
+    """Type prompts, see how a model responds and how far it falls short."""
 
-    solver: AnyMethod = field(default_factory=Fixed)
-    """How the model learns from its answers to your prompts; fixed: not at all."""
+    solver: Method = field(default_factory=Fixed)
+    """The method by which the model learns from your prompts; fixed: it does not learn."""
     prompts: int = 3
     """Prompts drawn per round, and most that you may type; of fewer, some are drawn again."""
     signal: str | None = None
-    """What you are paid: regret, or a name in eva_env.signals. None: true regret where the
-    reward model knows the best response, as gold does, else a_star_avg, which estimates it."""
+    """Your payoff: regret, or the name of a signal. None: true regret where the reward model
+    knows the best response, as gold does, else a_star_avg, which estimates it."""
 
 
 @dataclass(frozen=True)
 class Solving(Table):
-    """Answer the prompts of a creator, which learns from how you do."""
+    """Respond to the prompts of a creator, which learns from how you do."""
 
-    creator: AnyCreator = field(default_factory=Eva)
+    creator: Creator = field(default_factory=Eva)
     """Who makes the prompts."""
     samples: int = 2
-    """Answers to each prompt, at least 2; an empty line repeats the last one."""
+    """Responses to each prompt, at least 2; an empty line repeats the last one."""
 
 
 def main(args: list[str]) -> int:
-    """The command; returns the exit status."""
+    """Run the command; returns the exit status."""
     seat, options = seated(args)
     if seat == "judge":
-        from experiments.human_play.judge import judge
+        from experiments.human_play.judge import Judging, judge
 
-        return judge(options, Terminal())
+        return judge(parse(Judging(), options, "play --as judge"), Terminal())
     return sit(seat, options, Terminal())
 
 
@@ -158,20 +173,38 @@ def sit(seat: str, args: list[str], terminal: Terminal) -> int:
     return 130 if stopped else 0
 
 
-def taken(seat: str, args: list[str], terminal: Terminal) -> tuple[Seat, Path | None]:
-    """The seat at a match that has been opened, and the folder that is asked for."""
+def seat_options(seat: str, args: list[str]) -> Any:
+    """The options of a player's seat, with the parts that were named."""
+    own = "solver" if seat == "creator" else "creator"
+    arguments = Arguments.of(args, (own, "task", "policy", "reward_model"))
+    table: Any = Creating() if seat == "creator" else Solving()
+    checkpoint = option(arguments.rest, "--checkpoint")
+    recorded = settings_of(checkpoint) if checkpoint else None
+    if recorded is not None:
+        table = replace(table, task=recorded.task, policy=recorded.policy)
+    if "task" in arguments.parts:
+        table = replace(table, task=arguments.world({}))
+    for role, spec in arguments.parts.items():
+        if role == "policy":
+            table = replace(table, policy=read_policy(spec))
+        elif role != "task":
+            table = replace(table, **{role: read(role, spec, table.task)})
+    return parse(table, arguments.rest, f"play --as {seat}")
+
+
+def taken(seat: str, args: list[str], terminal: Terminal) -> tuple[PlayerSession, Path | None]:
+    """The seat at a match that has been opened, and the folder of the record."""
+    table = seat_options(seat, args)
     if seat == "creator":
-        creating = parse(Creating, args, "play --as creator")
         # The creator of the record is who the person is compared with.
-        players = {"creator": Fresh(), "solver": creating.solver, "signal": creating.signal}
-        chair, table = CreatorSeat, creating
+        players = {"creator": Fresh(), "solver": table.solver, "signal": table.signal}
+        chair = CreatorSession
     else:
-        solving = parse(Solving, args, "play --as solver")
-        signal = getattr(solving.creator, "signal", "")
-        if needs_logprobs(signal):
-            raise UserError(f"{signal} reads log-probabilities, and a person has none")
-        players = {"creator": solving.creator, "solver": Fixed()}
-        chair, table = SolverSeat, solving
+        if table.creator.needs_logprobs:
+            name = type(table.creator).__name__
+            raise UserError(f"{name} reads log-probabilities, and a person has none")
+        players = {"creator": table.creator, "solver": Fixed()}
+        chair = SolverSession
     settings = table.settings(**players)
     terminal.say("the model takes its seat ...", "dim")
     match = Match.open(settings)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.comparison.wording import counted, join
+from experiments.run.wording import counted, join
 
 Summary = Mapping[str, Any]
 

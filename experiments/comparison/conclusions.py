@@ -5,8 +5,9 @@ from typing import Any
 
 from experiments.comparison.caveats import record_caveats, tuning_caveats
 from experiments.comparison.ranges import REGRET, SHARE_DIFFERENCE, UNBOUNDED, clip
-from experiments.comparison.wording import counted, gap, interval, join, score_interval, value
-from experiments.human_play.standings import agreed
+from experiments.comparison.wording import gap, interval, score_interval, value
+from experiments.human_play.standings import agreement_sentence
+from experiments.run.wording import counted, join
 
 Summary = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -46,7 +47,7 @@ def context(summary: Summary) -> list[str]:
         *equilibrium(summary),
         *minimax(summary),
         *record_caveats(summary),
-        agreed(summary["votes"]),
+        agreement_sentence(summary["votes"]),
     ]
     return [sentence for sentence in sentences if sentence]
 

@@ -46,7 +46,7 @@ def crossplay_game(
     only among the measured strategies. Strategies have maximum entropy: of equally good ones
     all are played.
     """
-    solution = both_strategies(bootstrap.mean(regret))
+    solution = both_strategies(bootstrap.grand_mean(regret))
     support = supports(both_strategies, bootstrap.resampled(regret, draws, rng))
     own_columns = [columns.index(arm) for arm in rows]
     value, *gaps = estimates(
@@ -87,7 +87,7 @@ def win_rate_game(
 
     These are Nash averaging, alpha-Rank and replicator dynamics.
     """
-    mean = bootstrap.mean(wins)
+    mean = bootstrap.grand_mean(wins)
     drawn = bootstrap.resampled(wins, draws, rng)
     average = nash_averaging(log_odds(mean)).probabilities
     mass = alpha_rank(mean, ALPHA)
@@ -127,7 +127,7 @@ def estimates(
 
     A draw that lacks a cell which the mean has is a smaller game, and is left out.
     """
-    point = statistic(bootstrap.mean(values))
+    point = statistic(bootstrap.grand_mean(values))
     # 1. The statistic of each draw (D, K), with only the seeds redrawn, then only the prompts.
     by_seeds, by_prompts = (
         _drawn_statistics(statistic, values, min(draws, INTERVAL_DRAWS), rng, of)
@@ -163,7 +163,7 @@ def rate(
 ) -> Named:
     """Return Bradley-Terry strengths in nats and on Elo's scale; the anchor has 0 and 1500."""
     at = list(players).index(anchor)
-    strengths = ratings.bradley_terry(bootstrap.mean(wins), at, PRIOR)
+    strengths = ratings.bradley_terry(bootstrap.grand_mean(wins), at, PRIOR)
     by_seeds, by_prompts = (
         ratings.bradley_terry(bootstrap.resampled(wins, draws, rng, of), at, PRIOR)
         for of in ONE_AT_A_TIME
@@ -195,7 +195,7 @@ def simplex(wins: Floats, players: Sequence[str]) -> Named | None:
 
     The report draws the replicator flow of these.
     """
-    mean = bootstrap.mean(wins)
+    mean = bootstrap.grand_mean(wins)
     played = ~np.isnan(mean).all(1)
     score = np.full(len(mean), -np.inf)
     score[played] = np.nanmean(mean[played], axis=1)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.statistics.win_rates import Answers, win_matrix
+from eva_env.signals import passed
+from eva_env.statistics.win_rates import PlayerResponses, win_matrix
 from eva_env.types import Floats
 from experiments.comparison.cells import DRAWN_PROMPTS, cell_folder, is_finished
-from experiments.run.evaluation import passed
 from experiments.run.records import Run
 
 START = "start"
@@ -27,7 +27,7 @@ class Scores:
 
     arms: list[str]
     seeds: list[int]
-    responses: dict[str, list[list[Answers | None]]]
+    responses: dict[str, list[list[PlayerResponses | None]]]
     """By suite: (S, L) gold rewards and lengths of responses; None for a missing cell."""
     gold: dict[str, Floats]
     """By suite: mean gold reward (S, L, P)."""
@@ -85,7 +85,7 @@ def response_rows(cell: Run, player: str) -> Sequence[Mapping[str, Any]]:
     return cell.rows("answers") if player == START or is_finished(cell.folder) else []
 
 
-def by_suite(rows: Sequence[Mapping[str, Any]]) -> dict[str, Answers]:
+def by_suite(rows: Sequence[Mapping[str, Any]]) -> dict[str, PlayerResponses]:
     """Return the responses of one player by suite."""
     suites: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -93,14 +93,14 @@ def by_suite(rows: Sequence[Mapping[str, Any]]) -> dict[str, Answers]:
     return {suite: _responses(suite_rows) for suite, suite_rows in suites.items()}
 
 
-def _responses(rows: Sequence[Mapping[str, Any]]) -> Answers:
+def _responses(rows: Sequence[Mapping[str, Any]]) -> PlayerResponses:
     lengths = None
     if rows[0]["lengths"] is not None:
         lengths = np.array([row["lengths"] for row in rows], dtype=np.float64)
-    return Answers(np.array([row["rewards"] for row in rows]), None, lengths)
+    return PlayerResponses(np.array([row["rewards"] for row in rows]), None, lengths)
 
 
-def win_rates(players: Sequence[Answers | None], prompts: int) -> Floats:
+def win_rates(players: Sequence[PlayerResponses | None], prompts: int) -> Floats:
     """Return the win rates (L, L, P) among the players of one seed; NaN for missing ones."""
     present = [i for i, player in enumerate(players) if player is not None]
     wins = np.full((len(players), len(players), prompts), np.nan)
@@ -110,7 +110,7 @@ def win_rates(players: Sequence[Answers | None], prompts: int) -> Floats:
 
 
 def prompt_means(
-    players: Sequence[Answers | None], prompts: int, of: Callable[[Floats], Any] = np.asarray
+    players: Sequence[PlayerResponses | None], prompts: int, of: Callable[[Floats], Any] = np.asarray
 ) -> Floats:
     """Return the mean of ``of(rewards)`` by player and prompt of one seed, (L, P)."""
     missing = np.full(prompts, np.nan)

@@ -23,7 +23,7 @@ from experiments.comparison.scores import START, Scores, read_scores
 from experiments.comparison.series import learning_curves, spent, trends
 from experiments.comparison.settings import Comparison
 from experiments.comparison.true_game import distances
-from experiments.human_play.standings import voted
+from experiments.human_play.standings import vote_summary
 from experiments.run.config import to_json
 from experiments.run.parts import name_of
 from experiments.run.records import Run
@@ -78,7 +78,7 @@ def summarise(
         "wins_length_controlled": at_equal_length(scores, suite, draws),
         **solved_games(scores, suite, arms, draws),
         "exact": distances(worlds, arms, runs),
-        "votes": voted(folder),
+        "votes": vote_summary(folder),
         "tuning": tuned,
         "alarms": alarms(runs),
         "failures": dict(failures),
@@ -169,7 +169,7 @@ def at_equal_length(scores: Scores, suite: str, draws: int) -> Summary | None:
     if any(player.lengths is None for player in played):
         return None
     seeds, size, prompts = len(responses), len(scores.players), scores.gold[suite].shape[-1]
-    by_seed, by_prompt = bootstrap.counts(seeds, prompts, draws, np.random.default_rng(0))
+    by_seed, by_prompt = bootstrap.draw_counts(seeds, prompts, draws, np.random.default_rng(0))
     # 1. Rates of each seed: of all prompts, and of each draw of the prompts.
     rates = np.full((seeds, size, size), np.nan)
     drawn = np.full((seeds, draws, size, size), np.nan)
@@ -184,6 +184,6 @@ def at_equal_length(scores: Scores, suite: str, draws: int) -> Summary | None:
     prompts_redrawn = bootstrap.over_seeds(drawn, np.ones_like(by_seed))
     # 3. Seeds in which both players of a pair have a cell.
     met = (present[:, :, None] & present[:, None, :]).sum(0)
-    mean = bootstrap.mean(rates[..., None])
+    mean = bootstrap.grand_mean(rates[..., None])
     estimates = bootstrap_matrix(mean, (seeds_redrawn, prompts_redrawn), (met, prompts))
     return {"players": scores.players} | estimates

@@ -53,7 +53,7 @@ def from_json(data: Any, hint: Any, role: str = "") -> Any:
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     hints = typing.get_args(hint) if union else (hint,)
     if isinstance(data, dict) and "type" in data:
-        classes = {kind.__name__: kind for kind in hints if is_dataclass(kind)}
+        classes = {getattr(kind, "__name__", ""): kind for kind in hints if is_dataclass(kind)}
         if data["type"] not in classes:
             raise UserError(
                 f"unknown class {data['type']!r} in the settings; known: {[*classes]}"

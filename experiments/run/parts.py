@@ -53,7 +53,7 @@ def names(role: str) -> dict[str, type]:
 
 def name_of(part: Any) -> str:
     """The name by which records and ``find`` know a part: canonical, or the path of a plug-in."""
-    cls = part if callable(part) and hasattr(part, "__qualname__") else type(part)
+    cls: Any = part if hasattr(part, "__qualname__") else type(part)
     if any(cls in kind.registered for kind in KINDS.values()):
         return canonical_name(cls)
     return spec_of(cls)
@@ -137,9 +137,8 @@ def read_settings(text: str, spec: str) -> dict[str, Any]:
 
 def build(cls: Any, given: dict[str, Any], spec: str) -> Any:
     """An object of the class, whose settings' names, types and values are checked."""
-    options = (
-        {field.name for field in fields(cls) if field.init} if is_dataclass(cls) else set()
-    )
+    specs = getattr(cls, "__dataclass_fields__", {})
+    options = [name for name, field in specs.items() if field.init]
     hints = typing.get_type_hints(cls)
     for name, value in given.items():
         if name not in options:

@@ -76,16 +76,24 @@ def load_policy(world: World, policy: Any = None, sampling: Sampling | None = No
     if policy is not None and not isinstance(policy, str | Path):
         return policy
     try:
-        start = world.starting_policy() if policy is None else None
-        if isinstance(start, SoftmaxTable):
-            return TablePolicy(start.reference_logits, start.features)
-        if start is not None and not isinstance(start, str | Path):
-            return start
-        if policy is None or world.environment != "eva/Tabular-v0":
-            return CausalLM.load(start or policy, sampling)
-        return load_table(world, policy)
+        start = world.starting_policy() if policy is None else policy
+        if isinstance(start, str | Path):
+            if _starts_as_table(world):
+                return load_table(world, start)
+            return CausalLM.load(start, sampling)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(" ".join(str(error).split())) from error
+    if isinstance(start, SoftmaxTable):
+        return TablePolicy(start.reference_logits, start.features)
+    return start
+
+
+def _starts_as_table(world: World) -> bool:
+    """Whether checkpoints of the world are softmax tables; a world may have no policy."""
+    try:
+        return isinstance(world.starting_policy(), SoftmaxTable)
+    except ValueError:
+        return False
 
 
 def load_table(world: World, folder: str | Path) -> TablePolicy:
