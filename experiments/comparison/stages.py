@@ -109,7 +109,7 @@ class Stage:
     def starts(self) -> list[Start]:
         """The starting policy with every seed."""
         settings = [self.setting.settings(self.arms[-1], seed) for seed in range(self.seeds)]
-        return [Start(START, one.seed, one, self.folder(START, one.seed)) for one in settings]
+        return [Start(START, s.seed, s, self.folder(START, s.seed)) for s in settings]
 
     @property
     def finished(self) -> list[Cell]:
