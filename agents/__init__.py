@@ -1,1 +1,1 @@
-"""The players: creators, solvers, policies, losses, and the loop that makes them play."""
+"""The players (creators, solvers, policies, losses), and the loop in which they play."""

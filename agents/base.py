@@ -1,9 +1,21 @@
-"""What a player is: the contracts of creators, solvers and policies."""
+"""The interfaces of the two players: what a creator and a solver must and may define.
+
+Every round, ``agents.play.play`` calls the players in this order::
+
+    creator.on_start(solver)                          once, before the first round
+    proposal  = creator.propose(task, n, rng)         N prompts and their logits
+    responses = solver.respond(prompts, n, rng)       to the B prompts drawn by the env
+    logs      = solver.learn(round, rng)              if creator.should_train_solver(round)
+    observed  = creator.observe_round(round, replay, rng)
+    logs      = creator.learn(observed, rng)
+
+A creator must define ``propose``, a solver ``respond``; all other methods have defaults.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy, deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,63 +24,89 @@ from eva_env.game import Game
 from eva_env.types import Floats, Proposal, Round, Task
 
 Logs = Mapping[str, float]
+"""Finite numbers by name, which the record of a run keeps for every round."""
+
 Grid = dict[str, tuple[float, ...]]
-"""Settings worth tuning: factors of each as configured, increasing, 1 among them."""
+"""Settings to tune, and the factors to try on each: increasing, with 1 among them."""
 
 THREES = (1 / 3, 1.0, 3.0)
+"""The usual factors: a third, unchanged, and threefold."""
 
 
 class Creator(ABC):
-    """Publishes a prompt distribution every round.
+    """The player that publishes a prompt distribution every round.
 
-    Subclasses are dataclasses: hyper-parameters are fields, so the object is its own
-    configuration; what changes while playing is held in plain attributes, which
-    ``__post_init__`` sets, so that no record or command line takes it for a setting.
+    A subclass is a dataclass. Its fields are its settings, so the object is its own
+    configuration. What changes during play is held in plain attributes that ``__post_init__``
+    sets, so that neither records nor the command line take it for a setting.
     """
 
     grid: ClassVar[Grid] = {}
-    """What a fair comparison tunes besides the solver's settings."""
+    """Settings that a fair comparison tunes, next to the solver's."""
+
+    def __post_init__(self) -> None:  # noqa: B027 - most need not
+        """Check the settings and set the attributes that change during play."""
+
+    # The moves of a round
 
     @abstractmethod
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
-        """At most n prompts of the task with logits, for the coming round."""
-
-    def on_start(self, solver: "Solver") -> None:  # noqa: B027 - most need not
-        """Know the solver before it has learned; called when play begins, or goes on."""
-
-    def should_train_solver(self, round: Round) -> bool:
-        """Whether the solver may learn from a round that this creator has proposed."""
-        return True
+        """Return at most n valid prompts of the task, with logits, for the coming round."""
 
     def observe_round(self, round: Round, replay: "Replay", rng: np.random.Generator) -> Round:
-        """What ``learn`` is to read: the round as it was played, or played once more.
+        """Return the round that ``learn`` reads: by default the round as it was played.
 
-        Called when the solver has learned; ``replay`` lets the same prompts be answered anew.
+        Called after the solver has learned. ``replay()`` answers the same prompts again.
         """
         return round
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
-        """Read a finished round, as ``observe_round`` gave it; returns numbers worth logging."""
+        """Learn from the round that ``observe_round`` returned; return numbers to log."""
         return {}
 
+    # Hooks that most creators leave alone
+
+    def check_task(self, task: Task) -> None:  # noqa: B027 - most play every task
+        """Raise ValueError if the creator cannot play the task; called before a run starts."""
+
+    def on_start(self, solver: "Solver") -> None:  # noqa: B027 - most need not
+        """Receive the solver; called before play starts or resumes, before it has learned."""
+
+    def should_train_solver(self, round: Round) -> bool:
+        """Return whether the solver learns from this round; by default it always does."""
+        return True
+
+    @property
+    def counts_passes(self) -> bool:
+        """True if the creator counts responses that pass a threshold of reward."""
+        return False
+
+    @property
+    def needs_logprobs(self) -> bool:
+        """True if the creator reads the solver's log-probabilities of its responses."""
+        return False
+
+    # Saving
+
     def state_dict(self) -> dict[str, Any]:
-        """What changes while playing, picklable; by default copies of all but the settings."""
-        fields = getattr(self, "__dataclass_fields__", {})
-        settings = {name for name, spec in fields.items() if spec.init}
+        """Return what changes during play, picklable: copies of all attributes but settings."""
+        settings = (
+            {field.name for field in fields(self) if field.init} if is_dataclass(self) else ()
+        )
         return {name: copy(value) for name, value in vars(self).items() if name not in settings}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from ``state_dict()``."""
+        """Continue from a ``state_dict()``."""
         for name, value in state.items():
             setattr(self, name, copy(value))
 
 
 class Solver(ABC):
-    """Answers prompts, and may learn from the rewards."""
+    """The player that responds to prompts, and that may learn from the rewards."""
 
     @abstractmethod
     def respond(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
-        """Give n responses to each of B prompts: (B, n) strings or integers."""
+        """Return n responses to each of B prompts, (B, n) strings or integers."""
 
     def respond_for_evaluation(
         self, prompts: Sequence[Any], n: int, rng: np.random.Generator
@@ -77,72 +115,89 @@ class Solver(ABC):
         return self.respond(prompts, n, rng)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
-        """Learn from a finished round.
+        """Learn from a finished round; return numbers to log.
 
-        Returns numbers worth logging; the loop meters ``gradient_steps`` if it is there.
+        The loop adds ``gradient_steps``, where it is among them, to the budget.
         """
         return {}
 
     @property
     def tokens(self) -> int:
-        """Tokens sampled since the solver was made; 0 where responses have none."""
+        """Tokens sampled since the solver was made; 0 if its responses have none."""
         return 0
 
     @property
     def reward_calls(self) -> int:
-        """Responses that the solver has had scored for itself, as best-of-n does."""
+        """Responses that the solver itself has had scored, as best-of-n does."""
         return 0
 
     def twin(self) -> Self:
-        """An independent copy, which learns on its own."""
+        """Return an independent copy, which learns separately."""
         return deepcopy(self)
 
     def logprobs(self, round: Round) -> Floats:
-        """Mean log-probability per token of a round's responses now, (B, n) nats.
+        """Return the current mean log-probability per token of each response, (B, n) nats.
 
-        Raises ValueError for a solver that has no policy to ask.
+        Raises ValueError for a solver without a policy.
         """
-        raise ValueError(f"{type(self).__name__} gives no log-probabilities of its responses")
+        raise ValueError(
+            f"{type(self).__name__} has no log-probabilities of its responses; take a solver "
+            f"with a policy, or a signal that reads rewards alone"
+        )
 
     def state_dict(self) -> dict[str, Any]:
-        """What changes while playing, picklable."""
+        """Return what changes during play, picklable."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - stateless by default
-        """Continue from ``state_dict()``."""
+        """Continue from a ``state_dict()``."""
 
 
 @dataclass
 class Budget:
-    """What a run has spent; comparisons are made at equal budget."""
+    """The amounts that a run has spent; comparisons are made at equal budget."""
 
     prompts: int = 0
+    """Prompts drawn by the environment."""
     responses: int = 0
+    """Responses to them, those of replays included."""
     tokens: int = 0
+    """Tokens of all responses that were sampled."""
     reward_calls: int = 0
+    """Responses scored by a reward model."""
     gradient_steps: int = 0
+    """Updates of solvers' parameters."""
 
     def add(self, **spent: int) -> None:
-        """Meter what was spent, by name."""
+        """Add amounts by name."""
         for name, amount in spent.items():
             setattr(self, name, getattr(self, name) + amount)
 
 
 @dataclass
 class Replay:
-    """A round's prompts once more, on a fork of the game, for a creator that wants to look.
+    """Answers a round's prompts again, on a fork of the game.
 
-    What it spends is metered; the game and its generator are left as they are.
+    Whatever it spends is added to the budget. The game and its generator stay unchanged.
     """
 
     drawn: Game
+    """A fork of the game that has drawn the prompts and waits for responses."""
+
     proposal: Proposal
+    """The creator's proposal, with its genealogy."""
+
     solver: Solver
+    """The solver that has learned from the round."""
+
     rng: np.random.Generator
+    """Draws the responses: the solver's generator."""
+
     budget: Budget
+    """Is charged for what a replay spends."""
 
     def __call__(self, solver: Solver | None = None) -> Round:
-        """The round as the solver, or another one, answers its prompts now."""
+        """Return the round as the solver, or another one, answers its prompts now."""
         solver = self.solver if solver is None else solver
         game = self.drawn.fork()
         tokens, calls = solver.tokens, solver.reward_calls
@@ -153,7 +208,7 @@ class Replay:
         return round
 
     def train(self, solver: Solver, round: Round) -> Logs:
-        """Let another solver learn from a round; returns what it reports."""
+        """Let another solver learn from a round; return its logs."""
         tokens, calls = solver.tokens, solver.reward_calls
         logs = solver.learn(round, self.rng)
         self.budget.add(gradient_steps=int(logs.get("gradient_steps", 0)))
@@ -161,5 +216,5 @@ class Replay:
         return logs
 
     def logprobs(self, round: Round) -> Floats:
-        """Mean log-probability per token of the round's responses now, (B, n) nats."""
+        """Return the mean log-probability per token of the round's responses, (B, n) nats."""
         return self.solver.logprobs(round)

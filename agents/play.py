@@ -1,6 +1,6 @@
-"""The loop: one generator of Rounds, for training, evaluation, tournaments and notebooks.
+"""The game loop: one generator of rounds for training, evaluation, tournaments and notebooks.
 
-It drives the real PettingZoo AEC environment, so that the rules exist once.
+It drives the real PettingZoo AEC environment, so the rules exist once.
 """
 
 from collections.abc import Iterator
@@ -21,30 +21,33 @@ def play(
     rngs: tuple[np.random.Generator, np.random.Generator],
     budget: Budget | None = None,
 ) -> Iterator[Round]:
-    """Play an environment that has been reset to its end, yielding each learned-from Round.
+    """Play an environment that has been reset until it ends; yield each round when learned.
 
-    ``rngs`` are the creator's and the solver's generators; the environment has its own.
-    ``budget`` is metered in place.
+    ``rngs`` are the generators of the creator and the solver; the environment has its own.
+    What is spent is added to ``budget``.
     """
-    base: Any = env.unwrapped
-    game = base.game
+    base_env: Any = env.unwrapped
+    game = base_env.game
     budget = Budget() if budget is None else budget
     creator_rng, solver_rng = rngs
     creator.on_start(solver)
     while not game.done:
-        proposal = creator.propose(base.task, base.proposals, creator_rng)
-        env.step(base.creator_action(proposal))
+        # 1. The creator proposes, and the environment draws the prompts.
+        proposal = creator.propose(base_env.task, base_env.proposals, creator_rng)
+        env.step(base_env.creator_action(proposal))
         replay = Replay(game.fork(), proposal, solver, solver_rng, budget)
+        # 2. The solver responds, and the environment scores the responses.
         tokens, calls = solver.tokens, solver.reward_calls
-        env.step(base.solver_action(solver.respond(game.prompts, game.samples, solver_rng)))
+        responses = solver.respond(game.prompts, game.samples, solver_rng)
+        env.step(base_env.solver_action(responses))
         round = replace(game.last, proposal=proposal)
         budget.add(prompts=game.batch_size, responses=round.rewards.size)
-        logs = (
-            dict(solver.learn(round, solver_rng)) if creator.should_train_solver(round) else {}
-        )
+        # 3. The solver learns. Some methods sample, and have samples scored, while they do.
+        train = creator.should_train_solver(round)
+        logs = dict(solver.learn(round, solver_rng)) if train else {}
         budget.add(gradient_steps=int(logs.get("gradient_steps", 0)))
-        # Some methods sample, and have samples scored, while they learn.
         budget.add(tokens=solver.tokens - tokens)
         budget.add(reward_calls=round.rewards.size + solver.reward_calls - calls)
+        # 4. The creator learns.
         logs |= creator.learn(creator.observe_round(round, replay, creator_rng), creator_rng)
         yield replace(round, logs=logs)

@@ -1,8 +1,22 @@
-"""The game: rules, signals, worlds, reward models, and their PettingZoo and Gymnasium faces.
+"""The game: its rules, signals, worlds and reward models, and its environments.
+
+Start with ``types`` (the records and protocols), then ``game`` and ``payoffs`` (the rules) and
+``signals`` (from rewards to informativeness).
+
+- ``envs``: the PettingZoo, Gymnasium and vector environments around ``Game``; ``tabular_v0``
+  and ``text_v0`` are their conventional module names.
+- ``world``, ``worlds``: a task with everything that training on it needs. ``tabular`` is the
+  world of integers with exact equilibria, ``wordlist`` the world of verifiable instructions.
+- ``rewards``: reward models around a base: noisy, biased, drifting, ensembles, refitted.
+- ``debiasing``: noise floors of the signals.
+- ``solving``: game theory on payoff matrices. ``statistics``: win rates and intervals.
+- ``distributions``, ``hashing``, ``require``, ``names``, ``plugins``: softmax and draws, keyed
+  random numbers, range checks, names and paths of parts.
+- ``testing``: checks for your own tasks, reward models, signals and environments.
 
 Importing the package registers ``eva/Tabular-v0`` and ``eva/Text-v0`` with PettingZoo, and
 ``eva/TabularCreator-v0``, ``eva/TabularSolver-v0``, ``eva/TextCreator-v0`` and
-``eva/TextSolver-v0`` with Gymnasium.
+``eva/TextSolver-v0`` with Gymnasium. It imports neither torch nor transformers.
 """
 
 from eva_env.envs.registration import register

@@ -1,9 +1,9 @@
-"""The noise floor: what a reward model's noise alone makes of a signal, and how to take it off.
+"""Noise floors: the part of a signal that a reward model's noise produces, and its removal.
 
 A creator that follows a signal is drawn to the prompts on which the reward model is noisiest.
-The noise is taken to be Gaussian and independent over responses, with a standard deviation by
-prompt that is known (``TabularWorld.noise_std``) or estimated (``estimate_noise``). The noisy
-reward models themselves are in ``eva_env.rewards``.
+The noise is assumed Gaussian and independent over responses. Its standard deviation by prompt
+is given (``TabularWorld.noise_std``) or estimated (``estimate_noise``). The noisy reward
+models are in ``eva_env.rewards``.
 """
 
 import math
@@ -27,7 +27,7 @@ from eva_env.signals import (
 from eva_env.types import Floats, Ints
 
 ABSCISSAE = np.linspace(-12, 12, 1201)
-"""Where the integrals below are evaluated; for a Gaussian tail the trapezoid rule is exact."""
+"""Points of the integrals below. With Gaussian tails the trapezoid rule is exact."""
 
 
 @lru_cache
@@ -39,7 +39,7 @@ def normal_range(n: int) -> float:
 
 @lru_cache
 def normal_lead(n: int) -> float:
-    """Expected best minus second best of n standard normals: of n F^(n-1) (1 - F)."""
+    """Expected best minus second best of n normals: the integral of n F^(n-1) (1 - F)."""
     cdf = normal_cdf(ABSCISSAE)
     return float(np.trapezoid(n * cdf ** (n - 1) * (1 - cdf), ABSCISSAE))
 
@@ -51,43 +51,45 @@ NOISE_FLOORS: dict[Signal, Callable[[int, Floats], Floats]] = {
     variance: lambda n, std: (n - 1) / n * std**2,
     leave_one_out: lambda n, std: math.sqrt(2 / math.pi * n / (n - 1)) * std,
 }
-"""Expectation of a signal of n rewards that are noise alone, by standard deviation."""
+"""Noise floor by signal: (n, std) -> the signal's expectation when rewards are noise alone."""
 
 
 def debias(
     signal: str | Signal, rewards: Floats, std: Floats | float, clip: bool = True
 ) -> Floats:
-    """The signal less its noise floor, (..., B), nowhere below 0 unless ``clip`` is False.
+    """Return the signal minus its noise floor, (..., B), clipped at 0 if ``clip``.
 
-    ``std`` is the noise's standard deviation, (B,) or one for all, in reward-model units.
-    Without clipping ``variance`` is unbiased: it estimates (n - 1) / n times the variance
-    that the rewards have under the policy. ``a_star_min`` and ``a_star_avg`` are right where
-    all responses are equally good and otherwise err on the low side, by the floor at most.
-    Raises ValueError for a signal without a known floor and for a negative ``std``.
+    ``std`` is the standard deviation of the noise, (B,) or one number for all, in reward-model
+    units. Without clipping ``variance`` is unbiased: it estimates (n - 1) / n times the
+    variance of the rewards under the policy. ``a_star_min`` and ``a_star_avg`` are unbiased
+    where all responses are equally good; elsewhere they are too low, by at most the floor.
+    Raises ValueError for a signal without a noise floor and for a negative ``std``.
     """
-    measure = SIGNALS.get(signal) if isinstance(signal, str) else signal
-    if measure is None or measure not in NOISE_FLOORS:
-        known = ", ".join(one for one, function in SIGNALS.items() if function in NOISE_FLOORS)
-        raise ValueError(f"no noise floor is known of {signal!r}; there is one of: {known}")
+    function = SIGNALS.get(signal) if isinstance(signal, str) else signal
+    if function is None or function not in NOISE_FLOORS:
+        names = ", ".join(floored.__name__ for floored in NOISE_FLOORS)  # type: ignore[attr-defined]
+        raise ValueError(
+            f"signal {signal!r} has no noise floor; choose a signal that has one: {names}"
+        )
     std = np.asarray(std, dtype=np.float64)
     if not (std >= 0).all():
         raise ValueError(f"std must not be negative or NaN, got {std.min()}")
-    values = measure(rewards) - NOISE_FLOORS[measure](rewards.shape[-1], std)
+    values = function(rewards) - NOISE_FLOORS[function](rewards.shape[-1], std)
     return np.maximum(values, 0.0) if clip else values
 
 
 @dataclass(frozen=True)
 class NoiseEstimate:
-    """Standard deviation of a reward model's noise, pooled within groups; estimates add up.
+    """Standard deviation of a reward model's noise, pooled within groups of prompts.
 
-    Start from ``NoiseEstimate()`` and add that of every round.
+    Estimates add: start from ``NoiseEstimate()`` and add the estimate of each round.
     """
 
     squares: Mapping[Hashable, float] = field(default_factory=dict)
     """By group, the sum of squared deviations from the mean of equal responses."""
 
     freedom: Mapping[Hashable, int] = field(default_factory=dict)
-    """By group, degrees of freedom: responses less distinct ones."""
+    """By group, degrees of freedom: the number of responses minus that of distinct ones."""
 
     def __add__(self, other: "NoiseEstimate") -> "NoiseEstimate":
         squares, freedom = dict(self.squares), dict(self.freedom)
@@ -98,19 +100,22 @@ class NoiseEstimate:
 
     @property
     def pooled(self) -> float:
-        """Over all groups; 0 as long as no response has come twice."""
+        """Standard deviation over all groups; 0 until a response has been scored twice."""
         freedom = sum(self.freedom.values())
         return math.sqrt(sum(self.squares.values()) / freedom) if freedom else 0.0
 
     def std(self, groups: Sequence[Hashable] | Ints) -> Floats:
-        """By prompt, (B,), each of its group; ``pooled`` for a group without repeats."""
-        rest = self.pooled
-        known = {
+        """Return the standard deviation by prompt, (B,), from the groups of the prompts.
+
+        A group without repeated responses gets ``pooled``.
+        """
+        pooled = self.pooled
+        std_by_group = {
             group: math.sqrt(self.squares[group] / freedom)
             for group, freedom in self.freedom.items()
             if freedom
         }
-        return np.array([known.get(group, rest) for group in groups])
+        return np.array([std_by_group.get(group, pooled) for group in groups])
 
 
 def estimate_noise(
@@ -119,36 +124,42 @@ def estimate_noise(
     rewards: Floats,
     groups: Sequence[Hashable] | Ints | None = None,
 ) -> NoiseEstimate:
-    """What rewards (B, n) of equal responses (B, n) to equal prompts (B,) say of the noise.
+    """Estimate the noise from rewards (B, n) of repeated responses (B, n) to prompts (B,).
 
-    ``groups`` (B,) names what has a noise of its own, such as each prompt's topic; None is
-    one group for all, and worse than no correction where some prompts are noisier than others.
-    Unbiased for the variance. Estimate rounds one by one: a reward model that changes between
-    them is no noise, and forks of a round may see the same noise. An error that a response
-    keeps however often it is scored does not show. Where responses hardly repeat, score some
-    twice and give them here as two responses.
+    ``groups`` (B,) names the group of each prompt, such as its topic; each group has its own
+    noise. None puts all prompts in one group, which is worse than no correction where some
+    prompts are noisier than others. The estimate is unbiased for the variance.
+
+    Estimate each round by itself: a change of the reward model between rounds is not noise,
+    and forks of a round can share their noise. An error that a response keeps however often it
+    is scored stays invisible. Where responses hardly repeat, score some of them twice and pass
+    them as two responses.
     """
     prompts, responses = _items(prompts), _items(responses)
-    seen: dict[Any, int] = {}
-    cell = np.array(
+    # 1. Number the distinct pairs of prompt and response; ``pair`` (B * n,) is that of each.
+    numbers: dict[Any, int] = {}
+    pair = np.array(
         [
-            seen.setdefault((prompt, response), len(seen))
-            for prompt, answers in zip(prompts, responses, strict=True)
-            for response in answers
+            numbers.setdefault((prompt, response), len(numbers))
+            for prompt, row in zip(prompts, responses, strict=True)
+            for response in row
         ]
     )
+    # 2. Deviation of each reward from the mean of its pair.
     flat = np.asarray(rewards, dtype=np.float64).ravel()
-    deviation = flat - (np.bincount(cell, flat) / np.bincount(cell))[cell]
-    names: dict[Hashable, int] = {}
-    named = [None] * len(prompts) if groups is None else _items(groups)
-    ids = [names.setdefault(name, len(names)) for name in named]
+    deviation = flat - (np.bincount(pair, flat) / np.bincount(pair))[pair]
+    # 3. Number the groups; ``group`` (B * n,) is that of each reward.
+    group_numbers: dict[Hashable, int] = {}
+    names = [None] * len(prompts) if groups is None else _items(groups)
+    ids = [group_numbers.setdefault(name, len(group_numbers)) for name in names]
     group = np.repeat(ids, len(flat) // len(prompts))
-    first = np.unique(cell, return_index=True)[1]
+    # 4. By group, the sum of squares and its degrees of freedom: rewards minus pairs.
+    first = np.unique(pair, return_index=True)[1]
     squares = np.bincount(group, deviation**2)
-    freedom = np.bincount(group) - np.bincount(group[first], minlength=len(names))
+    freedom = np.bincount(group) - np.bincount(group[first], minlength=len(group_numbers))
     return NoiseEstimate(
-        dict(zip(names, squares.tolist(), strict=True)),
-        dict(zip(names, freedom.tolist(), strict=True)),
+        dict(zip(group_numbers, squares.tolist(), strict=True)),
+        dict(zip(group_numbers, freedom.tolist(), strict=True)),
     )
 
 

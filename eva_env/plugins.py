@@ -54,6 +54,12 @@ def spec_of(loaded: Any) -> str:
     return f"{module}.{loaded.__qualname__}"
 
 
+def absolute(spec: str) -> str:
+    """Return the spec with the absolute path of its file; import paths and names unchanged."""
+    location, colon, name = spec.rpartition(":")
+    return f"{Path(location).expanduser().resolve()}:{name}" if colon else spec
+
+
 def _import_file(location: str) -> ModuleType:
     path = Path(location).expanduser().resolve()
     if not path.is_file():

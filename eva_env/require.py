@@ -1,4 +1,4 @@
-"""Range checks of settings, with one wording for every class."""
+"""Range checks of settings, with the same wording for every class."""
 
 import math
 
@@ -6,9 +6,9 @@ import math
 def require(owner: object, interval: str, *names: str) -> None:
     """Raise ValueError unless each named attribute lies in the interval; None passes.
 
-    ``interval`` is written as in mathematics: ``[0, 1]``, ``(0, 1]``, ``[1, inf)``. A bound
-    ``inf)`` also refuses infinity. NaN lies in no interval. A ``__post_init__`` says
-    ``require(self, "(0, 1]", "fraction")``.
+    ``interval`` is written as in mathematics: ``[0, 1]``, ``(0, 1]``, ``[1, inf)``,
+    ``(-inf, inf)``. An open bound ``inf)`` refuses infinity. NaN lies in no interval. Example
+    of a ``__post_init__``: ``require(self, "(0, 1]", "fraction")``.
     """
     low, high = (float(bound) for bound in interval[1:-1].split(","))
     for name in names:
@@ -24,6 +24,8 @@ def require(owner: object, interval: str, *names: str) -> None:
 def _in_words(interval: str, low: float, high: float) -> str:
     if high < math.inf:
         return f"lie in {interval}"
+    if low == -math.inf:
+        return "be finite"
     finite = "" if interval[-1] == "]" or low == int(low) >= 1 else " and finite"
     if interval[0] == "(":
         return f"be {'positive' if low == 0 else f'greater than {low:g}'}{finite}"

@@ -1,21 +1,23 @@
-"""Signals: how much there is to learn from a prompt, read off the rewards of its responses.
+"""Signals: functions from a prompt's rewards to its informativeness.
 
-Each maps rewards (..., B, n) to (..., B), in reward-model units unless said otherwise; leading
-axes are batches of their own, as the vector engine plays them. Equation and
+A signal maps rewards (..., B, n) to (..., B), in reward-model units unless its docstring says
+otherwise. Leading axes are separate batches, as the vector engine plays them. Equation and
 table numbers are those of Ye et al. 2025, "Reward-Guided Prompt Evolving in Reinforcement
 Learning for LLMs" (ICML 2025; arXiv 2411.00062).
 
-Three notions that are easily confused: ``a_star_avg`` and ``a_star_dts`` estimate *regret*
-(the first consistently, from below); ``a_star_min`` and ``variance`` measure
-*learnability*: they do not vanish at the optimum. So do the signals of the pass rate, in
-``PASS_RATE_SIGNALS``.
+Two kinds of signal are easily confused. ``a_star_avg`` and ``a_star_dts`` estimate *regret*;
+the first is consistent and errs below. ``a_star_min``, ``variance`` and the pass-rate signals
+in ``PASS_RATE_SIGNALS`` measure *learnability*: they need not vanish for an optimal policy.
 
-A signal in ``SIGNALS`` reads the rewards alone, one in ``ROUND_SIGNALS`` the whole round.
+A signal in ``SIGNALS`` reads the rewards only; a signal in ``ROUND_SIGNALS`` reads the whole
+round. To add one, write a function and pass it, or append it to the tuple behind ``SIGNALS``;
+``eva_env.testing.check_signal`` checks it.
 """
 
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eva_env.types import Floats, Round
 
@@ -52,8 +54,8 @@ def mean(rewards: Floats) -> Floats:
 def one_minus_mean(rewards: Floats) -> Floats:
     """1 - mean reward, for rewards in [0, 1].
 
-    Up to the constant it is the payoff of the minimax adversary (Dennis et al. 2020, arXiv
-    2012.02096), which is paid minus what the solver gets.
+    Up to the constant, the payoff of the minimax adversary (Dennis et al. 2020, arXiv
+    2012.02096): minus the solver's payoff.
     """
     return 1 - rewards.mean(-1)
 
@@ -69,7 +71,7 @@ def inverse_a_star_min(rewards: Floats) -> Floats:
 
 
 def uniform(rewards: Floats) -> Floats:
-    """One for every prompt: evolve without a preference (Table 4, uniform)."""
+    """1 for every prompt, so that no prompt is preferred (Table 4, uniform)."""
     return np.ones(rewards.shape[:-1])
 
 
@@ -84,12 +86,17 @@ def leave_one_out(rewards: Floats) -> Floats:
 
 
 PASS = 1 - 1e-6
-"""A response passes from this reward on: a verifier's 1, up to the rounding of float32."""
+"""Lowest reward of a response that passes: a verifier's 1, up to the rounding of float32."""
+
+
+def passed(rewards: Floats, passing: float = PASS) -> NDArray[np.bool_]:
+    """Return which rewards are at least ``passing``; same shape as the rewards."""
+    return rewards >= passing
 
 
 def pass_rate(rewards: Floats, passing: float = PASS) -> Floats:
-    """p, the share of rewards that are at least ``passing``, in [0, 1]."""
-    return (rewards >= passing).mean(-1)
+    """Pass rate p: the share of rewards that are at least ``passing``, in [0, 1]."""
+    return passed(rewards, passing).mean(-1)
 
 
 def learnability(rewards: Floats, passing: float = PASS) -> Floats:
@@ -102,15 +109,15 @@ def learnability(rewards: Floats, passing: float = PASS) -> Floats:
 
 
 def unit_learnability(rewards: Floats, passing: float = PASS) -> Floats:
-    """4 p (1 - p): ``learnability`` in [0, 1], one where half of the responses pass."""
+    """4 p (1 - p): ``learnability`` scaled to [0, 1]; 1 where half of the responses pass."""
     return 4 * learnability(rewards, passing)
 
 
 def uncertainty(rewards: Floats, passing: float = PASS) -> Floats:
     """1 - 2 |p - 1/2|, in [0, 1]; R-Zero's challenger (Huang et al. 2025, arXiv 2508.05004).
 
-    There p is the share of the most frequent response, for want of a verifier; here it is
-    the pass rate.
+    R-Zero has no verifier and takes p to be the share of the most frequent response; here p
+    is the pass rate.
     """
     return 1 - 2 * np.abs(pass_rate(rewards, passing) - 0.5)
 
@@ -125,10 +132,10 @@ def proposer_learnability(rewards: Floats, passing: float = PASS) -> Floats:
 
 
 def band_pass(rewards: Floats, passing: float = PASS, below: float = 0.25) -> Floats:
-    """1 where 0 < p < ``below``, else 0: what is barely solvable.
+    """1 where 0 < p < ``below``, else 0: prompts that are barely solvable.
 
-    Which conjectures STP keeps (Dong and Ma 2025, arXiv 2502.00212). Needs n >= 5 responses:
-    of four, one is a quarter already.
+    STP keeps such conjectures (Dong and Ma 2025, arXiv 2502.00212). The default needs n >= 5
+    responses: one of four is a quarter already.
     """
     p = pass_rate(rewards, passing)
     return ((p > 0) & (p < below)).astype(np.float64)
@@ -141,27 +148,29 @@ PASS_RATE_SIGNALS: tuple[Callable[[Floats], Floats], ...] = (
     proposer_learnability,
     band_pass,
 )
-"""Signals of verifiable rewards, which read nothing but how many of the n responses pass."""
+"""Signals for verifiable rewards: they depend only on how many of the n responses pass."""
 
 
 def payoff(round: Round) -> Floats:
-    """What the game itself pays for each prompt, (B,): true regret where it knows it."""
+    """The creator's payoff for each prompt, (B,): true regret in a game with that signal."""
     return round.signal
 
 
 def alignment_potential(round: Round, weight: float = 1.0) -> Floats:
-    """z(explicit margin) - weight * z(|implicit margin|), (B,), z standardising the batch.
+    """z(explicit margin) - weight * z(|implicit margin|), (B,); z standardises over the batch.
 
     M_AP of Huang et al. 2025, "Larger or Smaller Reward Margins to Select Preferences for LLM
-    Alignment?" (ICML 2025; arXiv 2503.01864), as the authors' code has it: the explicit margin
-    is best minus worst reward, the implicit one the difference of their mean log-probabilities
-    per token. High where the rewards tell apart what the solver does not yet. A margin that
-    is the same for all prompts counts as 0. Raises ValueError without log-probabilities.
+    Alignment?" (ICML 2025; arXiv 2503.01864), as in the authors' code: the explicit margin is
+    best minus worst reward, the implicit margin the difference of the mean log-probabilities
+    per token of these two responses. It is high where the rewards separate two responses that
+    the solver does not separate yet. A margin that is equal for all prompts counts as 0.
+    Raises ValueError without log-probabilities.
     """
     if round.logprobs is None:
         raise ValueError(
-            "alignment_potential needs round.logprobs, and this round has none; give them in "
-            "Creator.observe_round by replay.logprobs(round), as Eva(signal='alignment_potential') does"
+            "alignment_potential needs round.logprobs, and this round has none; add them in "
+            "Creator.observe_round by replay.logprobs(round), as "
+            "Eva(signal='alignment_potential') does"
         )
     pair = np.stack([round.rewards.argmax(-1), round.rewards.argmin(-1)], -1)
     chosen, rejected = np.moveaxis(np.take_along_axis(round.logprobs, pair, -1), -1, 0)
@@ -170,14 +179,17 @@ def alignment_potential(round: Round, weight: float = 1.0) -> Floats:
 
 
 def counterfactual_regret(played: Round, other: Round) -> Floats:
-    """Mean reward of the other answers minus that of the played ones, by prompt, (B,).
+    """Mean reward of the other responses minus that of the played ones, by prompt, (B,).
 
     Both rounds come from forks of one game, so that they share prompts and rules. With the
-    answers of a second solver it is what PAIRED pays (Dennis et al. 2020, arXiv 2012.02096);
-    with the best response it is the true regret. Raises ValueError if the prompts differ.
+    responses of a second solver it is the payoff of PAIRED (Dennis et al. 2020, arXiv
+    2012.02096); with the best responses it is the true regret. Raises ValueError if the prompts
+    differ.
     """
     if not np.array_equal(np.asarray(played.prompts), np.asarray(other.prompts)):
-        raise ValueError("both rounds must answer the same prompts; play them on forks")
+        raise ValueError(
+            "both rounds must hold the same prompts; play them on forks of one game"
+        )
     return other.rewards.mean(-1) - played.rewards.mean(-1)
 
 
@@ -209,12 +221,12 @@ SIGNALS: dict[str, Signal] = {
         *PASS_RATE_SIGNALS,
     )
 }
-"""Signals by name. Append yours to the tuple, or pass the function itself."""
+"""Signals by name."""
 
 ROUND_SIGNALS: dict[str, RoundSignal] = {
     signal.__name__: signal for signal in (payoff, alignment_potential)
 }
-"""Signals, by name, that read more of a round than its rewards; the game cannot pay them."""
+"""Signals by name that read more of a round than its rewards, so the game cannot pay them."""
 
 NEEDS_LOGPROBS = {"alignment_potential"}
-"""Which of ``ROUND_SIGNALS`` read ``Round.logprobs``."""
+"""Names in ``ROUND_SIGNALS`` whose signals read ``Round.logprobs``."""

@@ -1,4 +1,4 @@
-"""The tabular family by the conventional name of a PettingZoo env."""
+"""The environments of tabular worlds, under the conventional name of a PettingZoo module."""
 
 from eva_env.envs.tabular import env as env
 from eva_env.envs.tabular import parallel_env as parallel_env

@@ -1,4 +1,4 @@
-"""The text family by the conventional name of a PettingZoo env."""
+"""The environments of text worlds, under the conventional name of a PettingZoo module."""
 
 from eva_env.envs.text import env as env
 from eva_env.envs.text import parallel_env as parallel_env

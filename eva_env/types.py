@@ -12,6 +12,7 @@ is the reward model's number for a response; a *payoff* is the game's number for
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, TypeGuard, TypeVar
 
 import numpy as np
@@ -75,7 +76,7 @@ class Round:
 class RewardModel(Protocol):
     """The dynamics of the game: any callable that scores (B, n) responses to B prompts.
 
-    Optional hooks: ``KnowsBest``, ``Advances``, ``HasMatrix``, ``TellsNoise``, and
+    Optional hooks: ``KnowsBest``, ``Advances``, ``HasMatrix``, ``DeclaresNoise``, and
     ``eva_env.rewards.comparisons.Refittable``.
     """
 
@@ -87,6 +88,8 @@ class RewardModel(Protocol):
 class Task(Protocol):
     """The source of prompts: a seed distribution, rewrite operators, and evaluation suites.
 
+    Any object with these members is a task. To name it in a command, derive it from
+    ``eva_env.world.World``, which adds its rewards, starting policy and environment.
     Optional hooks: ``RewritesInBatch``, ``RatesComplexity``, ``RatesComplexityInBatch``,
     ``GroupsOperators`` and ``Enumerable``.
     """
@@ -121,7 +124,7 @@ class Task(Protocol):
 # Optional hooks of a reward model
 
 
-class KnowsBest(Protocol):
+class KnowsBest(RewardModel, Protocol):
     """A reward model that knows the best attainable reward, so the game can pay true regret."""
 
     def best(self, prompts: Sequence[Any]) -> Floats:
@@ -129,8 +132,8 @@ class KnowsBest(Protocol):
         ...
 
 
-class Advances(Protocol):
-    """A reward model that changes between rounds: it drifts, draws new noise, or is refitted."""
+class Advances(RewardModel, Protocol):
+    """A reward model that changes between rounds: it drifts, redraws noise or is refitted."""
 
     def advance(self, round: Round) -> RewardModel:
         """Return the model of the next round.
@@ -140,7 +143,7 @@ class Advances(Protocol):
         ...
 
 
-class HasMatrix(Protocol):
+class HasMatrix(RewardModel, Protocol):
     """A reward model over integers whose mean rewards are known."""
 
     @property
@@ -149,8 +152,8 @@ class HasMatrix(Protocol):
         ...
 
 
-class TellsNoise(Protocol):
-    """A reward model that tells whether it draws noise."""
+class DeclaresNoise(RewardModel, Protocol):
+    """A reward model that declares whether it draws noise."""
 
     @property
     def random(self) -> bool:
@@ -161,7 +164,7 @@ class TellsNoise(Protocol):
 # Optional hooks of a task
 
 
-class RewritesInBatch(Protocol):
+class RewritesInBatch(Task, Protocol):
     """A task that rewrites many prompts in one call, as a language model does."""
 
     def mutate_all(
@@ -171,7 +174,7 @@ class RewritesInBatch(Protocol):
         ...
 
 
-class RatesComplexity(Protocol):
+class RatesComplexity(Task, Protocol):
     """A task that rates how much a prompt demands."""
 
     def complexity(self, prompt: Any) -> float:
@@ -179,7 +182,7 @@ class RatesComplexity(Protocol):
         ...
 
 
-class RatesComplexityInBatch(Protocol):
+class RatesComplexityInBatch(Task, Protocol):
     """A task that rates many prompts in one call; it takes precedence over ``complexity``."""
 
     def complexity_all(self, prompts: Sequence[Any], rng: np.random.Generator) -> Floats:
@@ -187,7 +190,7 @@ class RatesComplexityInBatch(Protocol):
         ...
 
 
-class GroupsOperators(Protocol):
+class GroupsOperators(Task, Protocol):
     """A task that groups its operators by purpose. Each group is optional on its own."""
 
     @property
@@ -206,7 +209,7 @@ class GroupsOperators(Protocol):
         ...
 
 
-class Enumerable(Protocol):
+class Enumerable(Task, Protocol):
     """A task with finitely many prompts, as integers."""
 
     @property
@@ -219,9 +222,14 @@ Hook = TypeVar("Hook")
 
 
 def offers(part: object, hook: type[Hook]) -> TypeGuard[Hook]:
-    """Return whether a task or a reward model has every member of a hook protocol.
+    """Return whether a task or a reward model has every member that a hook protocol adds.
 
     It looks at the object, not at its class as ``isinstance`` does from Python 3.12 on: a
     wrapper has ``best`` only if the mean rewards of its base are known.
     """
-    return all(hasattr(part, name) for name in vars(hook) if not name.startswith("_"))
+    return all(hasattr(part, name) for name in _members(hook))
+
+
+@cache
+def _members(hook: type) -> tuple[str, ...]:
+    return tuple(name for name in vars(hook) if not name.startswith("_"))

@@ -1,8 +1,17 @@
 """Creators: ways of making prompts.
 
-To add one, write a dataclass that derives from ``agents.base.Creator`` and append
-``| Mine`` to ``AnyCreator``. That line buys it a name on the command line and the contract
-tests; a creator plays without it all the same.
+Your own creator is a dataclass that derives from ``agents.base.Creator``. It plays without
+registration, from Python and on the command line as ``package.module.Class`` or
+``path/to/file.py:Class``; ``agents.testing.check_creator`` checks it.
+
+To add one to this package, append ``| Mine`` to ``AnyCreator`` below, which gives it a name on
+the command line and runs the contract tests on it. A registered creator also owes
+
+- a row in ``docs/strategies.md``: what it is, its source, its file and a test of it;
+- its closed form in ``CASES`` of ``tests/eva_env/test_creator_payoffs.py``: the distribution
+  over prompts that it publishes in a given state.
+
+The tests that fail without them say what to add.
 """
 
 from agents.creators.adversarial import PAIRED as PAIRED
@@ -60,4 +69,4 @@ AnyCreator = (
     | Gibbs
     | MirrorDescent
 )
-"""All creators that the command line and the contract tests know."""
+"""All registered creators: those with a name on the command line and contract tests."""

@@ -1,4 +1,4 @@
-"""Creators from unsupervised environment design that play against the solver."""
+"""Adversaries from unsupervised environment design: minimax and PAIRED."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -19,36 +19,39 @@ from eva_env.types import Floats, Ints, Round, Task
 class Minimax(Eva):
     """The minimax adversary: evolve the prompts on which the solver does worst.
 
-    It is paid minus the solver's reward, and so drawn to prompts that nobody can answer; the
+    It is paid minus the solver's reward, and so prefers prompts that nobody can answer. The
     baseline of Dennis et al. 2020 (arXiv 2012.02096), after Pinto et al. 2017 (1703.02702).
     """
 
     signal: str = "one_minus_mean"
-    """What a prompt is paid for: a name in ``eva_env.signals``."""
+    """Payoff of a prompt: a registered signal, or package.module.function or
+    path/to/file.py:function for your own."""
 
     weighting: Weighting = "minmax"
-    """How the signal becomes a weight; minmax also takes negative values."""
+    """Turns the signal into weights; minmax allows negative values."""
 
     resample: bool = False
-    """Measure on new responses of the updated solver."""
+    """Measure the signal on new responses of the updated solver. Doubles the responses of a
+    round."""
 
 
 @dataclass
 class PAIRED(Evolving):
     """Evolve the prompts on which a second solver beats the first (Dennis et al. 2020).
 
-    The antagonist is the solver's twin: it answers the same prompts on a fork of the game and
-    learns from its own answers by the same method. The regret of a prompt is the antagonist's
-    reward minus the protagonist's mean (arXiv 2012.02096, Sec. 4), so that prompts that neither
-    can answer pay nothing. The paper trains its adversary on it by RL; here it weighs which
-    prompts eva's loop evolves. Costs a second solver's responses, reward calls and steps.
+    The second solver, the antagonist, is the first one's twin: it answers the same prompts on a
+    fork of the game and learns from its responses by the same method. The regret of a prompt is
+    the antagonist's reward minus the protagonist's mean (arXiv 2012.02096, Sec. 4), so a prompt
+    that neither can answer pays nothing. The paper trains its adversary on regret by RL; here
+    regret weighs which prompts eva's loop evolves. Costs the responses, reward calls and
+    gradient steps of a second solver.
     """
 
     antagonist_reward: Literal["max", "mean"] = "max"
-    """Of the antagonist's n answers, the best one counts (the paper), or their mean."""
+    """Count the best of the antagonist's responses (the paper), or their mean reward."""
 
     weighting: Weighting = "minmax"
-    """How regret becomes a weight: ``agents.evolution.selection.weigh``."""
+    """Turns regret into weights; minmax allows negative values."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,7 +59,7 @@ class PAIRED(Evolving):
         self.pending: Mapping[str, Any] | None = None
 
     def on_start(self, solver: Solver) -> None:
-        """Take a twin of the solver for antagonist, or take up the saved one."""
+        """Copy the solver as antagonist, with the saved state if play resumes."""
         if self.antagonist is None:
             self.antagonist = solver.twin()
             if self.pending is not None:
@@ -64,25 +67,26 @@ class PAIRED(Evolving):
                 self.pending = None
 
     def observe_round(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
-        """The round, with the regret against the antagonist as its signal."""
+        """Return the round with the regret against the antagonist as its signal."""
         self.on_start(replay.solver)
         assert self.antagonist is not None
-        other = replay(self.antagonist)
-        replay.train(self.antagonist, other)
+        antagonist_round = replay(self.antagonist)
+        replay.train(self.antagonist, antagonist_round)
         if self.antagonist_reward == "mean":
-            return replace(round, signal=counterfactual_regret(round, other))
-        return replace(round, signal=other.rewards.max(-1) - round.rewards.mean(-1))
+            return replace(round, signal=counterfactual_regret(round, antagonist_round))
+        regret = antagonist_round.rewards.max(-1) - round.rewards.mean(-1)
+        return replace(round, signal=regret)
 
     def measure(self, round: Round) -> Floats:
-        """The regret of each prompt, (B,)."""
+        """Return the regret of each prompt, (B,)."""
         return round.signal
 
     def select(self, task: Task, size: int, rng: np.random.Generator) -> Ints:
-        """Indices of the answered prompts to rewrite, drawn by their regret."""
+        """Draw the indices of the answered prompts to rewrite by their regret."""
         return weighted(weigh(self.values, self.weighting), size, rng)
 
     def state_dict(self) -> dict[str, Any]:
-        """What changes while playing, the antagonist's state included."""
+        """Return what changes during play, with the antagonist's state."""
         state = super().state_dict()
         antagonist = state.pop("antagonist")
         if antagonist is not None:
@@ -90,6 +94,6 @@ class PAIRED(Evolving):
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from ``state_dict()``; the antagonist is made when it is next needed."""
+        """Continue from a ``state_dict()``; the antagonist is made when it is next needed."""
         super().load_state_dict(state)
         self.antagonist = None

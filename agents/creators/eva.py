@@ -1,4 +1,4 @@
-"""Offline eva: estimate -> sample -> evolve -> mix."""
+"""Offline eva: estimate, sample, evolve, mix."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from agents.base import Logs, Replay
-from agents.creators.estimate import check_signal, measure, with_logprobs
+from agents.creators.estimate import SignalCreator
 from agents.creators.evolving import Evolving
 from agents.evolution.selection import (
     Draw,
@@ -22,15 +22,15 @@ from eva_env.types import Floats, Ints, Proposal, Round, Task
 
 
 @dataclass
-class Eva(Evolving):
+class Eva(SignalCreator, Evolving):
     """eva: evolve the prompts that the signal finds informative (Ye et al. 2025, Alg. 1)."""
 
     signal: str = "a_star_min"
-    """What makes a prompt informative: a name in ``eva_env.signals.SIGNALS``, or ``payoff``,
-    what the game itself pays for the prompt (true regret where it knows it)."""
+    """Measure of how informative a prompt is: a registered signal, or package.module.function
+    or path/to/file.py:function for your own. payoff is what the game pays for the prompt."""
 
     weighting: Weighting = "proportional"
-    """How a signal becomes a weight: ``agents.evolution.selection.weigh``; the authors' code is minmax."""
+    """Turns the signal into weights. The authors' code uses minmax."""
 
     tau: float = 1.0
     """Temperature of the softmax weighting, in units of the signal."""
@@ -39,24 +39,23 @@ class Eva(Evolving):
     """Exponent of the rank weighting."""
 
     draw: Draw = "weighted"
-    """Draw by weight, take the highest signals, or draw by weight in ten quantile bins."""
+    """Draw by weight, take the highest signals, or draw by weight within ten quantile bins."""
 
     topic_balance: float = 0.0
-    """c in [0, 1]: share of the weight that goes to rare topics. The authors' iw_topic has
-    0.25, their tables 0. Greedy drawing reads no weights."""
+    """Share of the weight that goes to rare topics, in [0, 1]. The authors' iw_topic uses 0.25,
+    their tables 0. Greedy drawing ignores weights."""
 
     resample: bool = True
-    """Measure the signal on new responses of the updated solver, as the paper does; costs as
-    many responses as the round."""
+    """Measure the signal on new responses of the updated solver, as the paper does. Doubles the
+    responses of a round."""
 
     noise: float | Literal["estimate"] | None = None
-    """Standard deviation of the reward model's noise, in reward-model units, whose floor is
-    taken off the signal (``eva_env.debiasing.debias``); "estimate": by topic, from responses that
-    the solver has given twice to a prompt."""
+    """Standard deviation of the reward model's noise, in reward-model units; its floor is
+    subtracted from the signal. "estimate": estimate it by topic, from responses that the solver
+    has given twice to the same prompt."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_signal(self.signal)
         if self.noise is not None:
             std = 0.0 if self.noise == "estimate" else self.noise
             debias(self.signal, np.zeros((1, 2)), std)  # raises for what it cannot correct
@@ -71,11 +70,11 @@ class Eva(Evolving):
         return proposal
 
     def observe_round(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
-        """The round as played, or its prompts answered anew (``resample``)."""
-        return with_logprobs(self.signal, replay() if self.resample else round, replay)
+        """Return the round as played, or with new responses to its prompts (``resample``)."""
+        return super().observe_round(replay() if self.resample else round, replay, rng)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
-        """Note which prompts were answered and their signal, and how noisy the rewards are."""
+        """Store the answered prompts and their signal; estimate the noise of the rewards."""
         if self.noise == "estimate":
             topics = [self.topics[prompt] for prompt in round.prompts]
             self.estimated += estimate_noise(
@@ -84,16 +83,16 @@ class Eva(Evolving):
         return super().learn(round, rng)
 
     def measure(self, round: Round) -> Floats:
-        """The signal of each prompt of a round, (B,), less its noise floor."""
+        """Return the signal of each prompt of a round minus its noise floor, (B,)."""
         if self.noise is None:
-            return measure(self.signal, round)
+            return super().measure(round)
         if self.noise == "estimate":
             std = self.estimated.std([self.topics[prompt] for prompt in round.prompts])
             return debias(self.signal, round.rewards, std)
         return debias(self.signal, round.rewards, self.noise)
 
     def select(self, task: Task, size: int, rng: np.random.Generator) -> Ints:
-        """Indices of the answered prompts to rewrite, drawn by their signal."""
+        """Draw the indices of the answered prompts to rewrite by their signal."""
         if self.draw == "greedy":
             return greedy(self.values, size, rng)
         weights = weigh(self.values, self.weighting, self.tau, self.alpha)
@@ -107,15 +106,15 @@ class Eva(Evolving):
 
 @dataclass
 class EvaLite(Eva):
-    """eva without its second responses: half the responses of ``Eva`` per round.
+    """eva without second responses: half the responses of ``Eva`` per round.
 
-    The signal comes from the responses that the solver learns from, and old prompts come from all
-    earlier rounds. ``UniformLite`` differs in the signal alone.
+    The signal is measured on the responses that the solver learns from, and old prompts come
+    from all rounds. ``UniformLite`` differs in the signal alone.
     """
 
     old_from: Literal["last", "history"] = "history"
-    """Draw old prompts from the last round's (the paper) or from all published so far."""
+    """Draw old prompts from the last round (the paper), or from all rounds so far."""
 
     resample: bool = False
-    """Measure the signal on new responses of the updated solver, as the paper does; costs as
-    many responses as the round."""
+    """Measure the signal on new responses of the updated solver, as the paper does. Doubles the
+    responses of a round."""

@@ -1,4 +1,4 @@
-"""A creator behind guards: what they reject is replaced before it is published."""
+"""A creator behind guards: the prompts that they reject are replaced before publication."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from eva_env.types import Proposal, Round, Task
 
 
 def guarded(creator: Creator, guards: Guards) -> Creator:
-    """The creator behind the guards; the creator itself if all guards are off."""
+    """Return the creator behind the guards; the creator itself if all guards are off."""
     off = Guards(shingle=guards.shingle, ngram=guards.ngram)
     return creator if guards == off else Guarded(creator, guards)
 
@@ -23,18 +23,18 @@ def guarded(creator: Creator, guards: Guards) -> Creator:
 class Guarded(Creator):
     """A creator whose proposals pass guards before they are published.
 
-    What they keep out is replaced by human prompts of the task, which have no parent and take
-    over the logit of the slot; the creator is not asked a second time, since asking changes
-    it. A slot that no prompt is found for is dropped, and ValueError raised if all are. The
-    logs count what was replaced by guard. Prompts that are integers have no length and no near
-    twins (ValueError if asked for), and are decontaminated as a whole.
+    A rejected prompt is replaced by a human prompt of the task, which has no parent and keeps
+    the logit of the slot. The creator does not propose a second time, since proposing changes
+    its state. A slot without a replacement is dropped; ValueError if that holds for all slots.
+    The logs count the replaced prompts by guard. Integer prompts have no length and no
+    near-duplicates (ValueError if such a guard is on), and are decontaminated as a whole.
     """
 
     creator: Creator
-    """Who proposes."""
+    """The creator that proposes."""
 
     guards: Guards
-    """What is kept out."""
+    """The guards that its proposals pass."""
 
     def __post_init__(self) -> None:
         self.published: dict[Any, None] = {}
@@ -43,18 +43,22 @@ class Guarded(Creator):
         self._suites: tuple[Task | None, Contamination | Collection[Any]] = (None, ())
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
-        """Publish what the creator proposes, with human prompts for what is kept out."""
+        """Publish the creator's proposal, with human prompts in place of rejected ones."""
+        # 1. Sort out the rejected prompts.
         proposal = self.creator.propose(task, n, rng)
         self.guards.check(proposal.prompts)
         admission = Admission(self.guards, self._contaminated(task), self.published, self.past)
         slots = _lineages(proposal)
-        missing = [i for i, one in enumerate(slots) if not admission.admits(one.prompt)]
-        replaced, asked = dict(admission.rejected), REDRAWS * len(missing)
-        while missing and asked > 0:
-            asked -= len(missing)
+        missing = [i for i, slot in enumerate(slots) if not admission.admits(slot.prompt)]
+        rejected = dict(admission.rejected)
+        # 2. Replace them by human prompts, which must pass as well; a limit ends the search.
+        redraws = REDRAWS * len(missing)
+        while missing and redraws > 0:
+            redraws -= len(missing)
             for prompt in task.seed(len(missing), rng):
                 if admission.admits(prompt):
                     slots[missing.pop(0)] = Lineage(prompt)
+        # 3. Drop the slots that are still empty.
         kept = np.setdiff1d(np.arange(len(slots)), missing)
         if not len(kept):
             raise ValueError(
@@ -63,36 +67,51 @@ class Guarded(Creator):
             )
         logits = np.asarray(proposal.logits)[kept]
         slots = [slots[i] for i in kept]
-        self.counts = {f"guard_{name}": float(count) for name, count in replaced.items()}
+        self.counts = {f"guard_{name}": float(count) for name, count in rejected.items()}
         self.counts["guard_dropped"] = float(len(missing))
+        # 4. Raise the entropy of topics to its floor.
         floor = self.guards.topic_entropy
         if floor:
             entropy, swapped = spread_topics(
                 task, slots, softmax(logits), floor, admission, rng
             )
             self.counts |= {"topic_entropy": entropy, "guard_topic_entropy": float(swapped)}
-        self._remember([one.prompt for one in slots])
+        self._remember([slot.prompt for slot in slots])
         prompts, parents, operators = zip(*slots, strict=True)
         return Proposal(prompts, logits, parents, operators)
 
+    def check_task(self, task: Task) -> None:
+        """Raise ValueError if the creator cannot play the task."""
+        self.creator.check_task(task)
+
     def on_start(self, solver: Solver) -> None:
-        """Let the creator know the solver."""
+        """Pass the solver to the creator."""
         self.creator.on_start(solver)
 
     def should_train_solver(self, round: Round) -> bool:
-        """Whether the creator says so."""
+        """Return the creator's decision."""
         return self.creator.should_train_solver(round)
 
+    @property
+    def counts_passes(self) -> bool:
+        """True if the creator counts passes."""
+        return self.creator.counts_passes
+
+    @property
+    def needs_logprobs(self) -> bool:
+        """True if the creator needs log-probabilities."""
+        return self.creator.needs_logprobs
+
     def observe_round(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
-        """What the creator wants to look at."""
+        """Return the round that the creator learns from."""
         return self.creator.observe_round(round, replay, rng)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
-        """Let the creator learn; its logs, and how many prompts each guard replaced."""
+        """Let the creator learn; return its logs and the prompts that each guard replaced."""
         return {**self.creator.learn(round, rng), **self.counts}
 
     def state_dict(self) -> dict[str, Any]:
-        """The creator's state, and the prompts published so far."""
+        """Return the creator's state and the prompts published so far."""
         return {
             "creator": self.creator.state_dict(),
             "published": list(self.published),
@@ -100,14 +119,14 @@ class Guarded(Creator):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from ``state_dict()``."""
+        """Continue from a ``state_dict()``."""
         self.creator.load_state_dict(state["creator"])
         self.published, self.past = {}, self.guards.index()
         self._remember(state["published"])
         self.counts = dict(state["counts"])
 
     def _remember(self, prompts: Collection[Any]) -> None:
-        """Note what is published, in so far as a guard will want to know."""
+        """Store published prompts, if a guard compares with them."""
         if self.guards.deduplicate != "history" and self.past is None:
             return
         for prompt in prompts:
@@ -116,7 +135,7 @@ class Guarded(Creator):
             self.published[prompt] = None
 
     def _contaminated(self, task: Task) -> Contamination | Collection[Any]:
-        """What must not be shown of the task's suites; read off once."""
+        """Return the prompts of the task's suites that must not be shown; computed once."""
         share = self.guards.decontaminate
         if share is not None and self._suites[0] is not task:
             self._suites = task, Contamination(task, share, self.guards.ngram)
@@ -124,8 +143,9 @@ class Guarded(Creator):
 
 
 def _lineages(proposal: Proposal) -> list[Lineage]:
-    """Prompts with parent and operator, both None where the proposal has no genealogy."""
-    if not len(proposal.parents):
-        return [Lineage(prompt) for prompt in proposal.prompts]
-    rows = zip(proposal.prompts, proposal.parents, proposal.operators, strict=True)
+    """Prompts with parent and operator, both None if the proposal has no genealogy."""
+    missing = [None] * len(proposal.prompts)
+    parents = proposal.parents if len(proposal.parents) else missing
+    operators = proposal.operators if len(proposal.operators) else missing
+    rows = zip(proposal.prompts, parents, operators, strict=True)
     return [Lineage(*row) for row in rows]

@@ -1,4 +1,4 @@
-"""Creators that evolve nothing: a fixed human set, fresh human prompts, and the ceiling."""
+"""Creators that do not evolve: a fixed human set, new human prompts, and the ceiling."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from agents.evolution.evolve import Lineage, publish
 from eva_env.types import Proposal, Task
 
 REDRAWS = 4
+"""Times that prompts which are already taken are drawn again."""
 
 
 @dataclass
@@ -21,7 +22,7 @@ class Static(Creator):
         self.prompts: list[Any] = []
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
-        """Publish the same prompts every round, n when the first round asked for n."""
+        """Publish the same prompts every round, as many as the first round could hold."""
         if not self.prompts:
             self.prompts = list(task.seed(n, rng))
         return publish([Lineage(prompt) for prompt in self.prompts[:n]])
@@ -29,7 +30,7 @@ class Static(Creator):
 
 @dataclass
 class Fresh(Creator):
-    """New human prompts every round: what more annotation would buy."""
+    """New human prompts every round: the gain from more annotation."""
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """Publish n prompts of the human distribution."""
@@ -38,26 +39,27 @@ class Fresh(Creator):
 
 @dataclass
 class DomainRandomisation(Creator):
-    """Prompts of all levels alike, new ones every round (Tobin et al. 2017, arXiv 1703.06907).
+    """New prompts of all levels, with equal probability (Tobin et al. 2017, arXiv 1703.06907).
 
-    Privileged: it asks the task for a distribution over all levels, which creators that start
-    from human prompts have to find for themselves.
+    Privileged: it uses the task's distribution over all levels, which creators that start from
+    human prompts must discover.
     """
 
     distribution: str = "uniform"
-    """The task's distribution to draw from."""
+    """Distribution of the task to draw from."""
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
-        """Publish n prompts of the distribution; ValueError if the task does not know it."""
+        """Publish n prompts of the distribution; ValueError if the task does not have it."""
         return publish([Lineage(p) for p in task.seed(n, rng, self.distribution)])
 
 
 @dataclass
 class Oracle(Creator):
-    """Fresh prompts of an evaluation suite's own distribution: the ceiling, not a method."""
+    """New prompts of an evaluation suite's own distribution: the ceiling, not a method."""
 
     suite: str = "hard"
-    """Suite whose distribution the prompts are drawn from; the suite's own are left out."""
+    """Suite whose distribution the prompts are drawn from. The prompts of the suite itself stay
+    unseen."""
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """Publish n prompts of the distribution; ValueError if the task accepts none."""
@@ -77,11 +79,11 @@ def human_prompts(
     taken: Container[Any] = (),
     distribution: str = "human",
 ) -> list[Lineage]:
-    """n prompts of a distribution; those in ``taken`` are drawn again, a few times."""
+    """Draw n prompts of a distribution; those in ``taken`` are drawn again, a few times."""
     prompts = list(task.seed(n, rng, distribution)) if n else []
     for _ in range(REDRAWS):
-        fresh = [prompt for prompt in prompts if prompt not in taken]
-        if len(fresh) == n:
+        new = [prompt for prompt in prompts if prompt not in taken]
+        if len(new) == n:
             break
-        prompts = fresh + list(task.seed(n - len(fresh), rng, distribution))
+        prompts = new + list(task.seed(n - len(new), rng, distribution))
     return [Lineage(prompt) for prompt in prompts]

@@ -1,29 +1,42 @@
-"""A creator that learns how to rewrite: a policy over edit operators."""
+"""A creator that learns how to rewrite: a policy over rewrite operators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from agents.base import THREES, Creator, Logs, Replay
-from agents.creators.estimate import average, check_signal, measure, with_logprobs
+from agents.base import THREES, Logs
+from agents.creators.ascent import gradient_step, mirror_step, policy_logs
+from agents.creators.estimate import SignalCreator, average
 from agents.creators.human import human_prompts
-from agents.creators.prompt_policy import spread
-from agents.creators.trained import kl_gradient, reinforce
-from agents.evolution.evolve import Lineage, mutate_all, publish
+from agents.evolution.evolve import Lineage, mutate_all, operator_weights, publish
 from eva_env.distributions import softmax
+from eva_env.require import require
 from eva_env.types import Floats, Proposal, Round, Task
 
 
-@dataclass
-class OperatorPolicy(Creator):
-    """A softmax over edit operators, trained on what their rewrites are paid.
+class Draw(NamedTuple):
+    """An operator that was drawn for a rewrite, and the result."""
 
-    Every round it rewrites prompts that were answered last, drawn evenly, by operators drawn
-    from its policy pi(operator | context). A rewrite is paid the signal and a novelty bonus; an
-    operator that does not apply, or gives an invalid prompt, is paid minus a penalty, and a
-    human prompt takes the place. J = E [payoff] - alpha KL(pi || uniform) is ascended by policy
+    context: str
+    """The policy that drew it."""
+    operator: int
+    """Its index among the task's operators."""
+    rewrite: Any
+    """The valid prompt that it made; None if it made none."""
+    new: bool
+    """Whether that prompt is published for the first time."""
+
+
+@dataclass
+class OperatorPolicy(SignalCreator):
+    """A softmax over rewrite operators, trained on the payoffs of their rewrites.
+
+    Every round it rewrites prompts that were answered last, drawn uniformly, by operators drawn
+    from its policy pi(operator | context). A rewrite is paid the signal and a novelty bonus. An
+    operator that does not apply, or makes an invalid prompt, is paid minus a penalty, and a
+    human prompt fills the slot. J = E [payoff] - alpha KL(pi || uniform) is ascended by policy
     gradient with a leave-one-out baseline (Williams 1992), or by mirror ascent, which cannot
     get stuck at a vertex (see ``agents.creators.trained``).
     """
@@ -31,13 +44,14 @@ class OperatorPolicy(Creator):
     grid = {"alpha": THREES, "step": THREES, "old_share": (0.5, 1.0, 2.0)}
 
     signal: str = "a_star_avg"
-    """What a rewrite is paid for: a name in ``eva_env.signals``, or ``payoff``."""
+    """Payoff of a rewrite: a registered signal, or package.module.function or
+    path/to/file.py:function for your own. payoff is what the game pays for the prompt."""
 
     context: Literal["none", "topic"] = "none"
-    """One policy, or one for each topic of the prompt to rewrite."""
+    """One policy for all prompts, or one for each topic of the prompt to rewrite."""
 
     ascent: Literal["mirror", "gradient"] = "mirror"
-    """How J is ascended."""
+    """Ascend the objective by mirror ascent or by policy gradient."""
 
     alpha: float = 0.1
     """Weight of KL(pi || uniform), in units of the payoff per nat."""
@@ -46,44 +60,44 @@ class OperatorPolicy(Creator):
     """Step size, in nats per unit of payoff."""
 
     invalid_penalty: float = 0.1
-    """What an operator that gives no valid prompt pays, in units of the signal."""
+    """Penalty of an operator that makes no valid prompt, in units of the signal."""
 
     novelty: float = 0.0
-    """Bonus of a rewrite that was never published before, in units of the signal."""
+    """Bonus of a rewrite that is published for the first time, in units of the signal."""
 
     old_share: float = 0.2
     """Share of the round that is human prompts."""
 
     def __post_init__(self) -> None:
-        check_signal(self.signal)
-        for name in ("alpha", "invalid_penalty", "novelty"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if not self.step > 0:
-            raise ValueError(f"step must be positive, got {self.step}")
+        super().__post_init__()
+        require(self, "[0, inf]", "alpha", "invalid_penalty", "novelty")
+        require(self, "(0, inf]", "step")
         if self.ascent == "mirror" and not self.step * self.alpha < 1:
             raise ValueError(
                 f"step * alpha must lie below 1, got {self.step} * {self.alpha}; lower step"
             )
-        if not 0 <= self.old_share <= 1:
-            raise ValueError(f"old_share must lie in [0, 1], got {self.old_share}")
+        require(self, "[0, 1]", "old_share")
         self.logits: dict[str, Floats] = {}
         self.answered: list[Any] = []
         self.published: set[Any] = set()
-        self.drawn: list[tuple[str, int, Any, bool]] = []
-        """Of each draw context, operator, rewrite (None if it failed), whether it is new."""
+        self.drawn: list[Draw] = []
+
+    def check_task(self, task: Task) -> None:
+        """Raise ValueError if the task has no operators."""
+        operator_weights(task, None)
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
-        """Publish human prompts, and rewrites by operators drawn from the policy."""
+        """Publish rewrites by operators drawn from the policy, and human prompts."""
         self.drawn, mix = [], []
         if self.answered:
             mix = self._rewrites(task, n - round(self.old_share * n), rng)
-        mix += human_prompts(task, n - len(mix), rng, {one.prompt for one in mix})
-        self.published.update(one.prompt for one in mix)
+        mix += human_prompts(task, n - len(mix), rng, {lineage.prompt for lineage in mix})
+        self.published.update(lineage.prompt for lineage in mix)
         return publish(mix)
 
     def _rewrites(self, task: Task, size: int, rng: np.random.Generator) -> list[Lineage]:
-        """At most ``size`` distinct rewrites of answered prompts."""
+        """Make at most ``size`` distinct rewrites of answered prompts."""
+        # 1. Draw the parents and, by the policy of each one's context, the operators.
         pool = self.references()
         parents = [pool[i] for i in rng.integers(len(pool), size=size)]
         contexts = [task.topic(p) if self.context == "topic" else "" for p in parents]
@@ -95,62 +109,60 @@ class OperatorPolicy(Creator):
             min(int(cdf[context].searchsorted(u, "right")), len(names) - 1)
             for context, u in zip(contexts, uniforms, strict=True)
         ]
+        # 2. Rewrite all of them at once.
         children = mutate_all(task, parents, [names[k] for k in chosen], rng)
+        # 3. Note the result of each draw, for ``learn``; keep one rewrite of each prompt.
         mix: dict[Any, Lineage] = {}
         for parent, context, k, child in zip(parents, contexts, chosen, children, strict=True):
-            fine = child is not None and task.valid(child)
-            new = fine and child not in self.published and child not in mix
-            self.drawn.append((context, k, child if fine else None, new))
-            if fine:
+            valid = child is not None and task.valid(child)
+            new = valid and child not in self.published and child not in mix
+            self.drawn.append(Draw(context, k, child if valid else None, new))
+            if valid:
                 mix.setdefault(child, Lineage(child, parent, names[k]))
         return list(mix.values())
 
     def references(self) -> list[Any]:
-        """What is rewritten: the prompts that were answered last."""
+        """Return the prompts to rewrite: those that were answered last."""
         return self.answered
-
-    def observe_round(self, round: Round, replay: Replay, rng: np.random.Generator) -> Round:
-        """The round as played, with log-probabilities where the signal reads them."""
-        return with_logprobs(self.signal, round, replay)
-
-    def measure(self, round: Round) -> Floats:
-        """What each prompt of a round is paid, (B,)."""
-        return measure(self.signal, round)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
         """Pay the operators and improve the policy.
 
-        Logs entropy and KL in nats and the effective support, as means over draws, the share
-        of draws that gave no valid prompt, and that of new prompts.
+        Logs entropy and KL in nats and the effective support, as means over draws; the share of
+        draws without a valid prompt, and that of new prompts.
         """
         prompts, values = average(round.prompts, self.measure(round))
         self.answered = prompts
         signal = dict(zip(prompts, values.tolist(), strict=True))
-        paid: dict[str, list[tuple[int, float]]] = {}
-        for context, k, child, new in self.drawn:
-            if child is None:
-                paid.setdefault(context, []).append((k, -self.invalid_penalty))
-            elif child in signal:
-                paid.setdefault(context, []).append((k, signal[child] + self.novelty * new))
-        for context, pairs in paid.items():
-            self._improve(context, *zip(*pairs, strict=True))
+        operators: dict[str, list[int]] = {}
+        payoffs: dict[str, list[float]] = {}
+        for draw in self.drawn:
+            if draw.rewrite is None:
+                payoff = -self.invalid_penalty
+            elif draw.rewrite in signal:
+                payoff = signal[draw.rewrite] + self.novelty * draw.new
+            else:  # the game did not draw it
+                continue
+            operators.setdefault(draw.context, []).append(draw.operator)
+            payoffs.setdefault(draw.context, []).append(payoff)
+        for context, drawn in operators.items():
+            self._improve(context, drawn, payoffs[context])
         logs = {"signal": float(values.mean())}
         if self.drawn:
-            logs |= spread(softmax(np.stack([self.logits[draw[0]] for draw in self.drawn])))
-            logs["invalid"] = float(np.mean([draw[2] is None for draw in self.drawn]))
-            logs["new"] = float(np.mean([draw[3] for draw in self.drawn]))
+            logits = np.stack([self.logits[draw.context] for draw in self.drawn])
+            logs |= policy_logs(softmax(logits))
+            logs["invalid"] = float(np.mean([draw.rewrite is None for draw in self.drawn]))
+            logs["new"] = float(np.mean([draw.new for draw in self.drawn]))
         return logs
 
     def _improve(self, context: str, drawn: Sequence[int], payoffs: Sequence[float]) -> None:
-        """One step of the context's policy after operators were drawn and paid, (B,) each."""
-        logits, paid = self.logits[context], np.array(payoffs)
-        mu, index = softmax(logits), np.array(drawn)
+        """Step the context's policy after operators ``drawn`` (B,) got payoffs (B,)."""
+        logits, index, paid = self.logits[context], np.array(drawn), np.array(payoffs)
         if self.ascent == "gradient":
-            gradient = reinforce(mu, index, paid) - self.alpha * kl_gradient(mu)
-            self.logits[context] = logits + self.step * gradient
+            self.logits[context] = gradient_step(logits, index, paid, self.step, self.alpha)
             return
-        counts = np.bincount(index, minlength=len(mu))
-        means = np.bincount(index, paid, minlength=len(mu)) / np.maximum(counts, 1)
+        # Mean payoff by operator; that of all draws for an operator that was not drawn.
+        counts = np.bincount(index, minlength=len(logits))
+        means = np.bincount(index, paid, minlength=len(logits)) / np.maximum(counts, 1)
         values = np.where(counts > 0, means, paid.mean())
-        log_mu = logits - logits.mean()
-        self.logits[context] = (1 - self.step * self.alpha) * log_mu + self.step * values
+        self.logits[context] = mirror_step(logits, values, self.step, self.alpha)

@@ -1,25 +1,26 @@
-"""Other ways of rewriting than EvolInstruct's, in eva's loop (Ye et al. 2025, Table 12, H.1).
+"""eva's loop with other ways of rewriting than EvolInstruct's (Ye et al. 2025, Table 12, H.1).
 
-Each is ``Eva`` with its own choice of operators, or of rewrites. ``operators``, where set,
-overrules the choice of operators.
+Each is ``Eva`` with its own choice of operators or of rewrites. The setting ``operators``,
+where it is given, overrides that choice of operators.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from agents.creators.eva import Eva
-from agents.evolution.operators import complexity
+from agents.evolution.evolve import Score
+from agents.evolution.operators import check_complexity, complexity
+from eva_env.require import require
 from eva_env.types import Task
 
 FIXED = {name: factors for name, factors in Eva.grid.items() if name != "depth"}
-"""What is tuned where the operators are given."""
+"""The settings to tune if the operators are given: those of Eva without the drift."""
 
 
 @dataclass
 class EvolComplexity(Eva):
-    """Rewrite by the operators of depth alone, one after the other (Liu et al. 2024).
+    """eva with the operators of depth alone, one after the other (Liu et al. 2024).
 
     Deita, arXiv 2312.15685: EvolInstruct without its breadth. ``task.depth`` names them.
     """
@@ -30,11 +31,11 @@ class EvolComplexity(Eva):
 
 @dataclass
 class EvolQuality(Eva):
-    """Rewrite by the operators that enrich, one after the other (Liu et al. 2024).
+    """eva with the operators that enrich, one after the other (Liu et al. 2024).
 
     Deita, arXiv 2312.15685, where five methods (helpfulness, relevance, depth, creativity,
-    detail) rewrite responses; how eva turned them to prompts is not said. ``task.quality``
-    names the operators that are nearest.
+    detail) rewrite responses; eva's paper does not say how it applies them to prompts.
+    ``task.quality`` names the nearest operators.
     """
 
     grid = FIXED
@@ -43,14 +44,15 @@ class EvolQuality(Eva):
 
 @dataclass
 class SelfInstruct(Eva):
-    """New prompts after the example of a drawn one, each on its own (Wang et al. 2023).
+    """New prompts modelled on a drawn one, independently of each other (Wang et al. 2023).
 
-    arXiv 2212.10560; every rewrite is one step of breadth away from the prompt that was drawn.
+    arXiv 2212.10560; every rewrite is one step of breadth from the drawn prompt.
     ``task.breadth`` names the operators.
     """
 
     sequential: bool = False
-    """Rewrite k + 1 rewrites rewrite k, instead of all rewriting the drawn prompt."""
+    """Rewrite in a chain: each rewrite starts from the one before. False: all rewrites start
+    from the drawn prompt."""
 
     grid = FIXED
     kind = "breadth"
@@ -58,24 +60,25 @@ class SelfInstruct(Eva):
 
 @dataclass
 class TreeBestOfN(Eva):
-    """Rewrite several ways, go on from the most complex one (Ye et al. 2025, Fig. 10).
+    """Rewrite in several ways and continue from the most complex one (Ye et al. 2025, Fig. 10).
 
-    Each step rewrites the tip by ``branches`` operators drawn alike and keeps the best rewrite,
-    by ``complexity`` of the task or by a language model's judgement
-    (``agents.evolution.lm_operators.RewrittenTask``); the others are thrown away.
+    Each step rewrites the last link of a chain by ``branches`` operators, drawn with equal
+    probability, and keeps the best rewrite: by ``complexity`` of the task, or by a language
+    model's rating (``agents.evolution.lm_operators.RewrittenTask``). The others are discarded.
     """
 
     branches: int = 4
-    """Rewrites from which each step keeps one."""
+    """Number of rewrites of which each step keeps one; at least 2."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.branches < 2:
-            raise ValueError(f"branches must be at least 2, got {self.branches}; 1 is Eva")
+        require(self, "[2, inf)", "branches")  # 1 is Eva
 
-    def branching(self, task: Task, rng: np.random.Generator) -> dict[str, Any]:
-        """The branches, and what to choose among them by.
+    def check_task(self, task: Task) -> None:
+        """Raise ValueError if the task lacks operators, or does not rate complexity."""
+        super().check_task(task)
+        check_complexity(task)
 
-        The score raises ValueError where the task does not say how complex a prompt is.
-        """
-        return {"branches": self.branches, "score": lambda ps: complexity(task, ps, rng)}
+    def branching(self, task: Task, rng: np.random.Generator) -> tuple[int, Score | None]:
+        """Return the number of branches, and the complexity that chooses among them."""
+        return self.branches, lambda prompts: complexity(task, prompts, rng)

@@ -1,1 +1,1 @@
-"""Rewriting prompts: operators, selection, buffers, near-duplicates, diversity."""
+"""The parts of evolving prompts: rewriting, selection, buffers, near-duplicates, diversity."""

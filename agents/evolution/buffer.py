@@ -1,4 +1,4 @@
-"""A prioritised buffer of a million prompts: draws and updates in O(log n) each."""
+"""A prioritised buffer for up to a million prompts: draws and updates in O(log n) each."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
@@ -11,16 +11,16 @@ from agents.evolution.sum_tree import SumTree
 from eva_env.types import Floats, Ints
 
 LIMIT = 1e290
-"""Largest size of a value, so that no sum of weights overflows."""
+"""Largest absolute value of an entry, so that no sum of weights overflows."""
 
 
 class PromptBuffer:
     """At most ``capacity`` entries, each in a slot that it keeps until it leaves.
 
-    An entry has a key to look it up by, unique and hashable (the prompt, where prompts are),
-    an ``item`` (whatever is to come out again), a ``value`` in ``values`` and the round in
-    ``steps``; all are read by slot. Where there is no room the oldest leave. Pickles and
-    copies hold the entries alone, and continue bit for bit.
+    An entry has a unique, hashable key (the prompt, if prompts are unique), an item that the
+    caller gets back, a value, and the round of its last update. ``items``, ``values`` and
+    ``steps`` are indexed by slot. When the buffer is full, the oldest entries leave. Pickles
+    and copies hold the entries alone, and continue bit for bit.
 
     Args:
         capacity: most entries to hold; at least 1, else ValueError.
@@ -46,45 +46,49 @@ class PromptBuffer:
         return key in self._slots
 
     def __iter__(self) -> Iterator[Any]:
-        """Keys, the oldest first."""
+        """Yield the keys, the oldest first."""
         return iter(self._slots)
 
     @property
     def slots(self) -> Ints:
-        """Slots of all entries, the oldest first; O(n)."""
+        """The slots of all entries, the oldest first; O(n)."""
         return np.fromiter(self._slots.values(), np.int64, len(self))
 
     def find(self, keys: Sequence[Hashable]) -> Ints:
-        """Slot of each key, (k,); -1 where there is none."""
+        """Return the slot of each key, (k,); -1 for a key that is not in the buffer."""
         return np.array([self._slots.get(key, -1) for key in keys], dtype=np.int64)
 
     def add(
         self, keys: Sequence[Hashable], items: Sequence[Any], values: Floats, step: int
     ) -> Ints:
-        """Slots of k new entries, the last of them youngest; the oldest make room.
+        """Add k entries, the youngest last, and return their slots; the oldest make room.
 
-        Of more than ``capacity`` entries the last ones stay. A key that is there, or twice
-        among the new ones, raises ValueError.
+        Of more than ``capacity`` entries only the last ones are added. Raises ValueError for a
+        key that is in the buffer already, or twice among the new ones.
         """
         _check(values)
-        known = [key for key in keys if key in self._slots]
-        if known or len(set(keys)) < len(keys):
-            raise ValueError(f"keys must be new and distinct, got {known or keys!r}")
+        present = [key for key in keys if key in self._slots]
+        if present or len(set(keys)) < len(keys):
+            raise ValueError(f"keys must be new and distinct, got {present or keys!r}")
+        # 1. Cut off the new entries that would leave at once.
         over = max(0, len(keys) - self.capacity)
         keys, items, values = keys[over:], items[over:], values[over:]
+        # 2. Make room: the oldest leave.
         excess = max(0, len(self) + len(keys) - self.capacity)
         self.remove(np.fromiter(islice(self._slots.values(), excess), np.int64, excess))
+        # 3. Take freed slots first, then slots that were never used.
         slots = [self._free.pop() for _ in range(min(len(keys), len(self._free)))]
-        fresh = len(keys) - len(slots)
-        slots += range(self._used, self._used + fresh)
-        self._used += fresh
+        unused = len(keys) - len(slots)
+        slots += range(self._used, self._used + unused)
+        self._used += unused
+        # 4. Fill them.
         self._fill(keys, items, slots)
         added = np.array(slots, dtype=np.int64)
         self.update(added, values, step)
         return added
 
     def update(self, slots: Ints, values: Floats, step: int | None = None) -> None:
-        """Give entries new values and, unless None, another round; they keep their age."""
+        """Set the values of entries and, unless None, their round; they keep their age."""
         _check(values)
         self.values[slots] = values
         self._weights[slots] = np.maximum(values, 0.0)
@@ -92,7 +96,7 @@ class PromptBuffer:
             self.steps[slots] = step
 
     def remove(self, slots: Ints) -> None:
-        """Take the entries of distinct slots out."""
+        """Remove the entries in these distinct slots."""
         for slot in slots.tolist():
             del self._slots[self._keys[slot]]
             self._keys[slot] = self.items[slot] = None
@@ -100,10 +104,11 @@ class PromptBuffer:
         self._weights[slots] = 0.0
 
     def draw(self, size: int, rng: np.random.Generator) -> Ints:
-        """Slots of ``size`` entries by successive draws in proportion to their values.
+        """Draw the slots of ``size`` entries in proportion to their values.
 
-        Without replacement; all entries where there are fewer. Values that are not positive
-        weigh nothing: such entries are drawn uniformly once the others are out, in O(n).
+        The draws are successive and without replacement; a smaller buffer gives all entries.
+        Values that are not positive weigh nothing: such entries are drawn uniformly, in O(n),
+        after all the others.
         """
         drawn = self._weights.draw(size, rng)
         missing = min(size, len(self)) - len(drawn)
@@ -116,7 +121,9 @@ class PromptBuffer:
         if not isinstance(other, PromptBuffer):
             return NotImplemented
         pairs = zip(self.__getstate__().values(), other.__getstate__().values(), strict=True)
-        return all(np.array_equal(a, b) if hasattr(a, "shape") else a == b for a, b in pairs)
+        return all(
+            np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         slots = self.slots
@@ -139,6 +146,7 @@ class PromptBuffer:
         self.steps[state["slots"]] = state["steps"]
 
     def _fill(self, keys: Sequence[Any], items: Sequence[Any], slots: list[int]) -> None:
+        """Put keys and items into slots, the youngest last."""
         for key, item, slot in zip(keys, items, slots, strict=True):
             self._slots[key] = slot
             self._keys[slot], self.items[slot] = key, item

@@ -1,4 +1,4 @@
-"""How varied the prompts of a round are: what shows that a creator collapses."""
+"""Measures of how varied the prompts of a round are: they show a creator's collapse."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,44 +9,47 @@ from scipy.special import entr
 
 from agents.evolution.similarity import cluster_shares
 from eva_env.distributions import softmax
-from eva_env.types import Floats, Proposal, Task
+from eva_env.types import Floats, Proposal, RatesComplexity, Task, offers
 
 SIMILAR = 0.7
-"""Prompts that share this much of their words (Jaccard, in [0, 1]) are near twins. In the
-wordlist world that holds of a rewrite and its parent in 29 % of cases, in 46 % where both are
-long, and of two human prompts in 0.2 %; from 0.5 on, most of a round hangs together."""
+"""Jaccard similarity of words, in [0, 1], from which two prompts are near-duplicates. In the
+wordlist world 29 % of rewrites are near-duplicates of their parents, 46 % if both are long, and
+0.2 % of pairs of human prompts. At 0.5, most prompts of a round are in one cluster."""
 
 
 def distribution(proposal: Proposal) -> Floats:
-    """Probability of each distinct prompt of a proposal, (K,); unused slots have none."""
-    slots: dict[Any, int] = {}
+    """Return the probability of each distinct prompt of a proposal, (K,); no unused slots."""
     used = [i for i, prompt in enumerate(proposal.prompts) if prompt != ""]
     if not used:
         return np.zeros(0)
-    place = [slots.setdefault(proposal.prompts[i], len(slots)) for i in used]
+    places: dict[Any, int] = {}
+    place = [places.setdefault(proposal.prompts[i], len(places)) for i in used]
     shares = softmax(np.asarray(proposal.logits, dtype=np.float64)[used])
     return np.bincount(place, shares).astype(np.float64)
 
 
 def entropy(probabilities: Floats) -> float:
-    """Shannon entropy of a distribution (K,), in nats."""
+    """Return the Shannon entropy of a distribution (K,), in nats."""
     return float(entr(probabilities).sum())
 
 
 def effective_size(probabilities: Floats) -> float:
-    """Effective sample size 1 / sum p^2 of a distribution (K,), in 1 ... K; 0 of nothing."""
+    """Return the effective sample size 1 / sum p^2 of a distribution (K,); 0 if K = 0."""
     return float(1 / np.square(probabilities).sum()) if len(probabilities) else 0.0
 
 
 def largest_cluster(prompts: Sequence[Any], task: Task) -> float:
-    """Share of B prompts, in (0, 1], that stand in the largest cluster of near twins.
+    """Return the share of B prompts, in (0, 1], in the largest cluster of near-duplicates.
 
-    Text hangs together by steps of similarity at least ``SIMILAR``. Prompts that are numbers
-    share no words: near twins are those of one topic and, where the task tells it, of one
-    complexity; on the tabular rung the variants of a level.
+    Texts cluster through chains of pairs of similarity at least ``SIMILAR``. Integer prompts
+    have no words: their clusters have one topic and, if the task rates it, one complexity; in
+    the tabular world these are the variants of a level.
     """
     if isinstance(prompts[0], str):
         return float(cluster_shares(prompts, SIMILAR).max())
-    complexity = getattr(task, "complexity", lambda prompt: 0)
-    cells = Counter((task.topic(prompt), complexity(prompt)) for prompt in prompts)
-    return max(cells.values()) / len(prompts)
+    topics = [task.topic(prompt) for prompt in prompts]
+    levels = [0.0] * len(prompts)
+    if offers(task, RatesComplexity):
+        levels = [task.complexity(prompt) for prompt in prompts]
+    clusters = Counter(zip(topics, levels, strict=True))
+    return max(clusters.values()) / len(prompts)

@@ -1,4 +1,4 @@
-"""Evolving: rewrite prompts by the task's operators, and remember who descends from whom."""
+"""The evolve step: rewrite prompts by the task's operators, and record their lineage."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -6,24 +6,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evolution.operators import mutate_all, preferences
-from eva_env.types import Floats, Proposal, Task
+from eva_env.types import Floats, Proposal, RewritesInBatch, Task, offers
 
 Step = tuple[Any, str]
 """A rewrite and the operator that made it."""
 
 Score = Callable[[Sequence[Any]], Floats]
-"""Prompts (Q,) -> scores (Q,), higher is better; NaN where there is none."""
+"""Prompts (Q,) -> scores (Q,), higher is better; NaN for a prompt without a score."""
 
 TRIES = 2
-"""How often each operator may be tried before a rewrite that is known already is taken."""
+"""Attempts with each operator before a rewrite that repeats a prompt is accepted."""
 
 
 class Lineage(NamedTuple):
-    """A prompt and where it comes from; a human prompt has neither parent nor operator.
+    """A prompt and its origin; a human prompt has neither parent nor operator.
 
-    ``operator`` names the path from the parent, "deepening > mix" if a rewrite between them
-    was not published.
+    ``operator`` names the path from the parent: "deepening > mix" if the rewrite between the
+    two was not published.
     """
 
     prompt: Any
@@ -32,12 +31,12 @@ class Lineage(NamedTuple):
 
 
 def publish(lineages: Sequence[Lineage]) -> Proposal:
-    """A proposal of the prompts with equal logits."""
+    """Return a proposal of the prompts with equal logits."""
     return Proposal(
-        prompts=tuple(one.prompt for one in lineages),
+        prompts=tuple(lineage.prompt for lineage in lineages),
         logits=np.zeros(len(lineages)),
-        parents=tuple(one.parent for one in lineages),
-        operators=tuple(one.operator for one in lineages),
+        parents=tuple(lineage.parent for lineage in lineages),
+        operators=tuple(lineage.operator for lineage in lineages),
     )
 
 
@@ -56,41 +55,41 @@ def evolve(
 ) -> list[Lineage]:
     """Rewrite each of P parents R = ``rewrites`` times (Ye et al. 2025, App. A).
 
-    All chains grow together, a rewrite at a time, so that operators that ask a language model
-    are called with batches (``mutate_all``).
+    All chains grow together, one rewrite at a time, so that operators that ask a language
+    model are called with batches (``mutate_all``).
 
     Args:
-        task: whose operators rewrite.
+        task: has the operators.
         parents: the P prompts to start from.
         rewrites: R.
-        rng: draws operators, and is handed to them.
+        rng: draws the operators; they draw from it as well.
         keep: (P, R), which rewrites to return; the others only link their chain. None: all.
         sequential: rewrite k + 1 rewrites rewrite k (the paper's default) and descends from
-            it, else all rewrite the parent.
-        taken: prompts that a rewrite should not repeat, besides those of this call; None
-            lets any repeat pass.
-        operators: relative probability by operator, 0 for one left out; None or empty: equal.
-        branches: rewrites made for each that stays, which is the one of highest ``score``.
-        score: what to choose among branches by.
+            it; else every rewrite starts from the parent.
+        taken: prompts that a rewrite should not repeat, in addition to those of this call;
+            None allows any repeat.
+        operators: relative probability by operator, 0 to leave one out; None or empty: equal.
+        branches: rewrites made in each step, of which the one with the highest ``score`` stays.
+        score: rates the branches.
 
-    A chain ends where no operator applies, so that fewer rewrites may come back. Raises
-    ValueError if the task has no operators, or not those that are asked for.
+    A chain ends when no operator applies, so fewer rewrites may come back. Raises ValueError if
+    the task has no operators, or lacks one that ``operators`` names.
     """
     if branches > 1 and score is None:
         raise ValueError(f"{branches} branches need a score to choose by; give one to evolve")
-    names, weights = preferences(task, operators)
+    names, log_weights = operator_weights(task, operators)
     if keep is None:
         keep = np.ones((len(parents), rewrites), dtype=bool)
     if not sequential:
-        parents = [
-            p for p, wanted in zip(parents, keep, strict=True) for _ in range(wanted.sum())
-        ]
+        # Independent rewrites are chains of one link: repeat each parent for every kept one.
+        parents = [p for p, kept in zip(parents, keep, strict=True) for _ in range(kept.sum())]
         keep = np.ones((len(parents), 1), dtype=bool)
     born: set[Any] = set()
 
     def step(prompts: Sequence[Any]) -> list[Step | None]:
+        """Rewrite each prompt once, trying the operators in a random order (Gumbel top-k)."""
         tried = [prompt for prompt in prompts for _ in range(branches)]
-        orders = (-weights - rng.gumbel(size=(len(tried), len(names)))).argsort(1)
+        orders = (-log_weights - rng.gumbel(size=(len(tried), len(names)))).argsort(1)
         plans = [[names[k] for k in order] for order in orders.tolist()]
         steps = rewrite(task, tried, plans, rng, taken, born)
         return steps if score is None else _best(steps, branches, score)
@@ -98,28 +97,60 @@ def evolve(
     return _grow(parents, keep, step)
 
 
+def operator_weights(
+    task: Task, operators: Mapping[str, float] | None
+) -> tuple[list[str], Floats]:
+    """Return the operators that may be drawn, and their log-weights.
+
+    Raises ValueError if the task has no operators, and for weights that it cannot use.
+    """
+    if not task.operators:
+        raise ValueError(
+            f"{type(task).__name__} has no rewrite operators; play Static or Fresh instead"
+        )
+    if not operators:
+        return list(task.operators), np.zeros(len(task.operators))
+    unknown = sorted(set(operators) - set(task.operators))
+    if unknown or max(operators.values()) <= 0 or min(operators.values()) < 0:
+        raise ValueError(
+            f"operators must give weights >= 0, one of them positive, to some of "
+            f"{', '.join(task.operators)}; got {dict(operators)}"
+        )
+    names = [name for name in task.operators if operators.get(name, 0) > 0]
+    return names, np.log([operators[name] for name in names])
+
+
 def _grow(
     parents: Sequence[Any],
     keep: NDArray[np.bool_],
     step: Callable[[Sequence[Any]], list[Step | None]],
 ) -> list[Lineage]:
-    """Lineages of the kept links of the chains, parent by parent; ``step`` gives all a link."""
-    tips, anchors = list(parents), list(parents)
-    paths: list[list[str]] = [[] for _ in parents]
-    evolved: list[list[Lineage]] = [[] for _ in parents]
+    """Grow a chain from each parent; return the lineages of its kept links, by parent.
+
+    ``step`` makes the next link of many chains at once; None ends a chain.
+    """
+    tips = list(parents)  # the last link of each chain, which the next step rewrites
+    published = list(parents)  # the last link that is published: the parent of the next one
+    paths: list[list[str]] = [[] for _ in parents]  # operators since that link
+    chains: list[list[Lineage]] = [[] for _ in parents]
     alive = range(len(parents))
     for level in range(keep.shape[1]):
+        # 1. A chain grows on only if a link from here on is kept.
         alive = [i for i in alive if keep[i, level:].any()]
-        links = step([tips[i] for i in alive]) if alive else []
+        if not alive:
+            break
+        # 2. One step for all living chains; those without an applicable operator end.
+        links = step([tips[i] for i in alive])
         grown = [(i, link) for i, link in zip(alive, links, strict=True) if link is not None]
+        # 3. Advance each tip; publish it if it is kept.
         for i, (prompt, operator) in grown:
             tips[i] = prompt
             paths[i].append(operator)
             if keep[i, level]:
-                evolved[i].append(Lineage(prompt, anchors[i], " > ".join(paths[i])))
-                anchors[i], paths[i] = prompt, []
+                chains[i].append(Lineage(prompt, published[i], " > ".join(paths[i])))
+                published[i], paths[i] = prompt, []
         alive = [i for i, _ in grown]
-    return [lineage for chain in evolved for lineage in chain]
+    return [lineage for chain in chains for lineage in chain]
 
 
 def rewrite(
@@ -130,40 +161,53 @@ def rewrite(
     taken: Container[Any] | None,
     born: set[Any],
 ) -> list[Step | None]:
-    """For each prompt its first valid rewrite that is new, by the operators of its plan.
+    """Return each prompt's first valid rewrite that is new, by the operators of its plan.
 
-    New is what is neither ``taken`` nor ``born``, to which all rewrites are added. After
-    ``TRIES`` rounds of a plan the first that had come out is taken though known: in a task of
-    few prompts, repeats are all there is. None where no operator applies.
+    New is what is neither in ``taken`` nor in ``born``, to which all rewrites are added. After
+    ``TRIES`` passes over a plan, the first rewrite that came out is accepted though it repeats:
+    a task of few prompts may have no others. None if no operator applies.
     """
     steps: list[Step | None] = [None] * len(prompts)
     pending = list(range(len(prompts)))
-    attempts = [k for _ in range(TRIES) for k in range(max(map(len, plans), default=0))]
-    for k in attempts:
-        operators = [plans[i][k] for i in pending]
+    longest = max(map(len, plans), default=0)
+    for attempt in range(TRIES * longest):
+        if not pending:
+            break
+        # 1. Rewrite all pending prompts by the next operator of their plans.
+        operators = [plans[i][attempt % longest] for i in pending]
         children = mutate_all(task, [prompts[i] for i in pending], operators, rng)
-        again = []
+        still_pending = []
         for i, operator, child in zip(pending, operators, children, strict=True):
+            # 2. Nothing usable came out: try the next operator.
             if child is None or child == prompts[i] or not task.valid(child):
-                again.append(i)
+                still_pending.append(i)
+            # 3. A new prompt: done.
             elif taken is None or not (child in taken or child in born):
                 steps[i] = child, operator
                 born.add(child)
+            # 4. A repeat: keep the first one, in case nothing new follows.
             else:
                 steps[i] = steps[i] or (child, operator)
-                again.append(i)
-        pending = again
-        if not pending:
-            break
+                still_pending.append(i)
+        pending = still_pending
     return steps
 
 
+def mutate_all(
+    task: Task, prompts: Sequence[Any], operators: Sequence[str], rng: np.random.Generator
+) -> list[Any | None]:
+    """Rewrite each prompt by its operator, in one call if the task has ``mutate_all``."""
+    if offers(task, RewritesInBatch):
+        return task.mutate_all(prompts, operators, rng)
+    return [task.mutate(p, name, rng) for p, name in zip(prompts, operators, strict=True)]
+
+
 def _best(steps: Sequence[Step | None], branches: int, score: Score) -> list[Step | None]:
-    """Of each run of ``branches`` steps the one of highest score; NaN is the lowest."""
-    made = [(i, step[0]) for i, step in enumerate(steps) if step is not None]
+    """Return the step of highest score of each ``branches`` successive ones; NaN is lowest."""
     scores = np.full(len(steps), -np.inf)
-    if made:
-        rows, prompts = zip(*made, strict=True)
-        scores[list(rows)] = np.nan_to_num(score(prompts), nan=np.finfo(np.float64).min)
-    best = scores.reshape(-1, branches).argmax(1) + branches * np.arange(len(steps) // branches)
-    return [steps[i] for i in best]
+    rows = [i for i, step in enumerate(steps) if step is not None]
+    if rows:
+        prompts = tuple(step[0] for step in steps if step is not None)
+        scores[rows] = np.nan_to_num(score(prompts), nan=np.finfo(np.float64).min)
+    first = branches * np.arange(len(steps) // branches)
+    return [steps[i] for i in first + scores.reshape(-1, branches).argmax(1)]

@@ -1,8 +1,7 @@
-"""Rewriting prompts of real text by a language model, in batches.
+"""Operators that rewrite prompts of real text by a language model, in batches.
 
 The ten operators are those of eva (Ye et al. 2025, arXiv 2411.00062, App. F); the wording is
-our own. ``RewrittenTask`` puts them in the place of a task's operators, so that every creator
-works with them unchanged.
+ours. ``RewrittenTask`` replaces a task's operators by them, so every creator can use them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from agents.evolution.prompt_judge import PromptJudge, Writer
 from eva_env.types import Floats, Task
 
 MARKER = "New prompt:"
-"""What the model is to write behind; the text after the last one is the rewrite."""
+"""The model writes the rewrite after it; the text after the last marker counts."""
 
 RULES = f"""Mind these rules.
 - It must sound like something a person would ask, make sense by itself, and have an answer.
@@ -47,7 +46,7 @@ DEPTH = {
     "reasoning": "make the answer depend on several steps of reasoning that must be shown.",
     "expansion": "widen it: another point of view, or a second situation to compare with.",
 }
-"""How to make a prompt harder, by operator."""
+"""Instructions that make a prompt harder, by operator."""
 
 BREADTH = {
     "persona": "let someone else ask it, with another background, knowledge and tone.",
@@ -56,115 +55,118 @@ BREADTH = {
     "mix": "join its idea with something from a field that is far from it.",
     "abstract": "leave the particulars out and ask for the general principle behind them.",
 }
-"""How to get to another prompt, by operator."""
+"""Instructions that lead to a different prompt, by operator."""
 
 
 @dataclass(frozen=True)
 class LMRewriter:
     """Rewrite operators that ask a language model.
 
-    The authors' scripts sample with temperature 0.88 and up to 666 tokens: give the policy
-    such a ``Sampling``.
+    The authors' scripts sample at temperature 0.88 and up to 666 tokens: give the policy such a
+    ``Sampling``.
     """
 
     policy: Writer
-    """Writes the prompts; the solver's own policy makes it self-play in the full sense."""
+    """Writes the prompts; with the solver's policy, one model plays both players."""
 
     depth: Mapping[str, str] = field(default_factory=lambda: DEPTH)
-    """How to make a prompt harder, by operator."""
+    """Instructions that make a prompt harder, by operator."""
 
     breadth: Mapping[str, str] = field(default_factory=lambda: BREADTH)
-    """How to get to another prompt, by operator."""
+    """Instructions that lead to a different prompt, by operator."""
 
     def __call__(
         self, prompts: Sequence[str], operators: Sequence[str], rng: np.random.Generator
     ) -> list[str | None]:
-        """Each of P prompts rewritten by its operator, in one call of the policy.
+        """Rewrite each of P prompts by its operator, in one call of the policy.
 
-        None where the reply is empty or repeats the prompt. Raises ValueError for an unknown
+        None for a reply that is empty or repeats the prompt. Raises ValueError for an unknown
         operator.
         """
-        asks = [self.ask(*pair) for pair in zip(prompts, operators, strict=True)]
-        replies = self.policy.sample(asks, 1, rng)
+        requests = [self.ask(*pair) for pair in zip(prompts, operators, strict=True)]
+        replies = self.policy.sample(requests, 1, rng)
         return [read(reply, prompt) for prompt, (reply,) in zip(prompts, replies, strict=True)]
 
     def ask(self, prompt: str, operator: str) -> str:
-        """The meta-instruction that asks for one rewrite."""
+        """Return the request to the model for one rewrite."""
         if operator in self.depth:
             return HARDER.format(method=self.depth[operator], prompt=prompt)
         if operator in self.breadth:
             return DIFFERENT.format(method=self.breadth[operator], prompt=prompt)
-        known = ", ".join([*self.depth, *self.breadth])
-        raise ValueError(f"unknown operator {operator!r}; known: {known}")
+        names = ", ".join([*self.depth, *self.breadth])
+        raise ValueError(f"unknown operator {operator!r}; known: {names}")
 
 
 def read(reply: str, prompt: str) -> str | None:
-    """The rewrite in a reply; None where it is empty or the prompt itself."""
+    """Return the rewrite in a reply; None if it is empty or equals the prompt."""
     text = reply.rpartition(MARKER)[2].strip()
     return text if text and text.split() != prompt.split() else None
 
 
 @dataclass(frozen=True)
 class RewrittenTask:
-    """A task of text whose prompts are rewritten, and rated, by a language model.
+    """A task of text whose prompts a language model rewrites, and may rate.
 
-    Seeds, suites, validity and topics stay the task's own.
+    Seeds, suites, validity and topics are those of the wrapped task.
     """
 
     task: Task
+    """The wrapped task."""
     rewriter: LMRewriter
+    """Rewrites the prompts."""
     judge: PromptJudge | None = None
-    """Rates complexity in the task's place."""
+    """Rates the complexity of prompts; None: the wrapped task does."""
 
     @property
     def depth(self) -> tuple[str, ...]:
-        """Operators that make a prompt harder."""
+        """The operators that make a prompt harder."""
         return tuple(self.rewriter.depth)
 
     @property
     def breadth(self) -> tuple[str, ...]:
-        """Operators that give another prompt."""
+        """The operators that lead to a different prompt."""
         return tuple(self.rewriter.breadth)
 
     @property
     def quality(self) -> tuple[str, ...]:
-        """Operators that enrich a prompt: those nearest to EvolQuality's."""
-        return tuple(n for n in ("deepening", "concretizing", "persona") if n in self.operators)
+        """The operators that enrich a prompt: those nearest to EvolQuality's."""
+        enriching = ("deepening", "concretizing", "persona")
+        return tuple(name for name in enriching if name in self.operators)
 
     @property
     def operators(self) -> tuple[str, ...]:
-        """Those of the rewriter."""
+        """All operators of the rewriter."""
         return self.depth + self.breadth
 
     @property
     def suites(self) -> Mapping[str, Sequence[str]]:
-        """Those of the task."""
+        """The suites of the wrapped task."""
         return self.task.suites
 
     def seed(self, n: int, rng: np.random.Generator, distribution: str = "human") -> list[str]:
-        """Draw n prompts of the task."""
+        """Draw n prompts of the wrapped task."""
         return self.task.seed(n, rng, distribution)
 
     def mutate(self, prompt: str, operator: str, rng: np.random.Generator) -> str | None:
-        """One prompt rewritten; None where the model wrote none."""
+        """Rewrite one prompt; None if the model writes none."""
         return self.mutate_all([prompt], [operator], rng)[0]
 
     def mutate_all(
         self, prompts: Sequence[str], operators: Sequence[str], rng: np.random.Generator
     ) -> list[str | None]:
-        """Each of P prompts rewritten by its operator, in one call of the policy."""
+        """Rewrite each of P prompts by its operator, in one call of the policy."""
         return self.rewriter(prompts, operators, rng)
 
     def complexity_all(self, prompts: Sequence[str], rng: np.random.Generator) -> Floats:
-        """Sum of the judge's ratings, (P,); without a judge the task's own complexity."""
+        """Return the sum of the judge's ratings, (P,), or the wrapped task's complexity."""
         if self.judge is None:
             return complexity(self.task, prompts, rng)
         return self.judge(prompts, rng).sum(-1)
 
     def valid(self, prompt: str) -> bool:
-        """Whether the task accepts the prompt."""
+        """Return whether the wrapped task accepts the prompt."""
         return self.task.valid(prompt)
 
     def topic(self, prompt: str) -> str:
-        """The task's topic of the prompt."""
+        """Return the topic that the wrapped task gives the prompt."""
         return self.task.topic(prompt)

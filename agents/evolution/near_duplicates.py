@@ -1,4 +1,4 @@
-"""Which of many prompts is a near twin of another, without comparing all pairs."""
+"""An index that finds near-duplicates of a text without comparing all pairs."""
 
 from zlib import crc32
 
@@ -7,10 +7,10 @@ import numpy as np
 from eva_env.types import Ints
 
 HASHES = 128
-"""Length of a signature."""
+"""Number of hashes in a signature."""
 
 MISSED = 0.01
-"""Probability, about and at most, that a pair exactly at the threshold is missed."""
+"""Highest probability, approximately, that a pair exactly at the threshold is missed."""
 
 _MULTIPLIERS, _OFFSETS = np.random.default_rng(0).integers(
     0, 2**64, (2, HASHES, 1), dtype=np.uint64
@@ -18,13 +18,18 @@ _MULTIPLIERS, _OFFSETS = np.random.default_rng(0).integers(
 
 
 class NearDuplicates:
-    """Texts, to be asked for one whose Jaccard similarity to another text is high.
+    """An index of texts that finds one of high Jaccard similarity to a given text.
 
-    The similarity is that of the sets of shingles, runs of ``shingle`` words. Signatures of
-    128 min-wise hashes (Broder 1997, "On the resemblance and containment of documents") are
-    cut into bands, and only texts that share a whole band are compared, by their shingles: so
-    there is no false alarm. Bands are as long as lets about 1 % of the pairs exactly at the
-    threshold go unseen, and fewer of those above it.
+    The similarity is that of the sets of shingles, runs of ``shingle`` words:
+
+    1. A text's signature is 128 min-wise hashes of its shingles (Broder 1997, "On the
+       resemblance and containment of documents"). Two texts agree in a hash with a probability
+       that is their similarity.
+    2. The signature is cut into bands. Texts that share a whole band are candidates.
+    3. Candidates are compared by their shingles, so there are no false positives.
+
+    Bands are as long as possible while a pair exactly at the threshold is missed with a
+    probability of about 1 %; pairs above it are missed less often.
 
     Args:
         threshold: similarity in (0, 1] from which texts are near-duplicates.
@@ -33,6 +38,8 @@ class NearDuplicates:
 
     def __init__(self, threshold: float, shingle: int = 3) -> None:
         self.threshold, self.shingle = threshold, shingle
+        # A band of r hashes agrees with probability t^r, and none of 128 / r bands with
+        # (1 - t^r)^(128 / r).
         self.rows = max(
             rows
             for rows in range(1, HASHES + 1)
@@ -43,7 +50,7 @@ class NearDuplicates:
         self.buckets: dict[bytes, list[int]] = {}
 
     def add(self, text: str) -> None:
-        """Remember a text."""
+        """Add a text."""
         shingles = self._shingles(text)
         for band in self._bands(shingles):
             self.buckets.setdefault(band, []).append(len(self.texts))
@@ -51,26 +58,30 @@ class NearDuplicates:
         self.shingles.append(shingles)
 
     def find(self, text: str) -> str | None:
-        """A remembered text, not the same one, at or above the threshold; None without."""
+        """Return the first text added that is near the given one but not equal; else None."""
         shingles = self._shingles(text)
-        bands = self._bands(shingles)
-        for i in sorted({i for band in bands for i in self.buckets.get(band, ())}):
+        candidates: set[int] = set()
+        for band in self._bands(shingles):
+            candidates.update(self.buckets.get(band, ()))
+        for i in sorted(candidates):
             if self.texts[i] != text and self._near(self.shingles[i], shingles):
                 return self.texts[i]
         return None
 
-    def _near(self, one: Ints, other: Ints) -> bool:
-        shared = len(np.intersect1d(one, other, assume_unique=True))
-        return shared >= self.threshold * (len(one) + len(other) - shared)
+    def _near(self, left: Ints, right: Ints) -> bool:
+        """Return whether the Jaccard similarity of two sets reaches the threshold."""
+        shared = len(np.intersect1d(left, right, assume_unique=True))
+        return shared >= self.threshold * (len(left) + len(right) - shared)
 
     def _shingles(self, text: str) -> Ints:
+        """Return the distinct shingles of a text as 32-bit checksums, increasing."""
         words = text.lower().split()
         starts = range(max(1, len(words) - self.shingle + 1))
         runs = (" ".join(words[start : start + self.shingle]) for start in starts)
         return np.unique(np.array([crc32(run.encode()) for run in runs], dtype=np.uint64))
 
     def _bands(self, shingles: Ints) -> list[bytes]:
-        """The signature in bands, each with its number in front."""
+        """Return the bands of the signature, each preceded by its number."""
         signature = ((_MULTIPLIERS * shingles + _OFFSETS) >> np.uint64(32)).min(1)
         count = HASHES // self.rows
         bands = signature[: count * self.rows].astype(np.uint32).reshape(count, self.rows)

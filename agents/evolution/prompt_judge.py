@@ -1,4 +1,4 @@
-"""Judging prompts by a language model: how complex, and how good they are."""
+"""A language model as judge of prompts: their complexity and their quality."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ ASPECTS = {
     "quality": "How good is it as a prompt? 1: unclear, broken, or impossible to answer; 5: "
     "clear, specific, and worth an answer.",
 }
-"""What a prompt is judged by (Ye et al. 2025, arXiv 2411.00062, Table 7)."""
+"""The questions about a prompt, by name (Ye et al. 2025, arXiv 2411.00062, Table 7)."""
 
 JUDGE = """Below is a prompt for an AI assistant. Don't answer it; rate it.
 {aspect}
@@ -30,7 +30,7 @@ RATING = re.compile(r"(?<![\d.])[1-5](?!\d|\.\d)")
 
 
 class Writer(Protocol):
-    """What is asked of a policy here: ``agents.policies.causal_lm.CausalLM`` and every other has it."""
+    """The part of a policy that rewriters and judges use; every ``Policy`` has it."""
 
     def sample(self, prompts: Sequence[str], n: int, rng: np.random.Generator) -> Any:
         """Draw n responses to each of B prompts, (B, n) strings."""
@@ -45,15 +45,16 @@ class PromptJudge:
     """Rates the prompts."""
 
     aspects: Mapping[str, str] = field(default_factory=lambda: ASPECTS)
-    """What is asked about a prompt, by name."""
+    """The questions about a prompt, by name."""
 
     def __call__(self, prompts: Sequence[str], rng: np.random.Generator) -> Floats:
-        """Ratings (P, aspects) in 1 ... 5, in one call; NaN for a reply without a number."""
-        asks = [
+        """Return ratings (P, aspects) from 1 to 5, in one call; NaN for a reply without one."""
+        requests = [
             JUDGE.format(aspect=aspect, prompt=prompt)
             for prompt in prompts
             for aspect in self.aspects.values()
         ]
-        found = [RATING.search(reply) for (reply,) in self.policy.sample(asks, 1, rng)]
-        ratings = [float(match[0]) if match else np.nan for match in found]
+        replies = self.policy.sample(requests, 1, rng)
+        matches = [RATING.search(reply) for (reply,) in replies]
+        ratings = [float(match[0]) if match else np.nan for match in matches]
         return np.reshape(ratings, (len(prompts), len(self.aspects)))

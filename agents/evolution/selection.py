@@ -1,7 +1,7 @@
-"""From informativeness to a subset: weigh the prompts, then draw without replacement.
+"""The sample step: turn informativeness into weights, then draw prompts without replacement.
 
-Ye et al. 2025 (arXiv 2411.00062), Alg. 1 step (b). All work on values (N,), and weights are
-log-probabilities (N,), -inf for a weight of zero, so that no temperature underflows.
+Ye et al. 2025 (arXiv 2411.00062), Alg. 1 step (b). Values are (N,); weights are
+log-probabilities (N,), -inf for a weight of zero, so no temperature underflows.
 """
 
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ Weighting = Literal["proportional", "minmax", "softmax", "rank"]
 Draw = Literal["weighted", "greedy", "stratified"]
 
 ROUNDING = 1e-9
-"""Negative values down to this are rounding errors, as in best minus mean of equal rewards."""
+"""Values down to minus this are rounding errors, as in best minus mean of equal rewards."""
 
 
 def share(fraction: float, n: int) -> int:
-    """floor(fraction * n), of the product as written: 0.29 of 100 is 29."""
+    """Return floor(fraction * n) without rounding errors: 0.29 of 100 is 29."""
     return int(fraction * n + ROUNDING)
 
 
 def weigh(
     values: Floats, weighting: Weighting = "proportional", tau: float = 1.0, alpha: float = 1.0
 ) -> Floats:
-    """Log-probabilities (N,) of the values (N,); uniform where all values are equal.
+    """Return log-probabilities (N,) of values (N,); uniform if all values are equal.
 
-    - ``proportional``: v / sum v, Alg. 1 to the letter. A negative value raises ValueError.
+    - ``proportional``: v / sum v, as Alg. 1 says. A negative value raises ValueError.
     - ``minmax``: (v - min) / (max - min), normalised: the authors' code. The lowest gets 0.
     - ``softmax``: exp(v / tau), with tau > 0 in units of the values.
-    - ``rank``: rank^alpha, with rank 1 for the lowest and N for the highest value, ties
-      sharing their mean rank; 0 is uniform, infinity greedy. Deaf to outliers.
+    - ``rank``: rank^alpha, with rank 1 for the lowest and N for the highest value; ties share
+      their mean rank. alpha = 0 is uniform, infinity greedy. Outliers have no effect.
 
     Raises ValueError for a value that is not finite.
     """
@@ -55,13 +55,16 @@ def weigh(
         with np.errstate(divide="ignore"):
             logits = np.log(weights / (weights.max() or 1.0))
     else:
-        known = "proportional, minmax, softmax, rank"
-        raise ValueError(f"unknown weighting {weighting!r}; known: {known}")
+        names = "proportional, minmax, softmax, rank"
+        raise ValueError(f"unknown weighting {weighting!r}; known: {names}")
     return _normalised(logits)
 
 
 def balance_topics(log_weights: Floats, topics: Sequence[str], c: float = 0.25) -> Floats:
-    """(1 - c) * weights + c * (1 / frequency of the topic, normalised): the code's iw_topic."""
+    """Return (1 - c) * weights + c * (1 / frequency of the topic, normalised).
+
+    The authors' code calls it iw_topic.
+    """
     if not 0 <= c <= 1:
         raise ValueError(f"topic balance c must lie in [0, 1], got {c}")
     _, topic, counts = np.unique(topics, return_inverse=True, return_counts=True)
@@ -71,10 +74,10 @@ def balance_topics(log_weights: Floats, topics: Sequence[str], c: float = 0.25) 
 
 
 def mix_staleness(log_weights: Floats, ages: Floats | Ints, rho: float) -> Floats:
-    """(1 - rho) * weights + rho * (age / sum of ages): P_replay of prioritised level replay.
+    """Return (1 - rho) * weights + rho * (age / sum of ages): P_replay of level replay.
 
     Jiang et al. 2021 (arXiv 2010.03934), Sec. 3; ``ages`` (N,) are c - C_i, the rounds since
-    each prompt was last drawn. Where all are 0 they count alike; a negative one raises
+    each prompt was last drawn. Ages that are all 0 count equally; a negative one raises
     ValueError.
     """
     if not 0 <= rho <= 1:
@@ -90,10 +93,10 @@ def mix_staleness(log_weights: Floats, ages: Floats | Ints, rho: float) -> Float
 
 
 def weighted(log_weights: Floats, size: int, rng: np.random.Generator) -> Ints:
-    """Indices of ``size`` successive weighted draws without replacement, by Gumbel top-k.
+    """Return the indices of ``size`` successive weighted draws without replacement.
 
-    Kool et al. 2019 (arXiv 1903.06059), Sec. 2.3. Where fewer weights than ``size`` are
-    positive, all of those are taken and the rest is drawn uniformly from the others.
+    By Gumbel top-k: Kool et al. 2019 (arXiv 1903.06059), Sec. 2.3. If fewer weights than
+    ``size`` are positive, all of these are taken and the others are drawn uniformly.
     """
     _check_size(size, len(log_weights))
     zero = np.isneginf(log_weights)
@@ -102,7 +105,7 @@ def weighted(log_weights: Floats, size: int, rng: np.random.Generator) -> Ints:
 
 
 def greedy(values: Floats, size: int, rng: np.random.Generator) -> Ints:
-    """Indices of the ``size`` highest values, best first; the generator breaks ties."""
+    """Return the indices of the ``size`` highest values, best first; ties break at random."""
     values = _finite(values)
     _check_size(size, len(values))
     return np.lexsort((rng.random(len(values)), -values))[:size]
@@ -111,13 +114,14 @@ def greedy(values: Floats, size: int, rng: np.random.Generator) -> Ints:
 def stratified(
     values: Floats, log_weights: Floats, size: int, rng: np.random.Generator, bins: int = 10
 ) -> Ints:
-    """Indices drawn by weight inside each quantile bin of the values.
+    """Return indices drawn by weight within each quantile bin of the values.
 
-    Every bin gives its share of ``size``; where that is no whole number, upper bins go first.
+    Every bin gives its share of ``size``; if that is not a whole number, upper bins are
+    preferred.
     """
     n = len(values)
     _check_size(size, n)
-    order = greedy(values, n, rng)[::-1]
+    order = greedy(values, n, rng)[::-1]  # from the lowest value to the highest
     edges = np.arange(bins + 1) * n // bins
     quotas = np.diff(edges * size // max(n, 1))
     drawn = [
@@ -128,6 +132,7 @@ def stratified(
 
 
 def _finite(values: Floats) -> Floats:
+    """Return the values as float64; ValueError if one is not finite."""
     values = np.asarray(values, dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
@@ -139,6 +144,7 @@ def _finite(values: Floats) -> Floats:
 
 
 def _not_negative(values: Floats) -> Floats:
+    """Return the values with rounding errors below 0 removed; ValueError below that."""
     if values.min() < -ROUNDING:
         raise ValueError(
             f"proportional weights need values >= 0, got {values.min()} at index "
@@ -148,13 +154,14 @@ def _not_negative(values: Floats) -> Floats:
 
 
 def _ranks(values: Floats) -> Floats:
-    """Rank 1 for the lowest; ties share their mean rank."""
+    """Return the ranks, 1 for the lowest value; ties share their mean rank."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = counts.cumsum()
     return ((last - counts + 1 + last) / 2)[inverse]
 
 
 def _normalised(logits: Floats) -> Floats:
+    """Return the log-probabilities of a softmax."""
     if not len(logits):
         return logits
     top = logits.max()

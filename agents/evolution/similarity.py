@@ -1,4 +1,4 @@
-"""How alike prompts are, by the words that they share."""
+"""The similarity of prompts, by the words that they share."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,36 +9,40 @@ from eva_env.types import Floats
 
 
 def similarities(left: Sequence[Any], right: Sequence[Any]) -> Floats:
-    """Jaccard similarity of the sets of words, (P, Q) in [0, 1]; an integer is one word."""
-    words: dict[str, int] = {}
-    sides = [_incidence(prompts, words) for prompts in (left, right)]
-    a, b = (np.pad(side, ((0, 0), (0, len(words) - side.shape[1]))) for side in sides)
+    """Return the Jaccard similarity of the sets of words, (P, Q); an integer is one word."""
+    columns: dict[str, int] = {}
+    for prompt in (*left, *right):
+        for word in _words(prompt):
+            columns.setdefault(word, len(columns))
+    a, b = _incidence(left, columns), _incidence(right, columns)
     shared = a @ b.T
     return shared / np.maximum(a.sum(1)[:, None] + b.sum(1) - shared, 1)
 
 
 def cluster_shares(prompts: Sequence[Any], similar: float) -> Floats:
-    """Share of the batch that stands in each prompt's cluster, (B,) in (0, 1].
+    """Return the share of the batch in each prompt's cluster, (B,) in (0, 1].
 
-    A cluster is what hangs together by steps of similarity at least ``similar``.
+    Two prompts are in one cluster if a chain of pairs of similarity at least ``similar`` joins
+    them.
     """
     near = similarities(prompts, prompts) >= similar
+    # Every prompt takes the lowest label among its neighbours until nothing changes.
     label = np.arange(len(prompts))
     while True:
-        least = np.where(near, label, len(prompts)).min(1)
-        if (least == label).all():
+        lowest = np.where(near, label, len(prompts)).min(1)
+        if (lowest == label).all():
             break
-        label = least
+        label = lowest
     return np.bincount(label, minlength=len(prompts))[label] / len(prompts)
 
 
-def _incidence(prompts: Sequence[Any], words: dict[str, int]) -> Floats:
-    """Which words (W,) each prompt holds, (P, W) of 0 and 1; new words are added."""
-    rows = [
-        [words.setdefault(word, len(words)) for word in str(prompt).lower().split()]
-        for prompt in prompts
-    ]
-    table = np.zeros((len(prompts), len(words)))
-    for i, row in enumerate(rows):
-        table[i, row] = 1
+def _words(prompt: Any) -> list[str]:
+    return str(prompt).lower().split()
+
+
+def _incidence(prompts: Sequence[Any], columns: dict[str, int]) -> Floats:
+    """Return 1 for each word that a prompt holds and 0 for the others, (P, W)."""
+    table = np.zeros((len(prompts), len(columns)))
+    for i, prompt in enumerate(prompts):
+        table[i, [columns[word] for word in _words(prompt)]] = 1
     return table

@@ -1,4 +1,4 @@
-"""Weighted draws from a million slots, and updates of their weights, in O(log n) each."""
+"""A sum tree: weighted draws from a million slots, and updates of weights, in O(log n) each."""
 
 import numpy as np
 
@@ -6,12 +6,15 @@ from eva_env.types import Floats, Ints
 
 
 class SumTree:
-    """Weights by slot as the leaves of a binary tree, every inner node the sum of its two.
+    """A binary tree whose leaves are the weights of slots; an inner node is the sum of its two.
 
     After Schaul et al. 2016, "Prioritized Experience Replay" (arXiv 1511.05952), who find one
-    slot at a time; here a whole batch walks down abreast. Sums are computed anew from the
-    children, never by adding differences, so that rounding does not pile up and the same
-    leaves always give the same tree.
+    slot at a time; here all points of a batch descend together. A sum is always computed from
+    its two children, never by adding a difference, so rounding errors do not accumulate and
+    equal leaves give equal trees.
+
+    ``nodes[1]`` is the root, the children of node i are 2 i and 2 i + 1, and the leaves start
+    at ``2 ** depth``.
 
     Args:
         size: number of slots; all weights start at 0.
@@ -23,50 +26,57 @@ class SumTree:
 
     @property
     def total(self) -> float:
-        """Sum of all weights."""
+        """The sum of all weights."""
         return float(self.nodes[1])
 
     def __getitem__(self, slots: Ints) -> Floats:
-        """Weights of the slots, (k,)."""
+        """Return the weights of the slots, (k,)."""
         return self.nodes[slots + (1 << self.depth)]
 
     def __setitem__(self, slots: Ints, weights: Floats | float) -> None:
-        """Set the weights, not negative, of k slots; k nodes of each level at most change."""
+        """Set the weights (>= 0) of k slots; at most k nodes of each level change."""
+        # 1. Set the leaves.
         nodes = slots + (1 << self.depth)
         self.nodes[nodes] = weights
+        # 2. Sum again, level by level up to the root: the parents of the changed nodes, or the
+        #    whole level (nodes ``width`` to ``2 * width - 1``) if it has fewer nodes than that.
         for width in 1 << np.arange(self.depth)[::-1]:
             nodes = nodes >> 1 if len(slots) < width else np.arange(width, 2 * width)
             self.nodes[nodes] = self.nodes[2 * nodes] + self.nodes[2 * nodes + 1]
 
     def find(self, points: Floats) -> Ints:
-        """Slots (k,) at which the running sum of weights passes the points in [0, total).
+        """Return the slots (k,) where the running sum of weights passes points in [0, total).
 
-        Never one of weight 0, unless all are.
+        Never a slot of weight 0, unless all are 0.
         """
         node = np.ones(len(points), dtype=np.int64)
         for _ in range(self.depth):
             left, right = self.nodes[2 * node], self.nodes[2 * node + 1]
-            # By rounding a point may lie past the end of what is left.
+            # A point in the left sum goes left. Past it, it goes right, minus the left sum;
+            # by rounding it may lie past both, so an empty right side is never entered.
             go_right = (points >= left) & (right > 0)
             points = np.where(go_right, points - left, points)
             node = 2 * node + go_right
         return node - (1 << self.depth)
 
     def draw(self, size: int, rng: np.random.Generator) -> Ints:
-        """``size`` slots by successive weighted draws without replacement, in that order.
+        """Return ``size`` slots by successive weighted draws without replacement, in order.
 
-        Fewer where fewer weights are positive. Draws with replacement of which repeats are
-        dropped, the drawn weights then being 0 until enough are found: the same law.
+        Fewer if fewer weights are positive. Drawing with replacement and dropping repeats, then
+        setting the drawn weights to 0, has the same distribution.
         """
         drawn: list[Ints] = [np.zeros(0, dtype=np.int64)]
         weights: list[Floats] = [np.zeros(0)]
         while size > 0 and self.total > 0:
+            # 1. Draw with replacement, and keep the first of each slot, in order.
             slots = self.find(rng.random(size) * self.total)
             slots = slots[np.sort(np.unique(slots, return_index=True)[1])]
+            # 2. Take the drawn slots out until all draws are made.
             drawn.append(slots)
             weights.append(self[slots])
             self[slots] = 0.0
             size -= len(slots)
-        found = np.concatenate(drawn)
-        self[found] = np.concatenate(weights)
-        return found
+        # 3. Put their weights back.
+        all_drawn = np.concatenate(drawn)
+        self[all_drawn] = np.concatenate(weights)
+        return all_drawn

@@ -1,4 +1,4 @@
-"""Advantages of sampled responses: what a policy gradient weighs them by, (B, n) -> (B, n).
+"""Advantages of sampled responses, their weights in a policy gradient, (B, n) -> (B, n).
 
 Rewards are in reward-model units, n responses to each of B prompts. Where a KL penalty is part
 of the reward, R = r - beta * kl with kl the response's log-ratio of policy to reference when it
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def rloo_advantages(rewards: Tensor, kl: Tensor, beta: float) -> Tensor:
-    """Leave-one-out advantages of KL-penalised rewards, (B, n) -> (B, n).
+    """Return leave-one-out advantages of KL-penalised rewards, (B, n) -> (B, n).
 
     R_i - mean_{j != i} R_j; Ahmadian et al. 2024 (arXiv 2402.14740), Eq. 8 and Sec. 2.1.
     """
@@ -19,7 +19,7 @@ def rloo_advantages(rewards: Tensor, kl: Tensor, beta: float) -> Tensor:
 
 
 def centred(rewards: Tensor) -> Tensor:
-    """r_i - mean_j r_j, that of Dr. GRPO; Liu et al. 2025 (arXiv 2503.20783), Sec. 3.2.
+    """Return r_i - mean_j r_j, as in Dr. GRPO; Liu et al. 2025 (arXiv 2503.20783), Sec. 3.2.
 
     Its expectation given response i is (n - 1) / n (r_i - V): the leave-one-out advantage times
     a constant.
@@ -28,18 +28,18 @@ def centred(rewards: Tensor) -> Tensor:
 
 
 def standardised(rewards: Tensor, ddof: int, eps: float) -> Tensor:
-    """(r_i - mean_j r_j) / (std_j r_j + eps) in every row, no unit; 0 where all r are equal.
+    """Return (r_i - mean_j r_j) / (std_j r_j + eps), no unit; 0 where all r of a row are equal.
 
-    GRPO's, with ``ddof`` 0 for the standard deviation of the row itself; Shao et al. 2024
+    GRPO's advantage; ``ddof`` 0 is the standard deviation of the row itself. Shao et al. 2024
     (DeepSeekMath, arXiv 2402.03300), Sec. 4.1.2. TRL has ddof 1 and eps 1e-4.
     """
-    spread = rewards.amax(-1, keepdim=True) - rewards.amin(-1, keepdim=True)
+    span = rewards.amax(-1, keepdim=True) - rewards.amin(-1, keepdim=True)
     deviation = rewards.std(-1, correction=ddof, keepdim=True)
-    return torch.where(spread > 0, centred(rewards) / (deviation + eps), 0.0)
+    return torch.where(span > 0, centred(rewards) / (deviation + eps), 0.0)
 
 
 def preferred(rewards: Tensor, opponents: Tensor) -> Tensor:
-    """Mean over opponents of P - 1/2, P = sigmoid(r - r'), of (B, m) and (B, k) -> (B, m).
+    """Return the mean over opponents of sigmoid(r - r') - 1/2, (B, m) and (B, k) -> (B, m).
 
     The payoff of Nash-MD-PG and its control variate; Munos et al. 2023 (arXiv 2312.00886).
     """

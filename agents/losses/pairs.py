@@ -1,9 +1,9 @@
 """Losses on (chosen, rejected) pairs: pure functions of log-probabilities, (P,) nats each.
 
-Every one is the loss of each pair, (P,), so that pairs may be weighed, or enumerated with their
-probabilities for the expectation. m is ``Pairs.margin``, d_w and d_l are the log-ratios of the
-chosen and the rejected response to the reference, pi-bar is a probability per token
-(geometric mean). Losses that never read ``reference_*`` are free of a reference model.
+Each returns the loss of every pair, (P,), so that pairs can be weighted, or enumerated with
+their probabilities for the expectation. m is ``Pairs.margin``, d_w and d_l are the log-ratios
+of the chosen and the rejected response to the reference, pi-bar is a probability per token
+(geometric mean). Losses that never read ``reference_*`` need no reference model.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ZERO, ONE = torch.tensor(0.0), torch.tensor(1.0)
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """P (chosen, rejected) pairs, (P,) each; what a loss does not read may be left out.
+    """P (chosen, rejected) pairs, (P,) each; fields that a loss does not read may be left out.
 
     ``chosen`` and ``rejected`` are sequence log-probabilities under the policy,
     ``reference_*`` the same under the reference model, nats; ``*_lengths`` their tokens;
@@ -69,7 +69,7 @@ def dpo(pairs: Pairs, beta: float) -> Tensor:
 def ipo(pairs: Pairs, tau: float, length_averaged: bool = False) -> Tensor:
     """(m - 1 / (2 tau))^2; Azar et al. 2023 (arXiv 2310.12036), Eq. 17.
 
-    ``length_averaged``: m of log-ratios per token, as in the code of eva and TRL.
+    With ``length_averaged``, m is that of log-ratios per token, as in the code of eva and TRL.
     """
     margin = pairs.margin
     if length_averaged:
@@ -86,8 +86,8 @@ def hinge(pairs: Pairs, beta: float) -> Tensor:
 def robust_dpo(pairs: Pairs, beta: float, label_smoothing: float) -> Tensor:
     """((1 - e) l(m) - e l(-m)) / (1 - 2 e), DPO's l, e = ``label_smoothing`` in [0, 1/2).
 
-    Where labels are flipped with probability e, its expectation is DPO's loss of the true
-    labels; Chowdhury et al. 2024 (arXiv 2403.00409).
+    If labels are flipped with probability e, its expectation is DPO's loss of the true labels;
+    Chowdhury et al. 2024 (arXiv 2403.00409).
     """
     kept, flipped = -logsigmoid(beta * pairs.margin), -logsigmoid(-beta * pairs.margin)
     return ((1 - label_smoothing) * kept - label_smoothing * flipped) / (
@@ -115,8 +115,8 @@ def sppo(pairs: Pairs, eta: float) -> Tensor:
 def kto(pairs: Pairs, beta: float, desirable: float, undesirable: float) -> Tensor:
     """1/2 [D (1 - sigmoid(beta (d_w - z))) + U (1 - sigmoid(beta (z - d_l)))].
 
-    Ethayarajh et al. 2024 (arXiv 2402.01306); z is the ``baseline``. The mean loss of two
-    examples, the chosen one desirable (weight D), the rejected one undesirable (U).
+    Ethayarajh et al. 2024 (arXiv 2402.01306); z is the ``baseline``. It is the mean loss of two
+    examples: the chosen one, desirable (weight D), and the rejected one, undesirable (U).
     """
     gain = torch.sigmoid(beta * (pairs.chosen_ratio - pairs.baseline))
     loss = torch.sigmoid(beta * (pairs.baseline - pairs.rejected_ratio))
@@ -142,8 +142,8 @@ def simpo(pairs: Pairs, beta: float, gamma: float) -> Tensor:
 def repo(pairs: Pairs, gamma: float) -> Tensor:
     """max(0, gamma - log pi-bar(chosen) + log pi-bar(rejected)).
 
-    Wu et al. 2025 (arXiv 2503.07426); SimPO's loss with gamma beta in place of gamma, over
-    beta, for beta to infinity.
+    Wu et al. 2025 (arXiv 2503.07426): the limit for beta to infinity of SimPO's loss, with
+    gamma * beta in place of gamma, divided by beta.
     """
     return (gamma - pairs.chosen_mean + pairs.rejected_mean).relu()
 
@@ -151,8 +151,8 @@ def repo(pairs: Pairs, gamma: float) -> Tensor:
 def cpo(pairs: Pairs, beta: float, alpha: float) -> Tensor:
     """-log sigmoid(beta (log pi(chosen) - log pi(rejected))) - alpha log pi-bar(chosen).
 
-    Xu et al. 2024 (arXiv 2401.08417); by token is the second term in the authors' code, a sum
-    in the paper.
+    Xu et al. 2024 (arXiv 2401.08417). The second term is per token in the authors' code and a
+    sum in the paper.
     """
     difference = pairs.chosen - pairs.rejected
     return -logsigmoid(beta * difference) - alpha * pairs.chosen_mean
@@ -162,7 +162,7 @@ def orpo(pairs: Pairs, weight: float) -> Tensor:
     """-log pi-bar(chosen) - weight log sigmoid(log odds(chosen) - log odds(rejected)).
 
     odds = pi-bar / (1 - pi-bar); Hong et al. 2024 (arXiv 2403.07691), Eqs. 4 to 7. The
-    likelihood is that of the response; TRL has the prompt's tokens in it as well.
+    likelihood is that of the response; in TRL it includes the prompt's tokens.
     """
     difference = _log_odds(pairs.chosen_mean) - _log_odds(pairs.rejected_mean)
     return -pairs.chosen_mean - weight * logsigmoid(difference)
@@ -177,5 +177,5 @@ def xpo(pairs: Pairs, explored: Tensor, beta: float, alpha: float) -> Tensor:
 
 
 def _log_odds(logprob: Tensor) -> Tensor:
-    """Log(p / (1 - p)) of log p < 0, without cancellation near p = 1."""
+    """Return log(p / (1 - p)) of log p < 0, without cancellation near p = 1."""
     return logprob - torch.log(-torch.expm1(logprob))

@@ -1,8 +1,8 @@
 """Policy-gradient losses on sampled responses, (P,) each: their mean is minimised.
 
-rho is the probability ratio of the policy now to the one that sampled, A the advantage. While
-they are one policy, rho is 1 and the gradient that of -A log pi(y|x), over the divisor of the
-loss.
+rho is the probability ratio of the policy now to the one that sampled, A the advantage. Before
+the first update rho is 1 and the gradient is that of -A log pi(y|x), divided by the loss's
+divisor.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Samples:
     """P sampled responses of at most L tokens.
 
     ``logprobs``, ``sampled`` and ``reference`` (P, L) are log-probabilities by token, nats, of
-    the policy now, of the policy that sampled, and of the reference model, 0 behind the end;
+    the policy now, of the policy that sampled, and of the reference model, 0 after the end;
     ``mask`` (P, L) is 1 on tokens; ``advantages`` (P,) in reward-model units.
     """
 
@@ -28,17 +28,17 @@ class Samples:
 
 
 def token_ratio(samples: Samples) -> Tensor:
-    """rho of each token, (P, L)."""
+    """Return rho of each token, (P, L)."""
     return (samples.logprobs - samples.sampled).exp()
 
 
 def response_ratio(samples: Samples) -> Tensor:
-    """rho of whole responses, (P, 1): the product of their tokens' ratios."""
+    """Return rho of whole responses, (P, 1): the product of their tokens' ratios."""
     return (samples.logprobs - samples.sampled).sum(-1, keepdim=True).exp()
 
 
 def mean_ratio(samples: Samples) -> Tensor:
-    """GSPO's rho, (P, 1): the geometric mean of the tokens' ratios.
+    """Return GSPO's rho, (P, 1): the geometric mean of the tokens' ratios.
 
     Zheng et al. 2025 (arXiv 2507.18071), Sec. 4.
     """
@@ -47,7 +47,7 @@ def mean_ratio(samples: Samples) -> Tensor:
 
 
 def clipped(ratio: Tensor, advantages: Tensor, low: float, high: float) -> Tensor:
-    """-min(rho A, clip(rho, 1 - low, 1 + high) A), (P, L), for rho (P, L) and A (P,).
+    """Return -min(rho A, clip(rho, 1 - low, 1 + high) A), (P, L), for rho (P, L), A (P,).
 
     Schulman et al. 2017 (arXiv 1707.06347), Eq. 7; with ``low`` < ``high`` DAPO's
     "clip-higher", Yu et al. 2025 (arXiv 2503.14476), Sec. 3.1.
@@ -57,10 +57,10 @@ def clipped(ratio: Tensor, advantages: Tensor, low: float, high: float) -> Tenso
 
 
 def k3(samples: Samples) -> Tensor:
-    """Estimate of KL(policy || reference) by token, (P, L) nats, never negative.
+    """Estimate KL(policy || reference) by token, (P, L) nats, never negative.
 
     q - log q - 1 with q = reference / policy; Shao et al. 2024 (arXiv 2402.03300), Eq. 4. Its
-    mean over samples of the policy is the KL, but its gradient, the samples being given, is on
+    mean over samples of the policy is the KL, but its gradient with the samples fixed is on
     average that of KL(reference || policy).
     """
     difference = samples.reference - samples.logprobs
@@ -68,7 +68,7 @@ def k3(samples: Samples) -> Tensor:
 
 
 def ppo(samples: Samples, clip: float) -> Tensor:
-    """``clipped`` by the ratio of whole responses, which are one action each.
+    """Return ``clipped`` by the ratio of whole responses, which are one action each.
 
     Schulman et al. 2017 (arXiv 1707.06347), Eq. 7; with leave-one-out advantages it is RLOO,
     Ahmadian et al. 2024 (arXiv 2402.14740), Eq. 8.
@@ -77,13 +77,13 @@ def ppo(samples: Samples, clip: float) -> Tensor:
 
 
 def grpo_tokens(samples: Samples, low: float, high: float, beta: float) -> Tensor:
-    """``clipped`` by the ratio of each token + beta * ``k3``, (P, L), 0 behind the end."""
+    """Return ``clipped`` by the token ratios + beta * ``k3``, (P, L), 0 after the end."""
     policy = clipped(token_ratio(samples), samples.advantages, low, high)
     return (policy + beta * k3(samples)) * samples.mask
 
 
 def grpo(samples: Samples, clip: float, beta: float) -> Tensor:
-    """Mean of ``grpo_tokens`` over a response; Shao et al. 2024 (arXiv 2402.03300), Eq. 3."""
+    """Mean of ``grpo_tokens`` per response; Shao et al. 2024 (arXiv 2402.03300), Eq. 3."""
     return grpo_tokens(samples, clip, clip, beta).sum(-1) / samples.mask.sum(-1)
 
 
@@ -93,7 +93,7 @@ def dr_grpo(samples: Samples, clip: float, beta: float, length: float) -> Tensor
 
 
 def dapo(samples: Samples, low: float, high: float, beta: float) -> Tensor:
-    """Sum of ``grpo_tokens``: the loss is their total over the tokens of all responses.
+    """Return the sum of ``grpo_tokens``; the update divides by all its tokens.
 
     Yu et al. 2025 (arXiv 2503.14476), Sec. 3.3.
     """
@@ -101,9 +101,9 @@ def dapo(samples: Samples, low: float, high: float, beta: float) -> Tensor:
 
 
 def gspo(samples: Samples, low: float, high: float, beta: float) -> Tensor:
-    """``clipped`` by ``mean_ratio`` + beta * mean of ``k3``.
+    """Return ``clipped`` by ``mean_ratio`` + beta * mean of ``k3``.
 
-    Zheng et al. 2025 (arXiv 2507.18071), Sec. 4, who leave the KL out.
+    Zheng et al. 2025 (arXiv 2507.18071), Sec. 4; they have no KL penalty.
     """
     penalty = (k3(samples) * samples.mask).sum(-1) / samples.mask.sum(-1)
     return clipped(mean_ratio(samples), samples.advantages, low, high)[:, 0] + beta * penalty

@@ -1,4 +1,4 @@
-"""What a policy is: everything between a solver and a model."""
+"""The interface between a solver and a model."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 
 
 class Policy(Protocol):
-    """Everything between a solver and a model; strings or integers in, nats out."""
+    """The interface between a solver and a model; strings or integers in, nats out."""
 
     tokens: int
     """Response tokens sampled so far."""
@@ -19,49 +19,49 @@ class Policy(Protocol):
         ...
 
     def greedy(self, prompts: Sequence[Any]) -> Any:
-        """The response of the most likely tokens to each of B prompts, (B, 1)."""
+        """Return the response of the most likely tokens to each of B prompts, (B, 1)."""
         ...
 
     def logprobs(self, prompts: Sequence[Any], responses: Sequence[Any]) -> torch.Tensor:
-        """Sum of the response's token log-probabilities, (P,) nats, differentiable."""
+        """Return the sum of a response's token log-probabilities, (P,) nats, differentiable."""
         ...
 
     def token_logprobs(self, prompts: Sequence[Any], responses: Sequence[Any]) -> torch.Tensor:
-        """Log-probability of each response token, (P, longest) nats, 0 behind the end."""
+        """Return the log-probability of each token, (P, longest) nats, 0 after the end."""
         ...
 
     def lengths(self, responses: Sequence[Any]) -> torch.Tensor:
-        """Tokens that ``logprobs`` sums over, (P,)."""
+        """Return the tokens that ``logprobs`` sums over, (P,)."""
         ...
 
     def prompt_lengths(self, prompts: Sequence[Any]) -> torch.Tensor:
-        """Tokens of the prompts as the model reads them, (P,)."""
+        """Return the tokens of the prompts as the model reads them, (P,)."""
         ...
 
     def features(self, prompts: Sequence[Any]) -> torch.Tensor:
-        """A fixed-size representation of each prompt, (P, d), without gradients."""
+        """Return a fixed-size representation of each prompt, (P, d), without gradients."""
         ...
 
     def mixture(self, other: Self, weight: float) -> Self:
-        """A policy to sample from, proportional to own^(1 - weight) * other^weight by token."""
+        """Return a policy to sample from, self^(1 - weight) * other^weight for each token."""
         ...
 
     def parameters(self) -> Iterable[torch.nn.Parameter]:
-        """Yield what an optimiser may change."""
+        """Yield the parameters that an optimiser may change."""
         ...
 
     def frozen(self) -> Self:
-        """An independent copy without gradients, for use as reference."""
+        """Return an independent copy without gradients, for use as reference."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """The parameters, by name."""
+        """Return the parameters, by name."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> Any:
-        """Take over the parameters of ``state_dict()``."""
+        """Copy the parameters of ``state_dict()``."""
         ...
 
     def save(self, folder: Path) -> None:
-        """Write a checkpoint that the policy's ``load`` reads."""
+        """Write a checkpoint for the policy's ``load``."""
         ...

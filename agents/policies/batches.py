@@ -11,29 +11,29 @@ from agents.policies.base import Policy
 from eva_env.types import Ints
 
 
-def cut(lengths: Ints, budget: int) -> list[Ints]:
-    """Indices of the items by length, cut so that none holds more than ``budget`` tokens.
+def cut(lengths: Ints, max_tokens: int) -> list[Ints]:
+    """Cut items, sorted by length, into parts of at most ``max_tokens``; return their indices.
 
     Padding counts: a part costs its longest item times its size. An item that is longer than
-    the budget is a part of its own.
+    ``max_tokens`` is a part by itself.
     """
     order = np.argsort(lengths, kind="stable")
     parts, start = [], 0
     for end in range(1, len(order)):
-        if (end + 1 - start) * lengths[order[end]] > budget:
+        if (end + 1 - start) * lengths[order[end]] > max_tokens:
             parts.append(order[start:end])
             start = end
     return [*parts, order[start:]] if len(order) else []
 
 
-def answered_lengths(
-    policy: Policy, prompts: Sequence[Any], answers: Sequence[Sequence[Any]]
+def exchange_lengths(
+    policy: Policy, prompts: Sequence[Any], responses: Sequence[Sequence[Any]]
 ) -> Ints:
-    """Tokens of each prompt with all its answers, (I,), the prompt counted once."""
-    flat = [answer for row in answers for answer in row]
-    ends = np.cumsum([len(row) for row in answers])
-    total = np.concatenate([[0], policy.lengths(flat).cpu().numpy().cumsum()])
+    """Return the tokens of each prompt and all its responses, (I,); the prompt counts once."""
+    flat = [response for row in responses for response in row]
+    ends = np.cumsum([len(row) for row in responses])
     starts = np.concatenate([[0], ends[:-1]]).astype(int)
+    total = np.concatenate([[0], policy.lengths(flat).cpu().numpy().cumsum()])
     return policy.prompt_lengths(prompts).cpu().numpy() + total[ends] - total[starts]
 
 
@@ -41,24 +41,24 @@ def answered_lengths(
 def token_logprobs(
     policy: Policy,
     prompts: Sequence[Any],
-    answers: Sequence[Sequence[Any]],
-    budget: int = 1 << 15,
+    responses: Sequence[Sequence[Any]],
+    max_tokens: int = 1 << 15,
 ) -> Tensor:
-    """Log-probabilities by token, without gradients, of I prompts' answers, k to each.
+    """Return log-probabilities by token of I prompts' responses, k to each, without gradients.
 
-    (I * k, longest) nats, 0 behind the end; at most ``budget`` tokens at a time.
+    (I * k, longest) nats, 0 after the end; at most ``max_tokens`` tokens are read at a time.
     """
-    k = len(answers[0])
-    flat = [answer for row in answers for answer in row]
-    width = int(policy.lengths(flat).max())
-    found: Tensor | None = None
-    for part in cut(answered_lengths(policy, prompts, answers), budget):
+    k = len(responses[0])
+    flat = [response for row in responses for response in row]
+    longest = int(policy.lengths(flat).max())
+    logprobs: Tensor | None = None
+    for part in cut(exchange_lengths(policy, prompts, responses), max_tokens):
         rows = (part[:, None] * k + np.arange(k)).ravel()
-        now = policy.token_logprobs(
+        values = policy.token_logprobs(
             [prompts[i] for i in part for _ in range(k)], [flat[i] for i in rows]
         )
-        if found is None:
-            found = now.new_zeros(len(flat), width)
-        found[torch.from_numpy(rows), : now.shape[1]] = now
-    assert found is not None
-    return found
+        if logprobs is None:
+            logprobs = values.new_zeros(len(flat), longest)
+        logprobs[torch.from_numpy(rows), : values.shape[1]] = values
+    assert logprobs is not None
+    return logprobs

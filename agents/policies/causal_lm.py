@@ -1,6 +1,6 @@
-"""A policy over a Hugging Face causal language model; the one module that owns transformers.
+"""A policy that is a Hugging Face causal language model.
 
-Tokenizer, chat template, padding and generation stay in here: strings in, nats out.
+Tokenizer, chat template, padding and generation are hidden here: strings in, nats out.
 """
 
 import copy
@@ -13,35 +13,36 @@ import numpy as np
 import torch
 
 from agents.policies.batches import cut
+from agents.policies.character_lm import character_tokenizer, small_llama
 from agents.policies.checkpoints import resolve
 from agents.policies.decoding import Sampling, decode, left_pad
 from agents.policies.mixture import Mixture
 from agents.policies.packing import pack, packed_logprobs
 
-MEMORY = 1 << 17
-"""Prompts, and responses, whose token ids are remembered."""
-FORWARD = 1 << 15
+CACHED_TEXTS = 1 << 17
+"""Prompts, and responses, whose token ids are cached."""
+MAX_TOKENS = 1 << 15
 """Tokens of prompts that are read at a time for their features."""
 
 
 class CausalLM:
-    """A causal LM as ``agents.base.Policy``.
+    """A causal LM as an ``agents.policies.base.Policy``.
 
     Args:
         model: a Hugging Face causal LM.
         tokenizer: its tokenizer; a chat template is applied if it has one.
         sampling: temperature, nucleus and length of the responses.
 
-    A response is read by ``logprobs`` as the tokens of its text and the end-of-text token, also
-    where sampling had cut it off at ``max_tokens``: choose that large enough.
+    ``logprobs`` reads a response as the tokens of its text and the end-of-text token, even if
+    sampling had cut it off at ``max_tokens``: choose that large enough.
     """
 
     def __init__(self, model: Any, tokenizer: Any, sampling: Sampling | None = None) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.sampling = sampling or Sampling()
         self.tokens = 0
-        self._encoded: dict[str, list[int]] = {}
-        self._answered: dict[str, list[int]] = {}
+        self._prompt_ids: dict[str, list[int]] = {}
+        self._response_ids: dict[str, list[int]] = {}
 
     @classmethod
     def load(cls, checkpoint: str | Path, sampling: Sampling | None = None) -> Self:
@@ -59,6 +60,36 @@ class CausalLM:
             raise ValueError(f"cannot load a causal LM from {folder}: {error}") from error
         return cls(model, tokenizer, sampling)
 
+    @classmethod
+    def untrained(
+        cls,
+        characters: str,
+        *,
+        width: int = 32,
+        layers: int = 2,
+        heads: int = 2,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+    ) -> Self:
+        """Return a small Llama with random weights that reads and writes single characters.
+
+        A starting policy for a toy task, without any download. At first every character, and
+        the end of the response, is about equally likely.
+
+        Args:
+            characters: every character that prompts and responses may contain.
+            width: hidden size, a multiple of ``2 * heads``.
+            layers: number of transformer blocks.
+            heads: attention heads per block.
+            seed: of the weights.
+            sampling: temperature, nucleus and length of the responses.
+
+        Raises ValueError for no characters or a width that the heads cannot share.
+        """
+        tokenizer = character_tokenizer(characters)
+        model = small_llama(len(tokenizer), tokenizer.eos_token_id, width, layers, heads, seed)
+        return cls(model, tokenizer, sampling)
+
     def save(self, folder: Path) -> None:
         """Write an ordinary Hugging Face checkpoint."""
         self.model.save_pretrained(folder)
@@ -69,38 +100,40 @@ class CausalLM:
     ) -> list[list[str]]:
         """Draw n responses to each of B prompts, (B, n) strings."""
         seeds = rng.integers(2**63, size=len(prompts), dtype=np.uint64)
-        return self._drawn(prompts, n, seeds, self.sampling)
+        return self._decode(prompts, n, seeds, self.sampling)
 
     def greedy(self, prompts: Sequence[str]) -> list[list[str]]:
-        """The response of the most likely tokens to each of B prompts, (B, 1)."""
+        """Return the response of the most likely tokens to each of B prompts, (B, 1)."""
         seeds = np.zeros(len(prompts), np.uint64)
-        return self._drawn(prompts, 1, seeds, replace(self.sampling, temperature=0.0))
+        return self._decode(prompts, 1, seeds, replace(self.sampling, temperature=0.0))
 
     def logprobs(self, prompts: Sequence[str], responses: Sequence[str]) -> torch.Tensor:
-        """Sum of the response's token log-probabilities, (P,) nats, differentiable."""
+        """Return the sum of a response's token log-probabilities, (P,) nats, differentiable."""
         return self.token_logprobs(prompts, responses).sum(-1)
 
     def token_logprobs(self, prompts: Sequence[str], responses: Sequence[str]) -> torch.Tensor:
-        """Log-probability of each response token, (P, longest) nats, 0 behind the end.
+        """Return the log-probability of each token, (P, longest) nats, 0 after the end.
 
-        Responses to one prompt share its row, so that it is read once for them.
+        Differentiable. Responses to one prompt share its row, so that it is read once for them.
         """
-        packed = pack(prompts, self.encode(prompts), self._answers(responses))
-        return packed_logprobs(self.model, packed)
+        # 1. Tokenize the text, not the sampled ids: any response can be read, sampled or not.
+        prompt_ids, response_ids = self.encode(prompts), self._encode_responses(responses)
+        # 2. Rows of a prompt and several responses, then one forward pass over all of them.
+        return packed_logprobs(self.model, pack(prompts, prompt_ids, response_ids))
 
     def lengths(self, responses: Sequence[str]) -> torch.Tensor:
-        """Tokens that ``logprobs`` sums over, (P,); the end-of-text token counts."""
-        return torch.tensor([len(answer) for answer in self._answers(responses)])
+        """Return the tokens that ``logprobs`` sums over, (P,); the end-of-text token counts."""
+        return torch.tensor([len(ids) for ids in self._encode_responses(responses)])
 
     def prompt_lengths(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Tokens of the prompts in their chat template, (P,)."""
+        """Return the tokens of the prompts in their chat template, (P,)."""
         return torch.tensor([len(ids) for ids in self.encode(prompts)])
 
     @torch.no_grad()
     def features(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Last hidden state at the prompts' last tokens, (P, d) in float32."""
+        """Return the last hidden state at the prompts' last tokens, (P, d) in float32."""
         ids = self.encode(prompts)
-        parts, rows = cut(np.array([len(prompt) for prompt in ids]), FORWARD), []
+        parts, rows = cut(np.array([len(prompt) for prompt in ids]), MAX_TOKENS), []
         for part in parts:
             tokens, mask = left_pad([ids[i] for i in part], self.model.device)
             state = self.model.base_model(
@@ -113,41 +146,39 @@ class CausalLM:
         return torch.cat(rows)[torch.from_numpy(np.concatenate(parts).argsort())]
 
     def mixture(self, other: Self, weight: float) -> Self:
-        """A policy to sample from: each token in proportion to own^(1 - weight) * other^weight.
+        """Return a policy to sample from: self^(1 - weight) * other^weight for each token.
 
-        It shares the two models, as they are and as they will be, and their tokenizer.
+        It shares the two models, so it changes with them, and their tokenizer.
         """
-        mixed = type(self)(
-            Mixture(self.model, other.model, weight), self.tokenizer, self.sampling
-        )
-        mixed._encoded, mixed._answered = self._encoded, self._answered
-        return mixed
+        return self._with_model(Mixture(self.model, other.model, weight))
 
     def parameters(self) -> Iterable[torch.nn.Parameter]:
         """Yield the model's parameters."""
         return self.model.parameters()
 
     def frozen(self) -> Self:
-        """An independent copy without gradients."""
-        twin = type(self)(
-            copy.deepcopy(self.model).requires_grad_(False), self.tokenizer, self.sampling
-        )
-        twin._encoded, twin._answered = self._encoded, self._answered
-        return twin
+        """Return an independent copy without gradients."""
+        return self._with_model(copy.deepcopy(self.model).requires_grad_(False))
 
     def state_dict(self) -> dict[str, Any]:
-        """The model's parameters, by name."""
+        """Return the model's parameters, by name."""
         return self.model.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> Any:
-        """Take over the parameters of ``state_dict()``."""
+        """Copy the parameters of ``state_dict()``."""
         return self.model.load_state_dict(state)
 
     def encode(self, prompts: Sequence[str]) -> list[list[int]]:
-        """Token ids of prompts in their chat template."""
-        return [chat_ids(self.tokenizer, prompt, self._encoded) for prompt in prompts]
+        """Return the token ids of prompts in their chat template."""
+        return [chat_ids(self.tokenizer, prompt, self._prompt_ids) for prompt in prompts]
 
-    def _drawn(
+    def _with_model(self, model: Any) -> Self:
+        """Return a policy with another model and the same tokenizer, whose cache it shares."""
+        policy = type(self)(model, self.tokenizer, self.sampling)
+        policy._prompt_ids, policy._response_ids = self._prompt_ids, self._response_ids
+        return policy
+
+    def _decode(
         self, prompts: Sequence[str], n: int, seeds: np.ndarray, sampling: Sampling
     ) -> list[list[str]]:
         drawn = decode(self.model, self.encode(prompts), n, seeds, sampling)
@@ -155,32 +186,42 @@ class CausalLM:
         texts = self.tokenizer.batch_decode(drawn, skip_special_tokens=True)
         return [texts[i : i + n] for i in range(0, len(texts), n)]
 
-    def _answers(self, responses: Sequence[str]) -> list[list[int]]:
-        """Token ids of responses with their end-of-text token, remembered for later epochs."""
-        new = [text for text in dict.fromkeys(responses) if text not in self._answered]
+    def _encode_responses(self, responses: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of responses with their end-of-text token, cached for epochs."""
+        new = [text for text in dict.fromkeys(responses) if text not in self._response_ids]
         if new:
-            if len(self._answered) + len(new) > MEMORY:
-                self._answered.clear()
+            if len(self._response_ids) + len(new) > CACHED_TEXTS:
+                self._response_ids.clear()
                 new = list(dict.fromkeys(responses))
-            encoded = self.tokenizer(new, add_special_tokens=False)["input_ids"]
+            encoded = token_ids(self.tokenizer, new, special=False)
             end = self.tokenizer.eos_token_id
-            self._answered.update((t, [*ids, end]) for t, ids in zip(new, encoded, strict=True))
-        return [self._answered[text] for text in responses]
+            for text, ids in zip(new, encoded, strict=True):
+                self._response_ids[text] = [*ids, end]
+        return [self._response_ids[text] for text in responses]
 
 
-def chat_ids(tokenizer: Any, prompt: str, memory: dict[str, list[int]]) -> list[int]:
-    """Token ids of a prompt in the tokenizer's chat template, if it has one, remembered."""
-    if prompt not in memory:
+def chat_ids(tokenizer: Any, prompt: str, cache: dict[str, list[int]]) -> list[int]:
+    """Return the token ids of a prompt in the tokenizer's chat template, if it has one."""
+    if prompt not in cache:
         text, special = prompt, True
         if tokenizer.chat_template:
             message = [{"role": "user", "content": prompt}]
-            text, special = (
-                tokenizer.apply_chat_template(
-                    message, tokenize=False, add_generation_prompt=True
-                ),
-                False,
+            text = tokenizer.apply_chat_template(
+                message, tokenize=False, add_generation_prompt=True
             )
-        if len(memory) >= MEMORY:
-            memory.clear()
-        memory[prompt] = tokenizer(text, add_special_tokens=special)["input_ids"]
-    return memory[prompt]
+            special = False
+        if len(cache) >= CACHED_TEXTS:
+            cache.clear()
+        (cache[prompt],) = token_ids(tokenizer, [text], special)
+    return cache[prompt]
+
+
+def token_ids(tokenizer: Any, texts: list[str], special: bool) -> list[list[int]]:
+    """Return the token ids of texts; ValueError for characters that the tokenizer lacks."""
+    try:
+        return tokenizer(texts, add_special_tokens=special)["input_ids"]
+    except Exception as error:  # the tokenizers library raises no narrower one
+        shown = ", ".join(map(repr, texts[:3]))
+        raise ValueError(
+            f"the tokenizer cannot read {shown} ({error}); keep to the characters it knows"
+        ) from error

@@ -1,4 +1,4 @@
-"""Where checkpoints lie: the shipped ones by name, all others by folder."""
+"""Find checkpoints: the shipped ones by name, all others by folder."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ PRETRAINED = Path(__file__).parents[1] / "pretrained"
 
 
 def resolve(checkpoint: str | Path, kind: str) -> Path:
-    """Folder of a checkpoint: "wordlist" names the shipped one of its kind.
+    """Return the folder of a checkpoint; "wordlist" names the shipped one of its kind.
 
     Raises FileNotFoundError if there is no ``config.json``.
     """

@@ -1,4 +1,4 @@
-"""How far a policy has moved from another one."""
+"""The KL divergence between two policies."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,21 +13,24 @@ from agents.policies.table import TablePolicy
 def kl(
     policy: Policy, other: Policy, prompts: Sequence[Any], responses: Sequence[Sequence[Any]]
 ) -> float:
-    """KL(policy || other) per response, in nats, as the mean over prompts.
+    """Return KL(policy || other) per response, in nats, as the mean over prompts.
 
-    Exact for a table. Else the mean of log policy - log other over the responses (P, n): an
-    unbiased estimate if these are samples of the policy at temperature 1, which may come out
-    negative near 0; far below 0 if a broken model writes tokens that its text does not show.
+    Exact for a table. Otherwise the mean of log policy - log other over the responses (P, n):
+    an unbiased estimate if these are samples of the policy at temperature 1. It may be slightly
+    negative near 0; it is far below 0 if a broken model writes tokens that its text does not
+    show.
     """
     if isinstance(policy, TablePolicy):
         return _exact(policy, other, prompts)
-    ours, theirs = (token_logprobs(one, prompts, responses).sum(-1) for one in (policy, other))
-    return float((ours - theirs).double().mean())
+    log_policy = token_logprobs(policy, prompts, responses).sum(-1)
+    log_other = token_logprobs(other, prompts, responses).sum(-1)
+    return float((log_policy - log_other).double().mean())
 
 
 def _exact(policy: TablePolicy, other: Policy, prompts: Sequence[int]) -> float:
     count = policy.reference_logits.shape[1]
-    asked: Any = np.repeat(prompts, count)
-    given: Any = np.tile(np.arange(count), len(prompts))
-    ours, theirs = (one.logprobs(asked, given).detach() for one in (policy, other))
-    return float((ours.exp() * (ours - theirs)).sum() / len(prompts))
+    repeated: Any = np.repeat(prompts, count)
+    responses: Any = np.tile(np.arange(count), len(prompts))
+    log_policy = policy.logprobs(repeated, responses).detach()
+    log_other = other.logprobs(repeated, responses).detach()
+    return float((log_policy.exp() * (log_policy - log_other)).sum() / len(prompts))

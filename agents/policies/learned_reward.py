@@ -8,16 +8,16 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from agents.policies.causal_lm import chat_ids
+from agents.policies.causal_lm import chat_ids, token_ids
 from agents.policies.checkpoints import resolve
 from eva_env.rewards.comparisons import Comparisons
 from eva_env.types import Floats, Ints
 
 REFIT_LR = 5e-4
-"""Peak learning rate of AdamW in a refit; it falls to 0 along a line."""
+"""Peak learning rate of AdamW in a refit; it falls to 0 linearly."""
 
 REFIT_BATCH = 64
-"""Comparisons a step."""
+"""Comparisons per step."""
 
 
 class LearnedReward:
@@ -26,7 +26,7 @@ class LearnedReward:
     Args:
         model: classifier with ``num_labels=1`` that reads the logit at the last token.
         tokenizer: its tokenizer; a chat template is applied if it has one.
-        rows: sequences that are scored at a time.
+        rows: number of sequences scored at a time.
     """
 
     def __init__(self, model: Any, tokenizer: Any, rows: int = 512) -> None:
@@ -58,7 +58,7 @@ class LearnedReward:
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[str], responses: Sequence[Sequence[str]]) -> Floats:
-        """Rewards (B, n), logits; only differences within a prompt mean anything."""
+        """Return rewards (B, n), logits; only differences within a prompt mean anything."""
         pairs = [(p, r) for p, row in zip(prompts, responses, strict=True) for r in row]
         ids = self.encode([p for p, _ in pairs], [r for _, r in pairs])
         order = np.argsort([len(row) for row in ids], kind="stable")
@@ -69,14 +69,14 @@ class LearnedReward:
         return scores.reshape(len(prompts), -1)
 
     def encode(self, prompts: Sequence[str], responses: Sequence[str]) -> list[list[int]]:
-        """Token ids of prompt, response and end of text."""
-        answers = self.tokenizer(list(responses), add_special_tokens=False)["input_ids"]
-        heads = [chat_ids(self.tokenizer, prompt, self._encoded) for prompt in prompts]
-        end = [self.tokenizer.eos_token_id]
-        return [head + answer + end for head, answer in zip(heads, answers, strict=True)]
+        """Return the token ids of prompt, response and end of text."""
+        prompt_ids = [chat_ids(self.tokenizer, prompt, self._encoded) for prompt in prompts]
+        response_ids = token_ids(self.tokenizer, list(responses), special=False)
+        end = self.tokenizer.eos_token_id
+        return [[*x, *y, end] for x, y in zip(prompt_ids, response_ids, strict=True)]
 
     def scores(self, ids: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Scores (P,) of token sequences, differentiable."""
+        """Return scores (P,) of token sequences, differentiable."""
         width, pad = max(map(len, ids)), self.tokenizer.pad_token_id
         padded = torch.tensor([[*row, *[pad] * (width - len(row))] for row in ids])
         padded = padded.to(self.model.device)
@@ -85,7 +85,7 @@ class LearnedReward:
         return self.model(input_ids=padded, attention_mask=mask).logits[:, 0].float()
 
     def refit(self, comparisons: Comparisons, tie: float, rng: np.random.Generator) -> Self:
-        """A copy with weights of its own, after one pass over comparisons.
+        """Return a copy with separate weights, after one pass over comparisons.
 
         Loss: log(1 + exp(s_rejected - s_chosen)) + tie / 2 * the squared change of the scores,
         each a mean over the batch. ``rng`` orders the prompts, whose comparisons stay together.
@@ -97,12 +97,12 @@ class LearnedReward:
         optimizer = torch.optim.AdamW(twin.model.parameters(), lr=REFIT_LR, weight_decay=0.0)
         for start in range(0, len(order), REFIT_BATCH):
             batch = pairs[:, order[start : start + REFIT_BATCH]]
-            used, (up, down) = np.unique(batch, return_inverse=True)
-            rows = [ids[i] for i in used]
+            distinct, (chosen, rejected) = np.unique(batch, return_inverse=True)
+            rows = [ids[i] for i in distinct]
             scores = twin.scores(rows)
             with torch.no_grad():
                 before = self.scores(rows)
-            likelihood = torch.nn.functional.softplus(scores[down] - scores[up]).mean()
+            likelihood = torch.nn.functional.softplus(scores[rejected] - scores[chosen]).mean()
             change = (scores - before).square().mean()
             optimizer.zero_grad(set_to_none=True)
             (likelihood + tie / 2 * change).backward()
@@ -112,18 +112,20 @@ class LearnedReward:
         return twin
 
     def _sequences(self, comparisons: Comparisons) -> tuple[list[list[int]], Ints]:
-        """Token ids of the different responses, and which are (chosen, rejected), (2, P)."""
-        numbers: dict[tuple[str, str], int] = {}
-        asked, answers = comparisons.prompts, [*comparisons.chosen, *comparisons.rejected]
+        """Return token ids of the distinct responses, and each pair's two places, (2, P)."""
+        prompts = [*comparisons.prompts, *comparisons.prompts]
+        responses = [*comparisons.chosen, *comparisons.rejected]
+        place_of: dict[tuple[str, str], int] = {}
         places = [
-            numbers.setdefault(side, len(numbers))
-            for side in zip([*asked, *asked], answers, strict=True)
+            place_of.setdefault(exchange, len(place_of))
+            for exchange in zip(prompts, responses, strict=True)
         ]
-        prompts, responses = zip(*numbers, strict=True)
-        return self.encode(prompts, responses), np.reshape(places, (2, -1))
+        distinct_prompts, distinct_responses = zip(*place_of, strict=True)
+        ids = self.encode(distinct_prompts, distinct_responses)
+        return ids, np.reshape(places, (2, -1))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the cache of encoded prompts."""
+        """Return everything but the cache of encoded prompts."""
         return vars(self) | {"_encoded": {}}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

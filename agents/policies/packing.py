@@ -1,4 +1,4 @@
-"""Several answers behind one prompt in a row of the batch, so that the prompt is read once."""
+"""Several responses after one prompt in a row of the batch, so that it is read once."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
@@ -8,16 +8,17 @@ import torch
 
 from eva_env.types import Ints
 
-ABREAST = 8
-"""Most answers in a row: each looks past the others, which costs more than it saves then."""
+RESPONSES_PER_ROW = 8
+"""Most responses in a row; with more, masking out the others costs more than packing saves."""
 
 
 class Packed(NamedTuple):
-    """R rows of width W that hold P answers of at most L tokens.
+    """R rows of width W that hold P responses of at most L tokens.
 
     ``ids`` and ``positions`` (R, W); ``segments`` (R, W), 0 on prompt and padding, else the
-    number of the answer in its row. Answer tokens in order of the answers: ``row``, ``source``
-    (the place in the row that predicts the token), ``token``, ``answer`` and ``step``, (T,).
+    number of the response in its row, from 1. The T response tokens, response after response:
+    ``row``, ``source`` (the place in the row that predicts the token), ``token``, ``response``
+    and ``step``, (T,). ``shape`` is (P, L).
     """
 
     ids: Ints
@@ -26,57 +27,67 @@ class Packed(NamedTuple):
     row: Ints
     source: Ints
     token: Ints
-    answer: Ints
+    response: Ints
     step: Ints
     shape: tuple[int, int]
 
 
 def pack(
-    keys: Sequence[Hashable], prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+    keys: Sequence[Hashable],
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Sequence[int]],
 ) -> Packed:
-    """Token ids of P prompts and answers, those of equal key behind a prompt they share.
+    """Pack the token ids of P prompts and responses; those of equal key share their prompt.
 
-    The last token of an answer predicts nothing and is left out of ``ids``.
+    The last token of a response predicts nothing and is left out of ``ids``.
     """
-    rows: list[list[int]] = []
-    place: dict[Hashable, int] = {}
+    # 1. Assign responses to rows: a row fills up before the same key opens another one.
+    members: list[list[int]] = []
+    open_row: dict[Hashable, int] = {}
     for i, key in enumerate(keys):
-        at = place.get(key)
-        if at is None or len(rows[at]) == ABREAST:
-            place[key] = len(rows)
-            rows.append([i])
-        else:
-            rows[at].append(i)
-    order = [i for members in rows for i in members]
-    sizes = np.array([len(answers[i]) for i in order])
-    heads = np.array([len(prompts[members[0]]) for members in rows])
-    counts = np.array([len(members) for members in rows])
-    row = np.repeat(np.arange(len(rows)), counts)
-    kept = sizes - 1
-    before = kept.cumsum() - kept
-    first = np.concatenate([[0], counts.cumsum()[:-1]])
-    start = heads[row] + before - before[first][row]  # where an answer begins in its row
-    width = int((heads + np.add.reduceat(kept, first)).max())
-    flat = np.array([token for i in order for token in answers[i]])
-    which = np.repeat(np.arange(len(order)), sizes)
-    step = np.arange(len(flat)) - np.repeat(sizes.cumsum() - sizes, sizes)
-    source = np.where(step == 0, heads[row[which]] - 1, start[which] + step - 1)
-    ids, positions, segments = (np.zeros((len(rows), width), np.int64) for _ in range(3))
-    for r, members in enumerate(rows):
-        ids[r, : heads[r]] = prompts[members[0]]
-    positions[:] = np.arange(width)
-    inner = step < kept[which]
-    cells = row[which][inner], (start[which] + step)[inner]
-    ids[cells] = flat[inner]
-    positions[cells] = (heads[row[which]] + step)[inner]
-    segments[cells] = (which - first[row[which]] + 1)[inner]
+        if key not in open_row or len(members[open_row[key]]) == RESPONSES_PER_ROW:
+            open_row[key] = len(members)
+            members.append([])
+        members[open_row[key]].append(i)
+
+    # 2. Lay out responses: S of them in the order of the rows, each right after the one before.
+    order = [i for row_members in members for i in row_members]
+    counts = np.array([len(row_members) for row_members in members])
+    prompt_sizes = np.array([len(prompts[row_members[0]]) for row_members in members])
+    sizes = np.array([len(responses[i]) for i in order])
+    stored = sizes - 1
+    row = np.repeat(np.arange(len(members)), counts)
+    first = np.concatenate([[0], counts.cumsum()[:-1]])  # a row's first response
+    before = stored.cumsum() - stored
+    start = prompt_sizes[row] + before - before[first][row]
+    width = int((prompt_sizes + np.add.reduceat(stored, first)).max())
+
+    # 3. From here on, one entry per response token. The prompt's last token predicts the first
+    #    token of every response, and each stored token predicts the next one.
+    index = np.repeat(np.arange(len(order)), sizes)  # the token's response among the S
+    token = np.array([token for i in order for token in responses[i]])
+    step = np.arange(len(token)) - np.repeat(sizes.cumsum() - sizes, sizes)
+    token_row = row[index]
+    source = np.where(step == 0, prompt_sizes[token_row] - 1, start[index] + step - 1)
+
+    # 4. Write the rows. All responses of a row continue the prompt, so their positions run on
+    #    from its end, wherever they lie in the row.
+    ids, segments = (np.zeros((len(members), width), np.int64) for _ in range(2))
+    positions = np.tile(np.arange(width), (len(members), 1))
+    for r, row_members in enumerate(members):
+        ids[r, : prompt_sizes[r]] = prompts[row_members[0]]
+    is_stored = step < stored[index]
+    cells = token_row[is_stored], (start[index] + step)[is_stored]
+    ids[cells] = token[is_stored]
+    positions[cells] = (prompt_sizes[token_row] + step)[is_stored]
+    segments[cells] = (index - first[token_row] + 1)[is_stored]
     shape = (len(order), int(sizes.max()))
-    answer = np.array(order)[which]
-    return Packed(ids, positions, segments, row[which], source, flat, answer, step, shape)
+    response = np.array(order)[index]
+    return Packed(ids, positions, segments, token_row, source, token, response, step, shape)
 
 
 def attention(segments: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Additive mask (R, 1, W, W): causal, and no answer sees another one."""
+    """Return the additive mask (R, 1, W, W): causal, and no response sees another one."""
     width = segments.shape[1]
     causal = torch.ones(width, width, dtype=torch.bool, device=segments.device).tril()
     seen = (segments[:, None, :] == 0) | (segments[:, None, :] == segments[:, :, None])
@@ -85,20 +96,25 @@ def attention(segments: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def packed_logprobs(model: Any, packed: Packed) -> torch.Tensor:
-    """Log-probabilities of the answers' tokens, (P, L) nats, 0 behind the end."""
+    """Return log-probabilities of the responses' tokens, (P, L) nats, 0 after the end."""
     device = model.device
-    ids, positions, segments, row, source, token, answer, step = (
+    ids, positions, segments, row, source, token, response, step = (
         torch.from_numpy(part).to(device) for part in packed[:-1]
     )
-    keep = int(packed.source.min())  # no prompt's logits are needed before its last token
-    # Rows of one answer each are causal as they stand, and padding is to their right.
+    # 1. Rows of one response each are causal without a mask, and padding is to their right.
     mask = attention(segments, model.dtype) if (packed.segments > 1).any() else None
+    # 2. No logits are needed before the last token of the shortest prompt: they are the largest
+    #    tensor here, (R, W, vocabulary).
+    skipped = int(packed.source.min())
     logits = model(
         input_ids=ids,
         attention_mask=mask,
         position_ids=positions,
         use_cache=False,
-        logits_to_keep=ids.shape[1] - keep,
+        logits_to_keep=ids.shape[1] - skipped,
     ).logits
-    chosen = logits[row, source - keep].float().log_softmax(-1).gather(-1, token[:, None])[:, 0]
-    return chosen.new_zeros(packed.shape).index_put((answer, step), chosen)
+    # 3. Normalise only the places that predict a response token, and put each token's
+    #    log-probability where its response and step say.
+    predictions = logits[row, source - skipped].float().log_softmax(-1)
+    chosen = predictions.gather(-1, token[:, None])[:, 0]
+    return chosen.new_zeros(packed.shape).index_put((response, step), chosen)

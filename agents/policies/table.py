@@ -1,4 +1,4 @@
-"""A softmax table as policy: integer prompts and responses, everything exact."""
+"""A policy that is a softmax table: integer prompts and responses, everything exact."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ class TablePolicy:
     """pi(y | x) = softmax_y(reference_logits[x] + features[x] @ theta), in float64.
 
     Args:
-        reference_logits: (K, M), the policy at theta = 0, which is where it starts.
+        reference_logits: (K, M), the policy at theta = 0, its starting point.
         features: (K, d), through which prompts share theta (d, M): a step on one prompt moves
             the logits of another by the inner product of their features. Equal rows make an
             aliased policy, d < K a low-rank one; None (one-hot rows) is a plain table.
@@ -43,7 +43,7 @@ class TablePolicy:
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read what ``save`` wrote; FileNotFoundError or ValueError if that is not there."""
+        """Read a folder that ``save`` wrote; FileNotFoundError or ValueError if it fails."""
         path = Path(folder) / FILE
         if not path.is_file():
             raise FileNotFoundError(
@@ -60,7 +60,7 @@ class TablePolicy:
         return policy
 
     def save(self, folder: str | Path) -> None:
-        """Write one safetensors file into the folder, which is made if need be."""
+        """Write one safetensors file into the folder, which is made if necessary."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         tensors = {"reference_logits": self.reference_logits, "theta": self.theta.detach()}
         if self._features is not None:
@@ -78,7 +78,7 @@ class TablePolicy:
         return drawn
 
     def greedy(self, prompts: Sequence[int] | Ints) -> Ints:
-        """The most likely response to each of B prompts, (B, 1); the first of equal ones."""
+        """Return the most likely response to each of B prompts, (B, 1); the first if equal."""
         with torch.no_grad():
             best = self._log_softmax(self._prompts(prompts)).argmax(-1, keepdim=True)
         self.tokens += len(best)
@@ -87,44 +87,44 @@ class TablePolicy:
     def logprobs(
         self, prompts: Sequence[int] | Ints, responses: Sequence[int] | Ints
     ) -> torch.Tensor:
-        """Log-probability of response p to prompt p, (P,) nats, differentiable."""
+        """Return the log-probability of response p to prompt p, (P,) nats, differentiable."""
         ids = self._prompts(prompts)
         chosen = _ids("response", responses, self._responses)
         if ids.shape != chosen.shape:
             raise ValueError(f"got {len(ids)} prompts but {len(chosen)} responses")
-        rows, row = ids.unique(return_inverse=True)
-        return self._log_softmax(rows)[row, chosen]
+        distinct, row = ids.unique(return_inverse=True)
+        return self._log_softmax(distinct)[row, chosen]
 
     def token_logprobs(
         self, prompts: Sequence[int] | Ints, responses: Sequence[int] | Ints
     ) -> torch.Tensor:
-        """``logprobs`` as the one token that a response is, (P, 1) nats."""
+        """Return ``logprobs``, since a response is one token, (P, 1) nats."""
         return self.logprobs(prompts, responses)[:, None]
 
     def lengths(self, responses: Sequence[int] | Ints) -> torch.Tensor:
-        """Tokens that ``logprobs`` sums over, (P,): all ones."""
+        """Return the tokens that ``logprobs`` sums over, (P,): all ones."""
         return torch.ones(len(responses), dtype=torch.int64)
 
     def prompt_lengths(self, prompts: Sequence[int] | Ints) -> torch.Tensor:
-        """Tokens of the prompts, (P,): all ones."""
+        """Return the tokens of the prompts, (P,): all ones."""
         return torch.ones(len(prompts), dtype=torch.int64)
 
     def features(self, prompts: Sequence[int] | Ints) -> torch.Tensor:
-        """The prompts' features, (P, d); one-hot rows (P, K) for a plain table."""
+        """Return the prompts' features, (P, d); one-hot rows (P, K) for a plain table."""
         rows = self._prompts(prompts)
         if self._features is not None:
             return self._features[rows]
         return torch.nn.functional.one_hot(rows, len(self.reference_logits)).double()
 
     def mixture(self, other: Self, weight: float) -> Self:
-        """The table proportional to own^(1 - weight) * other^weight."""
+        """Return the table proportional to self^(1 - weight) * other^weight."""
         rows = torch.arange(len(self.reference_logits))
         with torch.no_grad():
             logits = torch.lerp(self._log_softmax(rows), other._log_softmax(rows), weight)
         return type(self)(logits.numpy())
 
     def probabilities(self) -> Floats:
-        """The whole table pi(y | x), (K, M)."""
+        """Return the whole table pi(y | x), (K, M)."""
         with torch.no_grad():
             return self._log_softmax(torch.arange(len(self.reference_logits))).exp().numpy()
 
@@ -133,18 +133,18 @@ class TablePolicy:
         yield self.theta
 
     def frozen(self) -> Self:
-        """An independent copy without gradients."""
+        """Return an independent copy without gradients."""
         twin = type(self)(self.reference_logits.numpy(), _numpy(self._features))
         twin.load_state_dict(self.state_dict())
         twin.theta.requires_grad_(False)
         return twin
 
     def state_dict(self) -> dict[str, Any]:
-        """Theta, by name; shared with the policy, as a module's is."""
+        """Return theta, by name; it shares memory with the policy, as a module's state does."""
         return {"theta": self.theta.detach()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the values of ``state_dict()``."""
+        """Copy the values of ``state_dict()``."""
         theta = state["theta"]
         if theta.shape != self.theta.shape:
             raise ValueError(
@@ -154,16 +154,17 @@ class TablePolicy:
             self.theta.copy_(theta)
 
     def _log_softmax(self, rows: torch.Tensor) -> torch.Tensor:
-        known = self._features
-        moved = self.theta[rows] if known is None else known[rows] @ self.theta
-        return (self.reference_logits[rows] + moved).log_softmax(-1)
+        shift = (
+            self.theta[rows] if self._features is None else self._features[rows] @ self.theta
+        )
+        return (self.reference_logits[rows] + shift).log_softmax(-1)
 
     def _prompts(self, prompts: Sequence[int] | Ints) -> torch.Tensor:
         return _ids("prompt", prompts, len(self.reference_logits))
 
 
 def _matrix(name: str, values: Floats) -> torch.Tensor:
-    """A float64 copy; ValueError unless it is a finite matrix."""
+    """Return a float64 copy; ValueError unless it is a finite matrix."""
     matrix = torch.tensor(np.asarray(values, dtype=np.float64))
     if matrix.ndim != 2 or not matrix.isfinite().all():
         raise ValueError(f"{name} must be a finite matrix, got shape {tuple(matrix.shape)}")
@@ -174,12 +175,12 @@ def _numpy(tensor: torch.Tensor | None) -> Floats | None:
     return None if tensor is None else tensor.numpy()
 
 
-def _ids(what: str, values: Sequence[int] | Ints, size: int) -> torch.Tensor:
-    """Ids (P,) as a tensor; ValueError unless all are integers in 0 ... size - 1."""
+def _ids(kind: str, values: Sequence[int] | Ints, size: int) -> torch.Tensor:
+    """Return ids (P,) as a tensor; ValueError unless all are integers in 0 ... size - 1."""
     ids = np.asarray(values)
     if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
-        raise ValueError(f"{what}s must be a vector of integers, got {values!r}")
+        raise ValueError(f"{kind}s must be a vector of integers, got {values!r}")
     wrong = ids[(ids < 0) | (ids >= size)]
     if wrong.size:
-        raise ValueError(f"{what} ids must be in 0 ... {size - 1}, got {wrong[0]}")
+        raise ValueError(f"{kind} ids must be in 0 ... {size - 1}, got {wrong[0]}")
     return torch.from_numpy(ids.astype(np.int64))

@@ -1,11 +1,23 @@
 """Solvers that learn: a policy, and the method by which it learns from rounds.
 
-A method is a frozen dataclass of settings that bears its paper's name. Adding one is a loss in
-``agents.losses``, a small class here, and ``| Mine`` in ``AnyMethod``; that buys the name on
-the command line and the contract tests. Unregistered methods play all the same.
+``base`` has ``PolicySolver`` and the contract ``Method``; ``optimise`` the one update loop. A
+family base has the algorithm that its methods share: ``Offline`` trains on a round's (chosen,
+rejected) pairs for some epochs (``pairs`` builds them), ``Online`` ascends the advantages of
+the round's own samples, ``OnlinePairs`` makes one pass over pairs. ``inference`` has the
+methods that do not learn.
+
+To add a method:
+
+1. write its loss in ``agents.losses``, with the paper's equation;
+2. derive a frozen dataclass from a family base, named as in the paper, settings as fields;
+3. give it ``loss`` (pairs) or ``advantages`` (samples), and ``grid``, the settings to tune;
+4. append ``| Mine`` to ``AnyMethod``: it gets a command-line name and the contract tests;
+5. add its row to ``docs/strategies.md``.
+
+A method outside this package needs steps 2 and 3 alone: the command line finds it by its import
+path or file.
 """
 
-from agents.solvers.base import GradientMethod as GradientMethod
 from agents.solvers.base import Method as Method
 from agents.solvers.base import PolicySolver as PolicySolver
 from agents.solvers.grpo import DAPO as DAPO
@@ -68,4 +80,4 @@ AnyMethod = (
     | Fixed
     | BestOfN
 )
-"""Every registered method; add yours with ``| Mine``."""
+"""All methods that the command line and the contract tests know."""

@@ -1,4 +1,4 @@
-"""A policy, and the method by which it learns from rounds."""
+"""A solver that is a policy and the method by which the policy learns from rounds."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -18,14 +18,17 @@ from eva_env.types import Floats, RewardModel, Round
 ResponseRewriter = Callable[[Sequence[Any], Sequence[Any], np.random.Generator], Sequence[Any]]
 """Rewrites responses: prompts (P,) and responses (P,) -> better responses (P,)."""
 
+Reference = Literal["round", "initial"]
+"""A reference model: the policy at the start of the round, or at the start of the run."""
+
 
 class PolicySolver(Solver):
-    """Answers by a policy, which a method trains after each round.
+    """A solver that responds by a policy, which a method trains after each round.
 
     Args:
         policy: the model.
-        method: how it answers and learns.
-        reward_model: what methods that choose among answers score them by (best-of-n).
+        method: how the solver responds and learns.
+        reward_model: scores the candidates of methods that choose among them (best-of-n).
         response_rewriter: rewrites responses, for methods that train on rewritten ones.
 
     Raises ValueError if the method needs one of these and it is not given.
@@ -47,7 +50,7 @@ class PolicySolver(Solver):
         method.check(self)
 
     def respond(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
-        """The n responses to each prompt that the method wants to learn from."""
+        """Return the n responses to each prompt that the method learns from."""
         return self.method.respond(self, prompts, n, rng)
 
     def respond_for_evaluation(
@@ -61,7 +64,7 @@ class PolicySolver(Solver):
         return self.method.update(self, round, rng)
 
     def logprobs(self, round: Round) -> Floats:
-        """Mean log-probability per token of a round's responses now, (B, n) nats."""
+        """Return the mean log-probability per token of a round's responses now, (B, n) nats."""
         flat = [response for row in round.responses for response in row]
         total = token_logprobs(self.policy, round.prompts, round.responses).sum(-1)
         mean = total.cpu() / self.policy.lengths(flat).cpu()
@@ -74,11 +77,11 @@ class PolicySolver(Solver):
 
     @property
     def reward_calls(self) -> int:
-        """Responses that the method has had scored for itself."""
+        """Responses that the method has scored on its own account."""
         return self.scored
 
     def state_dict(self) -> dict[str, Any]:
-        """Policy, optimiser, starting model, and what the method has kept."""
+        """Return the policy, optimiser, starting policy and the method's memory."""
         return {
             "policy": self.policy.state_dict(),
             "initial": self.initial.state_dict(),
@@ -101,30 +104,34 @@ class PolicySolver(Solver):
             optimizer.load_state_dict(state["optimizer"])
             self.optimizer = optimizer
 
-    def reference(self, which: Literal["round", "initial"]) -> Policy:
-        """The policy as it stands, at the start of a round, or as the run started."""
+    def reference(self, which: Reference) -> Policy:
+        """Return the current policy, which is that of the round's start, or the initial one."""
         return self.policy if which == "round" else self.initial
 
     def token_logprobs(
         self,
-        which: Literal["round", "initial"],
+        which: Reference,
         prompts: Sequence[Any],
-        answers: Sequence[Sequence[Any]],
+        responses: Sequence[Sequence[Any]],
     ) -> Tensor:
-        """Log-probabilities by token of k answers to each of I prompts, (I * k, longest)."""
-        return token_logprobs(self.reference(which), prompts, answers)
+        """Return log-probabilities by token of k responses to I prompts, (I * k, longest)."""
+        return token_logprobs(self.reference(which), prompts, responses)
 
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """A way of answering, and of learning from a round."""
+    """How a solver responds and how it learns from a round.
+
+    A method has settings only; what changes in play is in the solver (``policy``, ``optimizer``
+    and ``memory``), so one method may serve several solvers.
+    """
 
     grid: ClassVar[Grid] = {}
-    """What a fair comparison tunes."""
+    """The settings that a fair comparison tunes."""
 
     @abstractmethod
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
-        """Change the solver's policy by what the round shows."""
+        """Train the solver's policy on a round; return ``gradient_steps`` and other numbers."""
 
     def check(self, solver: PolicySolver) -> None:  # noqa: B027 - most need nothing
         """Raise ValueError if the solver lacks what the method needs."""
@@ -132,7 +139,7 @@ class Method(ABC):
     def respond(
         self, solver: PolicySolver, prompts: Sequence[Any], n: int, rng: np.random.Generator
     ) -> Any:
-        """Responses (B, n) to learn from: samples of the policy."""
+        """Return responses (B, n) to learn from: samples of the policy."""
         return solver.policy.sample(prompts, n, rng)
 
     def respond_for_evaluation(
@@ -140,10 +147,3 @@ class Method(ABC):
     ) -> Any:
         """Return responses (B, n) to be evaluated by: samples of the policy."""
         return solver.policy.sample(prompts, n, rng)
-
-
-@dataclass(frozen=True)
-class GradientMethod(OptimizerSettings, Method):
-    """A method that takes gradient steps, with the settings that these share."""
-
-    grid = {"lr": (0.25, 0.5, 1.0, 2.0, 4.0)}

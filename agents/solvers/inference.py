@@ -1,4 +1,4 @@
-"""Methods that don't learn: a fixed policy, and one that gives its best of n."""
+"""Methods that do not learn: a fixed policy, and the best of n samples of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,16 @@ import numpy as np
 
 from agents.base import Logs
 from agents.solvers.base import Method, PolicySolver
+from eva_env.require import require
 from eva_env.types import Round
 
 
 @dataclass(frozen=True)
 class Fixed(Method):
-    """The starting model as it is: the yardstick, and an opponent that stands still."""
+    """The starting policy, which never changes: a baseline, and a fixed opponent."""
 
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
-        """Nothing."""
+        """Do nothing."""
         return {"gradient_steps": 0}
 
 
@@ -24,17 +25,17 @@ class Fixed(Method):
 class BestOfN(Fixed):
     """Every response is the best of some candidates, by the solver's reward model.
 
-    Stiennon et al. 2020 (arXiv 2009.01325). The law of the answer is F_k^n - F_(k-1)^n at the
-    k-th lowest reward, and its KL to the policy at most log n - (n - 1) / n nats (Beirami et
-    al. 2024, arXiv 2401.01879). Candidates are metered as tokens and reward calls.
+    Stiennon et al. 2020 (arXiv 2009.01325). The k-th lowest reward has probability
+    F_k^n - F_(k-1)^n, and the KL of the responses to the policy is at most log n - (n - 1) / n
+    nats (Beirami et al. 2024, arXiv 2401.01879). Candidates are metered as tokens and reward
+    calls.
     """
 
     candidates: int = 4
     """Samples that each response is chosen from."""
 
     def __post_init__(self) -> None:
-        if self.candidates < 1:
-            raise ValueError(f"candidates must be at least 1, got {self.candidates}")
+        require(self, "[1, inf)", "candidates")
 
     def check(self, solver: PolicySolver) -> None:
         """Raise ValueError if the solver has no reward model to choose by."""
@@ -44,12 +45,12 @@ class BestOfN(Fixed):
     def respond(
         self, solver: PolicySolver, prompts: Sequence[Any], n: int, rng: np.random.Generator
     ) -> Any:
-        """The first of the best candidates, n times to each prompt."""
+        """Return n responses to each prompt, each the first of its best candidates."""
         assert solver.reward_model is not None
-        # A stream of its own: else candidates would be the samples of a policy that answers
-        # from the same generator, and comparisons with it would favour the chosen ones.
-        own = np.random.default_rng(rng.integers(2**63))
-        drawn = solver.policy.sample(prompts, n * self.candidates, own)
+        # A separate stream: from the same generator the candidates would be the samples of the
+        # policy that a comparison draws, which would favour the chosen ones.
+        candidate_rng = np.random.default_rng(rng.integers(2**63))
+        drawn = solver.policy.sample(prompts, n * self.candidates, candidate_rng)
         rewards = np.asarray(solver.reward_model(prompts, drawn))
         solver.scored += rewards.size
         best = rewards.reshape(len(prompts), n, -1).argmax(-1)
@@ -61,5 +62,5 @@ class BestOfN(Fixed):
     def respond_for_evaluation(
         self, solver: PolicySolver, prompts: Sequence[Any], n: int, rng: np.random.Generator
     ) -> Any:
-        """As in play."""
+        """Return responses as in play."""
         return self.respond(solver, prompts, n, rng)

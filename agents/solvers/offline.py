@@ -1,10 +1,9 @@
-"""Methods that train on a round's (chosen, rejected) pairs, some epochs at a time."""
+"""The family of methods that train on a round's (chosen, rejected) pairs for some epochs."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,70 +12,90 @@ from torch import Tensor
 from agents.base import Logs
 from agents.losses.pairs import Pairs
 from agents.losses.robust import worst_case
-from agents.solvers.base import GradientMethod, PolicySolver
-from agents.solvers.optimise import Loss, optimise
-from agents.solvers.pair_logprobs import Lookup
+from agents.solvers.base import Method, PolicySolver, Reference
+from agents.solvers.optimise import LR_GRID, Loss, OptimizerSettings, optimise
+from agents.solvers.pair_logprobs import PairLogprobs
 from agents.solvers.pairs import BUILDERS, Builder, Preferences, build, win_rates
+from eva_env.require import require
 from eva_env.types import Floats, Ints, Round
 
 Baseline = Callable[[Ints], Tensor]
 """The prompts of an update -> ``Pairs.baseline`` of its pairs, nats."""
 
 
+@runtime_checkable
+class ReferenceBased(Protocol):
+    """A method on pairs whose loss is in log-ratios to a reference model, as its field says."""
+
+    @property
+    def reference(self) -> Reference:
+        """The reference model."""
+        ...
+
+
 @dataclass(frozen=True)
-class Offline(GradientMethod):
-    """What the methods on pairs share: build pairs, look up the reference once, minimise.
+class Offline(OptimizerSettings, Method):
+    """The family base: build pairs, look up the reference once, minimise the method's loss.
 
-    Offline, as in eva: the round's pairs are trained on for some epochs with a fresh optimiser.
-    A child has a ``loss`` of its own; only an ``ReferenceBased`` one asks a reference model.
+    Offline, as in eva: the round's pairs are trained on for some epochs with a new optimiser.
+    A method gives its ``loss``; if it has a field ``reference``, the loss gets log-ratios to
+    that model, and log-probabilities of 0 in their place otherwise.
 
-    Where a child says "tuned roughly", its defaults were the best of three learning rates by
-    three values of a knob after one round of ``Fresh`` on wordlist (512 prompts, gold reward),
-    by the mean reward on the hard suite, seeds 0 and 1: tune before you compare.
+    Where a method says "tuned roughly", its defaults were the best of three learning rates by
+    three values of a second setting after one round of ``Fresh`` on wordlist (512 prompts, gold
+    reward), by the mean reward on the hard suite, seeds 0 and 1: tune before you compare.
     """
+
+    grid = LR_GRID
 
     lr: float = 6e-4
     """Peak learning rate of AdamW."""
     epochs: int = 4
     """Passes over a round's pairs."""
     batch_size: int = 32
-    """Pairs an update, rounded to those of whole prompts."""
+    """Pairs per update, rounded to the pairs of whole prompts."""
     pairs: Builder = "best_worst"
-    """Which responses to a prompt are paired: the best and the worst of them (the paper's),
+    """Which responses to a prompt are paired: the best and the worst (as in the paper of eva),
     the best and a random other one, or all. Pairs of equal reward are dropped."""
     margin: float = 0.0
     """Pairs whose rewards differ by less are dropped, in reward-model units."""
     improve_chosen: bool = False
-    """Let the solver's response rewriter rewrite the chosen response first (Ye et al. 2025, arXiv
-    2411.00062, App. H.2.1); it is trained on unscored, with the win rate of what it was."""
+    """Let the solver's response rewriter rewrite the chosen response first (Ye et al. 2025,
+    arXiv 2411.00062, App. H.2.1). The rewrite is not scored; it keeps the win rate of the
+    response that it replaces."""
     radius: float = 0.0
-    """Radius of SGPO's Wasserstein ball, in units of ``gap``: the pairs of an update are
-    re-weighted to their worst case there, which takes one forward more. 0: equal weights."""
+    """Radius of SGPO's Wasserstein ball, in units of the implicit reward gap: the pairs of an
+    update are re-weighted to their worst case in the ball, at the cost of one more forward
+    pass. 0 keeps equal weights."""
     restart: bool = False
-    """Train the starting model anew on all pairs so far (the paper's "scratch"), instead of
-    the current one on this round's ("incremental")."""
+    """Train the starting policy on all pairs so far (the paper's "scratch") instead of training
+    the current policy on this round's pairs ("incremental")."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.pairs not in BUILDERS:
             raise ValueError(f"pairs must be one of {', '.join(BUILDERS)}, got {self.pairs!r}")
-        self._not_negative("margin", "radius")
+        require(self, "[0, inf)", "margin", "radius")
         if self.improve_chosen and self.pairs == "all":
             raise ValueError(
-                "improve_chosen rewrites one chosen response a prompt; take pairs best_worst"
+                "improve_chosen rewrites one chosen response a prompt; set pairs to best_worst"
             )
 
     @abstractmethod
     def loss(self, pairs: Pairs) -> Tensor:
-        """Loss of each pair, (P,)."""
+        """Return the loss of each pair, (P,)."""
 
     def gap(self, pairs: Pairs) -> Tensor:
-        """Implicit reward of the chosen response minus that of the rejected, (P,)."""
+        """Return the implicit reward of the chosen response minus the rejected one's, (P,)."""
         return pairs.margin
 
     def wins(self, round: Round) -> Floats:
-        """Win rates of the responses against the n samples, (B, n) in [0, 1]."""
+        """Return the responses' win rates against the n samples, (B, n) in [0, 1]."""
         return win_rates(round.rewards)
+
+    def baseline(self, solver: PolicySolver, preferences: Preferences) -> Baseline | None:
+        """Return the function that gives an update's pairs their baseline; None keeps 0."""
+        return None
 
     def check(self, solver: PolicySolver) -> None:
         """Raise ValueError if responses are to be rewritten and the solver cannot."""
@@ -88,93 +107,72 @@ class Offline(GradientMethod):
 
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
         """Train on the round's pairs."""
+        # 1. Pair the round's responses.
         preferences = build(round, self.pairs, self.margin, rng, self.wins(round))
         logs: dict[str, float] = {"pairs": len(preferences.item)}
         logs |= {"ties": preferences.ties, "narrow": preferences.narrow}
         if self.improve_chosen and solver.response_rewriter and preferences.prompts:
-            improved = solver.response_rewriter(preferences.prompts, preferences.chosen, rng)
-            preferences = preferences.rewritten(improved)
+            rewrites = solver.response_rewriter(preferences.prompts, preferences.chosen, rng)
+            preferences = preferences.rewritten(rewrites)
+        # 2. On a restart, the policy goes back to its start and sees the pairs of all rounds.
         if self.restart:
-            kept = [*solver.memory.get("pairs", []), preferences]
-            solver.memory["pairs"] = kept
+            all_rounds = [*solver.memory.get("pairs", []), preferences]
+            solver.memory["pairs"] = all_rounds
             solver.policy.load_state_dict(solver.initial.state_dict())
-            preferences = Preferences.join(kept)
+            preferences = Preferences.join(all_rounds)
         if not preferences.prompts:
             return logs | {"gradient_steps": 0}
-        lookup = Lookup(
+        # 3. The policy is about to change, so the reference reads the responses now, once.
+        logprobs = PairLogprobs(
             solver.policy, preferences, self.reference_logprobs(solver, preferences)
         )
-        loss, before = self.on(lookup, self.baseline(solver, preferences))
-        share = np.bincount(preferences.item).astype(float)
+        loss, before_update = self.pair_loss(logprobs, self.baseline(solver, preferences))
+        # 4. An item is a prompt with all its pairs, so that each response is read once.
+        pairs_per_prompt = np.bincount(preferences.item).astype(float)
         return logs | optimise(
             solver.policy,
             loss,
-            lookup.lengths,
+            logprobs.lengths,
             self,
             rng,
-            weights=share,
-            items=max(1, int(self.batch_size / share.mean() + 0.5)),
-            before=before,
+            weights=pairs_per_prompt,
+            items_per_update=max(1, int(self.batch_size / pairs_per_prompt.mean() + 0.5)),
+            before_update=before_update,
         )
 
     def reference_logprobs(self, solver: PolicySolver, preferences: Preferences) -> Tensor:
-        """What losses are given as log-probabilities under the reference, (I, k): zeros."""
-        like = next(iter(solver.policy.parameters()))
-        return like.new_zeros(preferences.wins.shape)
+        """Return the responses' log-probabilities under the reference, (I, k) nats.
 
-    def baseline(self, solver: PolicySolver, preferences: Preferences) -> Baseline | None:
-        """What gives the pairs of an update their baseline; None: it stays 0."""
-        return None
+        Zeros for a method without a reference model.
+        """
+        shape = preferences.wins.shape
+        if isinstance(self, ReferenceBased):
+            prompts, responses = preferences.prompts, preferences.responses
+            by_token = solver.token_logprobs(self.reference, prompts, responses)
+            return by_token.sum(-1).view(shape)
+        return next(iter(solver.policy.parameters())).new_zeros(shape)
 
-    def on(
-        self, lookup: Lookup, baseline: Baseline | None
+    def pair_loss(
+        self, logprobs: PairLogprobs, baseline: Baseline | None
     ) -> tuple[Loss, Callable[[Ints], None]]:
-        """The loss as a function of prompts' indices, and what precedes an update of them."""
-        weights = torch.ones(len(lookup.preferences.item)).to(lookup.reference)
+        """Return the loss as a function of prompts, and the call that precedes an update."""
+        pair_weights = torch.ones(len(logprobs.preferences.item)).to(logprobs.reference)
 
-        def before(items: Ints) -> None:
+        def before_update(items: Ints) -> None:
             if baseline:
-                lookup.baseline = baseline(items)
+                logprobs.baseline = baseline(items)
             if self.radius:
-                gaps, number = lookup.measure(items, self.gap, self.micro_batch_tokens)
-                weights[number] = worst_case(gaps, self.radius)
+                gaps, pair = logprobs.evaluate(items, self.gap, self.micro_batch_tokens)
+                pair_weights[pair] = worst_case(gaps, self.radius)
 
         def loss(items: Ints) -> tuple[Tensor, dict[str, Tensor]]:
-            pairs, number, place = lookup(items)
-            share = torch.bincount(place)
+            pairs, pair, item = logprobs(items)
 
-            def by_item(values: Tensor) -> Tensor:
-                return values.new_zeros(len(items)).index_add(0, place, values)
+            def sum_by_item(values: Tensor) -> Tensor:
+                return values.new_zeros(len(items)).index_add(0, item, values)
 
-            accuracy = by_item((pairs.margin > 0).to(lookup.reference)) / share
-            return by_item(self.loss(pairs) * weights[number]), {"accuracy": accuracy}
+            correct = (pairs.margin > 0).to(logprobs.reference)
+            accuracy = sum_by_item(correct) / torch.bincount(item)
+            return sum_by_item(self.loss(pairs) * pair_weights[pair]), {"accuracy": accuracy}
 
-        return loss, before
-
-    def _positive(self, *names: str) -> None:
-        for name in names:
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"{name} must be positive and finite, got {getattr(self, name)}"
-                )
-
-    def _not_negative(self, *names: str) -> None:
-        for name in names:
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"{name} must be finite and not negative, got {getattr(self, name)}"
-                )
-
-
-@dataclass(frozen=True)
-class ReferenceBased(Offline):
-    """What the methods share whose loss is in log-ratios to a reference model."""
-
-    reference: Literal["round", "initial"] = "round"
-    """Reference model: the policy at the start of the round (the paper's), or of the run."""
-
-    def reference_logprobs(self, solver: PolicySolver, preferences: Preferences) -> Tensor:
-        """Log-probabilities of the answers under the reference, (I, k) nats."""
-        prompts, answers = preferences.prompts, preferences.answers
-        found = solver.token_logprobs(self.reference, prompts, answers).sum(-1)
-        return found.view(preferences.wins.shape)
+        return loss, before_update

@@ -1,10 +1,9 @@
-"""What the methods that ascend the advantages of a round's own samples share, and RLOO."""
+"""The family of methods that ascend the advantages of a round's own samples, and RLOO."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,33 +14,38 @@ from agents.losses import samples as losses
 from agents.losses.advantages import rloo_advantages
 from agents.losses.samples import Samples
 from agents.policies.base import Policy
-from agents.policies.batches import answered_lengths
-from agents.solvers.base import GradientMethod, PolicySolver
-from agents.solvers.optimise import Loss, optimise
+from agents.policies.batches import exchange_lengths
+from agents.solvers.base import Method, PolicySolver, Reference
+from agents.solvers.optimise import LR_GRID, Loss, OptimizerSettings, optimise
+from eva_env.require import require
 from eva_env.types import Floats, Ints, Round
 
-ZERO = 1e-12
+ROUNDING = 1e-12
 """Advantages up to this are rounding errors."""
 
 
 @dataclass(frozen=True)
-class Online(GradientMethod):
-    """What the methods on samples share: advantages, ratios to the sampler, one pass.
+class Online(OptimizerSettings, Method):
+    """The family base: advantages of the round's samples, ratios to the sampler, one pass.
 
     An update holds whole groups, a group being the n responses to a prompt, and the optimiser
-    lives on. Groups without any advantage are skipped.
+    keeps its state between rounds. Groups without any advantage are skipped. A method gives its
+    ``advantages``; by default its loss is PPO's with the ratio of whole responses.
 
     Only ``lr`` was tuned, and little: 5e-4, 1e-3 and 2e-3 on wordlist, one seed of four rounds
     of 256 ``Fresh`` prompts; 1e-3 is within 0.006 gold reward of the best for every method. A
-    softmax table wants some 0.05.
+    softmax table needs about 0.05.
     """
 
-    grid = GradientMethod.grid | {"beta": THREES}
+    grid = LR_GRID | {"beta": THREES}
+
+    kl_in_loss: ClassVar[bool] = False
+    """The KL penalty is a term of the loss; if False, it is part of the reward."""
 
     lr: float = 1e-3
     """Learning rate of AdamW."""
     batch_size: int = 256
-    """Responses an update, rounded to whole groups."""
+    """Responses per update, rounded to whole groups."""
     schedule: Literal["cosine", "linear", "constant"] = "constant"
     """Learning rate within a round, after the warm-up."""
     warmup: float = 0.0
@@ -50,105 +54,120 @@ class Online(GradientMethod):
     """Weight of the KL penalty to the reference, in reward units per nat."""
     clip: float = 0.2
     """Bound of the probability ratio to the policy that sampled, 1 - clip to 1 + clip."""
-    reference: Literal["round", "initial"] = "initial"
-    """Reference model of the KL penalty: the policy as it started, or at the round's start."""
+    reference: Reference = "initial"
+    """Reference model of the KL penalty: the policy at the start of the run or of the round."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.beta < math.inf:
-            raise ValueError(f"beta must be finite and not negative, got {self.beta}")
-        if not self.clip > 0:
-            raise ValueError(f"clip must be positive, got {self.clip}")
+        require(self, "[0, inf)", "beta")
+        require(self, "(0, inf]", "clip")
 
     @abstractmethod
     def advantages(
         self, rewards: Tensor, kl: Tensor, round: Round, solver: PolicySolver
     ) -> Tensor:
-        """Advantages (B, n) of rewards (B, n), given log-ratios to the reference (B, n)."""
+        """Return advantages (B, n) of rewards (B, n), given log-ratios to the reference."""
 
     def loss(self, samples: Samples) -> Tensor:
-        """Loss of each response, (P,)."""
+        """Return the loss of each response, (P,)."""
         return losses.ppo(samples, self.clip)
 
     def ratio(self, samples: Samples) -> Tensor:
-        """The ratio that the loss clips, (P, 1) of responses or (P, L) of tokens."""
+        """Return the ratio that the loss clips, (P, 1) of responses or (P, L) of tokens."""
         return losses.response_ratio(samples)
 
     def bounds(self) -> tuple[float, float]:
-        """How far the ratio may fall below 1, and rise above it."""
+        """Return how far the ratio may fall below 1, and rise above it."""
         return self.clip, self.clip
 
-    def useful(self, advantages: Tensor) -> Tensor:
-        """Which groups have a gradient, (B,) booleans."""
-        return (advantages.abs() > ZERO).any(-1)
+    def weights(self, policy: Policy, responses: list[list]) -> Floats:
+        """Return the weight of each group in the mean, (I,): its number of responses."""
+        return np.array([float(len(row)) for row in responses])
 
-    def weights(self, policy: Policy, answers: list[list]) -> Floats:
-        """What each group counts for in the mean, (I,): its responses."""
-        return np.array([float(len(row)) for row in answers])
+    def has_gradient(self, advantages: Tensor) -> Tensor:
+        """Return which groups have a gradient, (B,) booleans.
+
+        With a KL penalty in the loss, groups of equal reward have one as well; they are skipped
+        only if no group of the round differs.
+        """
+        differs = (advantages.abs() > ROUNDING).any(-1)
+        if self.kl_in_loss and self.beta and differs.any():
+            return torch.full_like(differs, True)
+        return differs
 
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
         """Ascend the advantages."""
-        prompts, answers = list(round.prompts), [list(row) for row in round.responses]
-        sampled = solver.token_logprobs("round", prompts, answers)
+        # 1. The policy has not changed since it sampled, so this pass gives the sampler's
+        #    log-probabilities, which the ratios need for the whole round.
+        prompts, responses = list(round.prompts), [list(row) for row in round.responses]
+        sampled = solver.token_logprobs("round", prompts, responses)
         reference = sampled
         if self.reference == "initial":
-            reference = solver.token_logprobs("initial", prompts, answers)
+            reference = solver.token_logprobs("initial", prompts, responses)
         kl = (sampled - reference).sum(-1).view(len(prompts), -1).cpu().double()
+        # 2. Weigh the responses, and skip groups that would move nothing.
         rewards = torch.from_numpy(np.ascontiguousarray(round.rewards, np.float64))
         advantages = self.advantages(rewards, kl, round, solver)
-        useful = np.flatnonzero(self.useful(advantages).numpy())
-        logs = {"kl": kl.mean().item(), "no_gradient": 1 - len(useful) / len(prompts)}
-        if not len(useful):
+        kept = np.flatnonzero(self.has_gradient(advantages).numpy())
+        logs = {"kl": kl.mean().item(), "no_gradient": 1 - len(kept) / len(prompts)}
+        if not len(kept):
             return logs | {"gradient_steps": 0}
-        prompts, answers = [prompts[i] for i in useful], [answers[i] for i in useful]
+        prompts, responses = [prompts[i] for i in kept], [responses[i] for i in kept]
         n = rewards.shape[1]
-        sampled = sampled.view(len(round.prompts), n, -1)[useful]
-        reference = reference.view(len(round.prompts), n, -1)[useful]
-        loss = self.on(solver, prompts, answers, sampled, reference, advantages[useful])
+        sampled = sampled.view(len(round.prompts), n, -1)[kept]
+        reference = reference.view(len(round.prompts), n, -1)[kept]
+        # 3. The optimiser outlives the round: the next one continues the same ascent.
+        loss = self.group_loss(
+            solver.policy, prompts, responses, sampled, reference, advantages[kept]
+        )
         if solver.optimizer is None:
             solver.optimizer = self.optimizer(solver.policy)
         return logs | optimise(
             solver.policy,
             loss,
-            answered_lengths(solver.policy, prompts, answers),
+            exchange_lengths(solver.policy, prompts, responses),
             self,
             rng,
             solver.optimizer,
-            weights=self.weights(solver.policy, answers),
-            items=max(1, self.batch_size // n),
+            weights=self.weights(solver.policy, responses),
+            items_per_update=max(1, self.batch_size // n),
         )
 
-    def on(
+    def group_loss(
         self,
-        solver: PolicySolver,
+        policy: Policy,
         prompts: list,
-        answers: list[list],
+        responses: list[list],
         sampled: Tensor,
         reference: Tensor,
         advantages: Tensor,
     ) -> Loss:
-        """The loss as a function of groups' indices; tensors are (I, n, L) and (I, n)."""
-        policy, n = solver.policy, advantages.shape[1]
-        sizes = policy.lengths([one for row in answers for one in row]).view(-1, n)
+        """Return the loss as a function of groups; tensors are (I, n, L) and (I, n)."""
+        n = advantages.shape[1]
+        sizes = policy.lengths([response for row in responses for response in row]).view(-1, n)
         mask = torch.arange(sampled.shape[-1]) < sizes[..., None].cpu()
         mask, advantages = mask.to(sampled), advantages.to(sampled)
         low, high = self.bounds()
 
-        def loss(index: Ints) -> tuple[Tensor, dict[str, Tensor]]:
+        def loss(groups: Ints) -> tuple[Tensor, dict[str, Tensor]]:
             now = policy.token_logprobs(
-                [prompts[i] for i in index for _ in range(n)],
-                [one for i in index for one in answers[i]],
+                [prompts[i] for i in groups for _ in range(n)],
+                [response for i in groups for response in responses[i]],
             )
-            width = now.shape[1]
-            before, start, real = (
-                part[index][..., :width].flatten(0, 1) for part in (sampled, reference, mask)
+
+            def rows(table: Tensor) -> Tensor:
+                """Return the groups' responses, one per row, cut to the longest of them."""
+                return table[groups][..., : now.shape[1]].flatten(0, 1)
+
+            tokens = rows(mask)
+            samples = Samples(
+                now, rows(sampled), rows(reference), tokens, advantages[groups].flatten()
             )
-            samples = Samples(now, before, start, real, advantages[index].flatten())
             ratio = self.ratio(samples).detach()
-            far = ((ratio < 1 - low) | (ratio > 1 + high)).float()
-            outside = (far * real).sum(-1) / real.sum(-1)
+            outside = ((ratio < 1 - low) | (ratio > 1 + high)).float()
+            clipped = (outside * tokens).sum(-1) / tokens.sum(-1)
             values = self.loss(samples)
-            return values.view(-1, n).sum(1), {"clipped": outside.view(-1, n).mean(1)}
+            return values.view(-1, n).sum(1), {"clipped": clipped.view(-1, n).mean(1)}
 
         return loss
 
@@ -164,26 +183,30 @@ class RLOO(Online):
     def advantages(
         self, rewards: Tensor, kl: Tensor, round: Round, solver: PolicySolver
     ) -> Tensor:
-        """Leave-one-out advantages of the KL-penalised rewards."""
+        """Return leave-one-out advantages of the KL-penalised rewards."""
         return rloo_advantages(rewards, kl, self.beta)
 
 
-def beside(one: Any, other: Any) -> Any:
-    """Responses (B, m) and (B, k) to the same prompts, as (B, m + k)."""
-    if isinstance(one, np.ndarray):
-        return np.concatenate([one, other], 1)
-    return [[*left, *right] for left, right in zip(one, other, strict=True)]
+def join_responses(left: Any, right: Any) -> Any:
+    """Return responses (B, m) and (B, k) to the same prompts as (B, m + k)."""
+    if isinstance(left, np.ndarray):
+        return np.concatenate([left, right], 1)
+    return [[*first, *second] for first, second in zip(left, right, strict=True)]
 
 
-def borrowed(
+def respond_with_opponent(
     solver: PolicySolver,
-    other: Policy,
+    opponent: Policy,
     prompts: Sequence[Any],
     n: int,
     rng: np.random.Generator,
 ) -> Any:
-    """Samples (B, n) of another policy, whose tokens the solver pays."""
-    before = other.tokens
-    drawn = other.sample(prompts, n, rng)
-    solver.policy.tokens += other.tokens - before
-    return drawn
+    """Draw n - n // 2 responses of the policy, then n // 2 of the opponent, (B, n).
+
+    The opponent's tokens are metered as the solver's.
+    """
+    drawn = solver.policy.sample(prompts, n - n // 2, rng)
+    tokens_before = opponent.tokens
+    opposed = opponent.sample(prompts, n // 2, rng)
+    solver.policy.tokens += opponent.tokens - tokens_before
+    return join_responses(drawn, opposed)

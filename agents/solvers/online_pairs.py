@@ -1,6 +1,5 @@
-"""Online methods on pairs: two fresh responses, a preference, one step of a direct loss."""
+"""Online methods on pairs: two new responses, a preference, one step of a direct loss."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,30 +12,31 @@ from torch import Tensor
 from agents.base import THREES, Logs
 from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
-from agents.solvers.base import GradientMethod, PolicySolver
-from agents.solvers.online import beside, borrowed
-from agents.solvers.optimise import Loss, optimise
-from agents.solvers.pair_logprobs import Lookup
+from agents.solvers.base import Method, PolicySolver
+from agents.solvers.online import respond_with_opponent
+from agents.solvers.optimise import LR_GRID, Loss, OptimizerSettings, optimise
+from agents.solvers.pair_logprobs import PairLogprobs
 from agents.solvers.pairs import Columns, Preferences, best_worst, win_rates
+from eva_env.require import require
 from eva_env.rewards.pairwise import sigmoid
 from eva_env.types import Floats, Ints, Round
 
 
 @dataclass(frozen=True)
-class OnlinePairs(GradientMethod):
-    """What OAIF and XPO share: a round's pairs are seen once, and the optimiser lives on.
+class OnlinePairs(OptimizerSettings, Method):
+    """The family base: a round's pairs are seen once, and the optimiser keeps its state.
 
-    The reference is the model that the run started from. Pairs of equal reward are dropped.
+    The reference is the policy that the run started from. Pairs of equal reward are dropped.
     Tuned no further than the methods of ``Online``; with beta 0.1 one XPO run in three lost
     human prompts.
     """
 
-    grid = GradientMethod.grid | {"beta": THREES}
+    grid = LR_GRID | {"beta": THREES}
 
     lr: float = 1e-3
     """Learning rate of AdamW."""
     batch_size: int = 64
-    """Pairs an update."""
+    """Pairs per update."""
     schedule: Literal["cosine", "linear", "constant"] = "constant"
     """Learning rate within a round, after the warm-up."""
     warmup: float = 0.0
@@ -44,67 +44,68 @@ class OnlinePairs(GradientMethod):
     beta: float = 0.3
     """Strength of the tie to the reference, per nat."""
     labels: Literal["greater", "drawn"] = "greater"
-    """Chosen is the response of the greater reward, or one drawn by Bradley-Terry, with
-    probability sigmoid(r - r'), for which alone the fixed point is reference exp(r / beta)."""
+    """The chosen response is that of the greater reward, or one drawn by Bradley-Terry with
+    probability sigmoid(r - r'). Only drawn labels lead to reference * exp(r / beta)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.beta < math.inf:
-            raise ValueError(f"beta must be positive and finite, got {self.beta}")
+        require(self, "(0, inf)", "beta")
         if self.labels not in ("greater", "drawn"):
             raise ValueError(f"labels must be greater or drawn, got {self.labels!r}")
 
     @abstractmethod
     def columns(self, rewards: Floats) -> Columns:
-        """Columns of the two responses of each pair, (B, q) and (B, q)."""
+        """Return the columns of the two responses of each pair, (B, q) and (B, q)."""
 
     def loss(self, pairs: Pairs, first: Tensor) -> Tensor:
-        """Loss of each pair, (P,); ``first`` says whether its first response is the chosen."""
+        """Return each pair's loss, (P,); ``first`` is True where its first response won."""
         return losses.dpo(pairs, self.beta)
 
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
-        """One pass over the round's pairs."""
-        known = self.compare(round, rng)
-        logs: dict[str, float] = {"pairs": len(known.item), "ties": known.ties}
-        if not known.prompts:
+        """Make one pass over the round's pairs."""
+        preferences = self.compare(round, rng)
+        logs: dict[str, float] = {"pairs": len(preferences.item), "ties": preferences.ties}
+        if not preferences.prompts:
             return logs | {"gradient_steps": 0}
-        reference = solver.token_logprobs("initial", known.prompts, known.answers).sum(-1)
-        lookup = Lookup(solver.policy, known, reference.view(len(known.prompts), -1))
+        prompts, responses = preferences.prompts, preferences.responses
+        reference = solver.token_logprobs("initial", prompts, responses).sum(-1)
+        logprobs = PairLogprobs(solver.policy, preferences, reference.view(len(prompts), -1))
         if solver.optimizer is None:
             solver.optimizer = self.optimizer(solver.policy)
+        loss = self.pair_loss(logprobs)
         return logs | optimise(
-            solver.policy, self.on(lookup), lookup.lengths, self, rng, solver.optimizer
+            solver.policy, loss, logprobs.lengths, self, rng, solver.optimizer
         )
 
     def compare(self, round: Round, rng: np.random.Generator) -> Preferences:
-        """The round's pairs, a row of two answers each."""
-        one, other = (side.ravel() for side in self.columns(round.rewards))
-        row = np.arange(len(round.prompts)).repeat(len(one) // len(round.prompts))
-        gap = round.rewards[row, one] - round.rewards[row, other]
-        first = gap > 0
+        """Return the round's pairs, each in a row of two responses."""
+        left, right = (side.ravel() for side in self.columns(round.rewards))
+        row = np.arange(len(round.prompts)).repeat(len(left) // len(round.prompts))
+        gap = round.rewards[row, left] - round.rewards[row, right]
+        left_wins = gap > 0
         if self.labels == "drawn":
-            first = rng.random(len(gap)) < sigmoid(gap)
+            left_wins = rng.random(len(gap)) < sigmoid(gap)
         kept = np.flatnonzero(gap != 0)
         wins = win_rates(round.rewards)
         return Preferences(
             [round.prompts[i] for i in row[kept]],
-            [[round.responses[row[k]][j] for j in (one[k], other[k])] for k in kept],
-            np.stack([wins[row, one], wins[row, other]], 1)[kept],
+            [[round.responses[row[k]][j] for j in (left[k], right[k])] for k in kept],
+            np.stack([wins[row, left], wins[row, right]], 1)[kept],
             np.arange(len(kept)),
-            np.where(first, 0, 1)[kept],
-            np.where(first, 1, 0)[kept],
+            np.where(left_wins, 0, 1)[kept],
+            np.where(left_wins, 1, 0)[kept],
             ties=len(gap) - len(kept),
         )
 
-    def on(self, lookup: Lookup) -> Loss:
-        """The loss as a function of pairs' indices."""
-        better = torch.from_numpy(lookup.preferences.better)
+    def pair_loss(self, logprobs: PairLogprobs) -> Loss:
+        """Return the loss as a function of pairs' indices."""
+        better = torch.from_numpy(logprobs.preferences.better)
 
-        def loss(index: Ints) -> tuple[Tensor, dict[str, Tensor]]:
-            pairs, number, place = lookup(index)
-            values = self.loss(pairs, (better[number] == 0).to(place.device))
+        def loss(items: Ints) -> tuple[Tensor, dict[str, Tensor]]:
+            pairs, pair, item = logprobs(items)
+            values = self.loss(pairs, (better[pair] == 0).to(item.device))
             accuracy = (pairs.margin > 0).float()
-            return values[place.argsort()], {"accuracy": accuracy}
+            return values[item.argsort()], {"accuracy": accuracy}
 
         return loss
 
@@ -113,7 +114,7 @@ class OnlinePairs(GradientMethod):
 class OAIF(OnlinePairs):
     """Online DPO; Guo et al. 2024 (arXiv 2402.04792, Alg. 1), with rewards for the annotator.
 
-    Theirs are two samples to a prompt. Of n >= 2, "first_two" takes just these, "best_worst"
+    They draw two samples per prompt. Of n >= 2, "first_two" takes just these, "best_worst"
     the pair of eva, which learns faster and has no Bradley-Terry labels to be drawn.
     """
 
@@ -126,7 +127,7 @@ class OAIF(OnlinePairs):
             raise ValueError(f"pair must be first_two or best_worst, got {self.pair!r}")
 
     def columns(self, rewards: Floats) -> Columns:
-        """Columns of the two responses, (B, 1) each."""
+        """Return the columns of the two responses, (B, 1) each."""
         if self.pair == "best_worst":
             return best_worst(rewards, None)
         first = np.zeros((len(rewards), 1), np.int64)
@@ -137,35 +138,33 @@ class OAIF(OnlinePairs):
 class XPO(OnlinePairs):
     """Exploratory preference optimisation; Xie et al. 2024 (arXiv 2405.21046, Alg. 1).
 
-    Half of a prompt's responses (rounded up) are the policy's, the others the starting model's;
-    they are compared one to one. The bonus drives the policy away from what the starting model
-    says anyway. alpha = 0 is online DPO on such pairs.
+    Half of a prompt's responses (rounded up) are the policy's, the others the starting
+    policy's; they are compared one to one. The bonus drives the policy away from what the
+    starting policy says anyway. alpha = 0 is online DPO on such pairs.
     """
 
     grid = OnlinePairs.grid | {"alpha": THREES}
 
     alpha: float = 1e-3
-    """Weight of the bonus, alpha * log pi(response of the starting model); TRL has 1e-5."""
+    """Weight of the bonus, alpha * log pi(response of the starting policy); TRL has 1e-5."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.alpha < math.inf:
-            raise ValueError(f"alpha must be finite and not negative, got {self.alpha}")
+        require(self, "[0, inf)", "alpha")
 
     def respond(
         self, solver: PolicySolver, prompts: Sequence[Any], n: int, rng: np.random.Generator
     ) -> Any:
-        """Responses of the policy, and behind them those of the starting model."""
-        own = solver.policy.sample(prompts, n - n // 2, rng)
-        return beside(own, borrowed(solver, solver.initial, prompts, n // 2, rng))
+        """Return responses of the policy, followed by those of the starting policy."""
+        return respond_with_opponent(solver, solver.initial, prompts, n, rng)
 
     def columns(self, rewards: Floats) -> Columns:
-        """The i-th response of the policy and the i-th of the starting model."""
+        """Pair the i-th response of the policy with the i-th of the starting policy."""
         n = rewards.shape[1]
-        own = np.tile(np.arange(n // 2), (len(rewards), 1))
-        return own, own + n - n // 2
+        ours = np.tile(np.arange(n // 2), (len(rewards), 1))
+        return ours, ours + n - n // 2
 
     def loss(self, pairs: Pairs, first: Tensor) -> Tensor:
-        """DPO's and the bonus; the starting model's response is the second of a pair."""
+        """Return DPO's loss plus the bonus, on the starting policy's response of each pair."""
         explored = torch.where(first, pairs.rejected, pairs.chosen)
         return losses.xpo(pairs, explored, self.beta, self.alpha)

@@ -9,12 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.base import Grid
 from agents.policies.base import Policy
 from agents.policies.batches import cut
+from eva_env.require import require
 from eva_env.types import Floats, Ints
 
 Loss = Callable[[Ints], tuple[Tensor, dict[str, Tensor]]]
-"""Indices of items -> the loss of each item (I,), and numbers of each (I,) to be averaged."""
+"""Indices of items -> the loss of each item (I,), and metrics of each item (I,) to average."""
+
+LR_GRID: Grid = {"lr": (0.25, 0.5, 1.0, 2.0, 4.0)}
+"""Factors of the learning rate that a fair comparison tries for every gradient method."""
 
 
 @dataclass(frozen=True)
@@ -26,120 +31,123 @@ class OptimizerSettings:
     epochs: int = 1
     """Passes over a round's data."""
     batch_size: int = 32
-    """Items (pairs or responses) an update."""
+    """Items (pairs or responses) per update."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """Learning rate within a round, after the warm-up."""
     warmup: float = 0.1
     """Share of a round's steps in which the learning rate rises."""
     max_grad_norm: float = 1.0
-    """Gradients are scaled down to this norm."""
+    """Gradients of a larger norm are scaled down to this norm."""
     weight_decay: float = 0.0
-    """The optimiser's decay."""
+    """Weight decay of the optimiser."""
     algorithm: Literal["adamw", "rmsprop"] = "adamw"
     """The optimiser."""
     micro_batch_tokens: int = 16_384
-    """Gradients are accumulated over parts of an update that hold at most so many tokens."""
+    """Gradients are accumulated over parts of an update that hold at most this many tokens."""
 
     def __post_init__(self) -> None:
-        for name in ("lr", "epochs", "batch_size", "max_grad_norm", "micro_batch_tokens"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if not 0 <= self.warmup <= 1:
-            raise ValueError(f"warmup must lie in [0, 1], got {self.warmup}")
-        if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
+        require(self, "(0, inf)", "lr")
+        require(self, "[1, inf)", "epochs", "batch_size", "micro_batch_tokens")
+        require(self, "(0, inf]", "max_grad_norm")
+        require(self, "[0, 1]", "warmup")
+        require(self, "[0, inf)", "weight_decay")
 
     def optimizer(self, policy: Policy) -> torch.optim.Optimizer:
-        """A fresh optimiser of the policy's parameters."""
+        """Return a new optimiser of the policy's parameters."""
         kind = torch.optim.AdamW if self.algorithm == "adamw" else torch.optim.RMSprop
         return kind(
             policy.parameters(), lr=self.lr, weight_decay=self.weight_decay, foreach=True
         )
 
     def factor(self, step: int, steps: int) -> float:
-        """Learning-rate factor in [0, 1] of one of a round's steps."""
-        rising = self.warmup * steps
-        if step < rising:
-            return (step + 1) / (rising + 1)
-        done = (step - rising) / max(1.0, steps - rising)
+        """Return the learning-rate factor in [0, 1] at one of a round's steps."""
+        warmup_steps = self.warmup * steps
+        if step < warmup_steps:
+            return (step + 1) / (warmup_steps + 1)
+        progress = (step - warmup_steps) / max(1.0, steps - warmup_steps)
         if self.schedule == "cosine":
-            return (1 + math.cos(math.pi * done)) / 2
-        return 1 - done if self.schedule == "linear" else 1.0
+            return (1 + math.cos(math.pi * progress)) / 2
+        return 1 - progress if self.schedule == "linear" else 1.0
 
 
 def optimise(
     policy: Policy,
     loss: Loss,
     lengths: Ints,
-    training: OptimizerSettings,
+    settings: OptimizerSettings,
     rng: np.random.Generator,
     optimizer: torch.optim.Optimizer | None = None,
     weights: Floats | None = None,
-    items: int | None = None,
-    before: Callable[[Ints], None] | None = None,
+    items_per_update: int | None = None,
+    before_update: Callable[[Ints], None] | None = None,
 ) -> dict[str, float]:
     """Minimise the mean of ``loss`` over items, in updates of some of them each.
 
     Args:
-        policy: what is changed.
+        policy: the policy whose parameters change.
         loss: see ``Loss``.
         lengths: tokens of each item, (I,): an update is cut by length into parts that fit
-            ``training.micro_batch_tokens``, whose gradients are accumulated.
-        training: the settings.
+            ``settings.micro_batch_tokens``, whose gradients are accumulated.
+        settings: the optimiser's settings.
         rng: shuffles the items before each pass.
-        optimizer: one that lives on; None: a fresh one.
-        weights: what each item counts for in the mean, (I,): an update's loss is the sum of
-            its items' losses over the sum of their weights. None: one each.
-        items: items of an update; None: ``training.batch_size``.
-        before: called with an update's items before its gradients, for what the loss of one
-            item takes from all of them.
+        optimizer: an optimiser that keeps its state between rounds; None: a new one.
+        weights: the weight of each item in the mean, (I,): an update's loss is the sum of
+            its items' losses over the sum of their weights. None: 1 each.
+        items_per_update: None: ``settings.batch_size``.
+        before_update: called with an update's items before its gradients, for a loss of one
+            item that depends on all of them.
 
-    Returns the mean loss, numbers and gradient norm over the updates, and their number.
+    Returns the mean loss, metrics and gradient norm over the updates, and their number.
     Raises FloatingPointError, with the policy as it was before the update, if loss or gradient
     is not finite.
     """
     size = len(lengths)
     weights = np.ones(size) if weights is None else weights
-    items = training.batch_size if items is None else items
-    optimizer = optimizer or training.optimizer(policy)
+    items_per_update = items_per_update or settings.batch_size
+    optimizer = optimizer or settings.optimizer(policy)
     parameters = [p for p in policy.parameters() if p.requires_grad]
-    batches = [
-        order[start : start + items]
-        for order in (rng.permutation(size) for _ in range(training.epochs))
-        for start in range(0, size, items)
-    ]
+
+    # 1. Each pass visits all items in a new order, cut into updates.
+    updates: list[Ints] = []
+    for _ in range(settings.epochs):
+        order = rng.permutation(size)
+        updates += [order[i : i + items_per_update] for i in range(0, size, items_per_update)]
+
     history: list[dict[str, Tensor]] = []
-    for step, batch in enumerate(batches):
+    for step, items in enumerate(updates):
         optimizer.zero_grad(set_to_none=True)
-        if before:
-            before(batch)
-        parts = [batch[part] for part in cut(lengths[batch], training.micro_batch_tokens)]
-        row = _accumulate(loss, parts, float(weights[batch].sum()), len(batch))
-        norm = torch.nn.utils.clip_grad_norm_(parameters, training.max_grad_norm)
+        if before_update:
+            before_update(items)
+        # 2. An update may not fit in memory, so parts of similar length add up its gradient.
+        parts = [items[part] for part in cut(lengths[items], settings.micro_batch_tokens)]
+        row = _accumulate(loss, parts, float(weights[items].sum()), len(items))
+        norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
+        # 3. A step along a gradient that is not finite would destroy the policy.
         if not torch.isfinite(row["loss"] + norm):
             raise FloatingPointError(
                 f"the loss is {row['loss'].item()} and its gradient {norm.item()} at step "
-                f"{step + 1} of {len(batches)}; lower lr (now {training.lr}) or look at the "
+                f"{step + 1} of {len(updates)}; lower lr (now {settings.lr}) or look at the "
                 f"rewards"
             )
+        # 4. The schedule restarts every round, even if the optimiser keeps its moments.
         for group in optimizer.param_groups:
-            group["lr"] = training.lr * training.factor(step, len(batches))
+            group["lr"] = settings.lr * settings.factor(step, len(updates))
         optimizer.step()
         history.append({**row, "grad_norm": norm})
     logs = {key: float(torch.stack([h[key] for h in history]).mean()) for key in history[0]}
-    return logs | {"gradient_steps": len(batches)}
+    return logs | {"gradient_steps": len(updates)}
 
 
 def _accumulate(
     loss: Loss, parts: Sequence[Ints], weight: float, size: int
 ) -> dict[str, Tensor]:
-    """Gradients of an update's parts added up; its loss, and means of the numbers."""
+    """Add up the gradients of an update's parts; return its loss and mean metrics."""
     total: dict[str, Tensor] = {}
     for part in parts:
-        values, numbers = loss(part)
-        value = values.sum() / weight
-        value.backward()
-        row = {key: number.detach().sum() / size for key, number in numbers.items()}
-        row["loss"] = value.detach()
+        losses, metrics = loss(part)
+        share = losses.sum() / weight
+        share.backward()
+        row = {key: values.detach().sum() / size for key, values in metrics.items()}
+        row["loss"] = share.detach()
         total = {key: total[key] + row[key] if total else row[key] for key in row}
     return total

@@ -1,4 +1,4 @@
-"""Log-probabilities of preferences: the policy's now, the reference's looked up once."""
+"""Log-probabilities of pairs: under the policy now, and under a reference looked up once."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,68 +9,75 @@ from torch import Tensor
 
 from agents.losses.pairs import Pairs
 from agents.policies.base import Policy
-from agents.policies.batches import answered_lengths, cut
+from agents.policies.batches import cut, exchange_lengths
 from agents.solvers.pairs import Preferences
 from eva_env.types import Ints
 
 
-class Found(NamedTuple):
-    """The pairs of some items; of each, its number and the place of its item, (P,)."""
+class SelectedPairs(NamedTuple):
+    """All pairs of some selected items (prompts), P in number.
+
+    ``pair`` (P,) are the pairs' places in ``Preferences``; ``item`` (P,) is the place of each
+    pair's prompt among the selected ones.
+    """
 
     pairs: Pairs
-    number: Ints
-    place: Tensor
+    pair: Ints
+    item: Tensor
 
 
-class Lookup:
-    """The pairs of some prompts, as losses read them.
+class PairLogprobs:
+    """Maps prompts to their pairs with log-probabilities, as losses read them.
 
     Args:
-        policy: what is asked on every call.
+        policy: reads the responses again on every call.
         preferences: all the pairs.
-        reference: log-probabilities of the answers under the reference model, (I, k) nats.
+        reference: log-probabilities of the responses under the reference model, (I, k) nats.
 
-    ``lengths`` (I,) are the tokens of each prompt with its answers.
+    ``lengths`` (I,) are the tokens of each prompt with its responses. ``baseline``, nats, is
+    handed to every pair; methods that have one set it before an update.
     """
 
     def __init__(self, policy: Policy, preferences: Preferences, reference: Tensor) -> None:
         self.policy, self.preferences, self.reference = policy, preferences, reference
-        flat = [answer for row in preferences.answers for answer in row]
+        flat = [response for row in preferences.responses for response in row]
         self.sizes = policy.lengths(flat).view(reference.shape).to(reference)
         self.wins = torch.from_numpy(preferences.wins).to(reference)
-        self.lengths = answered_lengths(policy, preferences.prompts, preferences.answers)
+        self.lengths = exchange_lengths(policy, preferences.prompts, preferences.responses)
         self.baseline = reference.new_zeros(())
 
-    def __call__(self, items: Ints) -> Found:
-        """The pairs of some prompts (by their place in ``preferences.prompts``) now."""
-        known, width = self.preferences, self.reference.shape[1]
-        place = np.full(len(known.prompts), -1)
+    def __call__(self, items: Ints) -> SelectedPairs:
+        """Return the pairs of some prompts (places in ``preferences.prompts``) now."""
+        preferences, k = self.preferences, self.reference.shape[1]
+        # 1. Pairs name prompts by their place in ``preferences``; ``row`` gives the place among
+        #    the selected prompts, so that the pairs of the others drop out.
+        place = np.full(len(preferences.prompts), -1)
         place[items] = np.arange(len(items))
-        number = np.flatnonzero(place[known.item] >= 0)
-        row = place[known.item[number]]
+        pair = np.flatnonzero(place[preferences.item] >= 0)
+        row = place[preferences.item[pair]]
+        # 2. The policy reads each response once, however many pairs it is in.
         now = self.policy.logprobs(
-            [known.prompts[i] for i in items for _ in range(width)],
-            [answer for i in items for answer in known.answers[i]],
-        )
-        tables = (
-            now.view(-1, width),
-            self.reference[items],
-            self.sizes[items],
-            self.wins[items],
-        )
-        sides = (known.better[number], known.worse[number])
-        columns = (table[row, side] for table in tables for side in sides)
+            [preferences.prompts[i] for i in items for _ in range(k)],
+            [response for i in items for response in preferences.responses[i]],
+        ).view(-1, k)
+        # 3. A pair takes two entries of each (items, k) table, in the order of Pairs' fields:
+        #    the chosen response's column, then the rejected one's.
+        chosen, rejected = preferences.better[pair], preferences.worse[pair]
+        columns: list[Tensor] = []
+        for table in (now, self.reference[items], self.sizes[items], self.wins[items]):
+            columns += [table[row, chosen], table[row, rejected]]
         pairs = Pairs(*columns, baseline=self.baseline)
-        return Found(pairs, number, torch.from_numpy(row).to(now.device))
+        return SelectedPairs(pairs, pair, torch.from_numpy(row).to(now.device))
 
     @torch.no_grad()
-    def measure(
-        self, items: Ints, what: Callable[[Pairs], Tensor], budget: int
+    def evaluate(
+        self, items: Ints, function: Callable[[Pairs], Tensor], max_tokens: int
     ) -> tuple[Tensor, Ints]:
-        """A number of each pair of some prompts, without gradients, and the pairs' numbers.
+        """Apply a function of pairs to all pairs of some prompts, without gradients.
 
-        At most ``budget`` tokens are read at a time.
+        Returns its values (P,) and the pairs' places in ``preferences`` (P,). At most
+        ``max_tokens`` tokens are read at a time.
         """
-        parts = [self(items[part]) for part in cut(self.lengths[items], budget)]
-        values = torch.cat([what(found.pairs) for found in parts])
-        return values, np.concatenate([found.number for found in parts])
+        parts = [self(items[part]) for part in cut(self.lengths[items], max_tokens)]
+        values = torch.cat([function(selected.pairs) for selected in parts])
+        return values, np.concatenate([selected.pair for selected in parts])

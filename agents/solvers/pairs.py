@@ -17,14 +17,15 @@ Columns = tuple[Ints, Ints]
 class Preferences:
     """P pairs among k responses to each of I prompts.
 
-    ``prompts`` (I,), ``answers`` (I, k), and ``wins`` (I, k), the probability in [0, 1] that a
-    response beats another sample of its prompt. Pair p says that in row ``item[p]`` the
-    response of column ``better[p]`` was chosen over that of ``worse[p]``, (P,); items grow.
-    ``ties`` and ``narrow`` count candidates left out, for equal rewards and by the margin.
+    ``prompts`` (I,), ``responses`` (I, k), and ``wins`` (I, k), the probability in [0, 1] that
+    a response beats another sample of its prompt. Pair p says that in row ``item[p]`` the
+    response of column ``better[p]`` was chosen over that of ``worse[p]``, (P,); ``item`` is
+    in increasing order. ``ties`` and ``narrow`` count the candidates left out for equal rewards
+    and by the margin.
     """
 
     prompts: list[Any]
-    answers: list[list[Any]]
+    responses: list[list[Any]]
     wins: Floats
     item: Ints
     better: Ints
@@ -42,18 +43,18 @@ class Preferences:
         """Rejected responses, (P,)."""
         return self._column(self.worse)
 
-    def _column(self, which: Ints) -> list[Any]:
-        places = zip(self.item.tolist(), which.tolist(), strict=True)
-        return [self.answers[i][j] for i, j in places]
+    def _column(self, columns: Ints) -> list[Any]:
+        places = zip(self.item.tolist(), columns.tolist(), strict=True)
+        return [self.responses[i][j] for i, j in places]
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
-        """All pairs of several rounds."""
+        """Return all pairs of several rounds."""
         starts = np.cumsum([0, *(len(part.prompts) for part in parts)])
         items = [part.item + start for part, start in zip(parts, starts, strict=False)]
         return cls(
             [prompt for part in parts for prompt in part.prompts],
-            [row for part in parts for row in part.answers],
+            [row for part in parts for row in part.responses],
             np.concatenate([part.wins for part in parts]),
             np.concatenate(items),
             np.concatenate([part.better for part in parts]),
@@ -61,44 +62,44 @@ class Preferences:
         )
 
     def rewritten(self, chosen: Sequence[Any]) -> Self:
-        """With other chosen responses, (I,), for one pair a prompt."""
-        answers = [[new, row[1]] for new, row in zip(chosen, self.answers, strict=True)]
-        return replace(self, answers=answers)
+        """Return the pairs with other chosen responses (I,); needs one pair per prompt."""
+        rows = [[new, row[1]] for new, row in zip(chosen, self.responses, strict=True)]
+        return replace(self, responses=rows)
 
     def mismatched(self) -> Self:
-        """With the next prompt's responses in place of each prompt's own."""
-        return replace(self, answers=[*self.answers[1:], *self.answers[:1]])
+        """Return the pairs with the next prompt's responses in each prompt's row."""
+        return replace(self, responses=[*self.responses[1:], *self.responses[:1]])
 
 
 def win_rates(rewards: Floats) -> Floats:
-    """Probability in [0, 1] that each response beats one of the n samples, (B, n) -> (B, n).
+    """Return the probability that each response beats one of the n samples, (B, n) -> (B, n).
 
-    Under Bradley-Terry, mean over j of sigmoid(r_i - r_j), j = i included, as in the authors'
-    code of SPPO (Wu et al. 2024, arXiv 2405.00675, Sec. 4).
+    Under Bradley-Terry, mean over j of sigmoid(r_i - r_j), j = i included, in [0, 1], as in the
+    authors' code of SPPO (Wu et al. 2024, arXiv 2405.00675, Sec. 4).
     """
     gap = rewards[:, :, None] - rewards[:, None, :]
     return sigmoid(gap).mean(-1)
 
 
 def best_worst(rewards: Floats, rng: np.random.Generator | None) -> Columns:
-    """The best response against the worst: what eva trains on."""
+    """Pair the best response with the worst, as eva does."""
     return rewards.argmax(1)[:, None], rewards.argmin(1)[:, None]
 
 
 def best_random(rewards: Floats, rng: np.random.Generator | None) -> Columns:
-    """The best response against one of the others, drawn uniformly."""
+    """Pair the best response with one of the others, drawn uniformly."""
     if rng is None:
-        raise ValueError("best_random draws the rejected response; hand it a generator")
+        raise ValueError("best_random draws the rejected response; give it a generator")
     best = rewards.argmax(1)[:, None]
     drawn = rng.integers(rewards.shape[1] - 1, size=best.shape)
     return best, drawn + (drawn >= best)
 
 
 def all_pairs(rewards: Floats, rng: np.random.Generator | None) -> Columns:
-    """Every two responses, the better one chosen."""
-    one, other = np.triu_indices(rewards.shape[1], 1)
-    first = rewards[:, one] >= rewards[:, other]
-    return np.where(first, one, other), np.where(first, other, one)
+    """Pair every two responses, with the better one as chosen."""
+    left, right = np.triu_indices(rewards.shape[1], 1)
+    left_wins = rewards[:, left] >= rewards[:, right]
+    return np.where(left_wins, left, right), np.where(left_wins, right, left)
 
 
 Builder = Literal["best_worst", "best_random", "all"]
@@ -116,9 +117,9 @@ def build(
     rng: np.random.Generator | None = None,
     wins: Floats | None = None,
 ) -> Preferences:
-    """The round's pairs, without those of equal reward or of rewards closer than ``margin``.
+    """Return the round's pairs, without those of equal reward or closer than ``margin``.
 
-    The rows of answers hold the pair, chosen first; for "all" they hold all n responses, so
+    The rows of responses hold the pair, chosen first; for "all" they hold all n responses, so
     that each is read once, however many pairs it is in.
     """
     better, worse = BUILDERS[pairs](round.rewards, rng)
@@ -130,15 +131,15 @@ def build(
     if pairs != "all":
         columns = np.hstack([better, worse])
         better, worse = np.zeros_like(better), np.ones_like(worse)
-    used = np.flatnonzero(kept.any(1))
-    item, candidate = np.nonzero(kept[used])
+    used_rows = np.flatnonzero(kept.any(1))
+    item, candidate = np.nonzero(kept[used_rows])
     return Preferences(
-        [round.prompts[i] for i in used.tolist()],
-        [[round.responses[i][j] for j in columns[i].tolist()] for i in used.tolist()],
-        wins[rows, columns][used],
+        [round.prompts[i] for i in used_rows.tolist()],
+        [[round.responses[i][j] for j in columns[i].tolist()] for i in used_rows.tolist()],
+        wins[rows, columns][used_rows],
         item,
-        better[used][item, candidate],
-        worse[used][item, candidate],
+        better[used_rows][item, candidate],
+        worse[used_rows][item, candidate],
         ties=int((gap == 0).sum()),
         narrow=int(((gap > 0) & ~kept).sum()),
     )

@@ -9,6 +9,7 @@ from agents.base import THREES
 from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
 from agents.solvers.offline import Offline
+from eva_env.require import require
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,15 @@ class SimPO(Offline):
     beta: float = 1.0
     """Scale of the difference in log pi-bar, per nat."""
     gamma: float = 0.5
-    """Margin that the scaled difference is to exceed."""
+    """Margin that the scaled difference should exceed."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._positive("beta")
-        self._not_negative("gamma")
+        require(self, "(0, inf)", "beta")
+        require(self, "[0, inf)", "gamma")
 
     def loss(self, pairs: Pairs) -> Tensor:
-        """Loss of each pair."""
+        """Return the loss of each pair."""
         return losses.simpo(pairs, self.beta, self.gamma)
 
 
@@ -42,9 +43,9 @@ class SimPO(Offline):
 class RePO(Offline):
     """ReLU preference optimisation; Wu et al. 2025 (arXiv 2503.07426).
 
-    SimPO for beta to infinity at a fixed gamma / beta, this gamma: pairs past the margin are
-    left alone. The authors have gamma 0.4 and lr 8e-7, 1 epoch, for a 9 B model. Tuned
-    roughly: lr, ``gamma``.
+    The limit of SimPO for beta to infinity with gamma / beta fixed to this gamma: pairs past
+    the margin have no gradient. The authors have gamma 0.4 and lr 8e-7, 1 epoch, for a 9 B
+    model. Tuned roughly: lr, ``gamma``.
     """
 
     name: ClassVar[str] = "repo"
@@ -52,14 +53,14 @@ class RePO(Offline):
     grid = Offline.grid | {"gamma": THREES}
 
     gamma: float = 2.0
-    """Margin that the difference in log pi-bar is to reach, nats."""
+    """Margin that the difference in log pi-bar should reach, nats."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._positive("gamma")
+        require(self, "(0, inf)", "gamma")
 
     def loss(self, pairs: Pairs) -> Tensor:
-        """Loss of each pair."""
+        """Return the loss of each pair."""
         return losses.repo(pairs, self.gamma)
 
 
@@ -80,10 +81,10 @@ class ORPO(Offline):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._positive("weight")
+        require(self, "(0, inf)", "weight")
 
     def loss(self, pairs: Pairs) -> Tensor:
-        """Loss of each pair."""
+        """Return the loss of each pair."""
         return losses.orpo(pairs, self.weight)
 
 
@@ -103,11 +104,11 @@ class CPO(Offline):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._positive("beta")
-        self._not_negative("alpha")
+        require(self, "(0, inf)", "beta")
+        require(self, "[0, inf)", "alpha")
 
     def loss(self, pairs: Pairs) -> Tensor:
-        """Loss of each pair."""
+        """Return the loss of each pair."""
         return losses.cpo(pairs, self.beta, self.alpha)
 
 
@@ -123,15 +124,15 @@ class SLiC(Offline):
     grid = Offline.grid | {"delta": THREES, "weight": THREES}
 
     delta: float = 10.0
-    """Margin that the difference in log-probability is to reach, nats."""
+    """Margin that the difference in log-probability should reach, nats."""
     weight: float = 0.01
-    """Weight of the log-likelihood of the chosen response, which stands for the target."""
+    """Weight of the log-likelihood of the chosen response, which serves as the target."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._positive("delta")
-        self._not_negative("weight")
+        require(self, "(0, inf)", "delta")
+        require(self, "[0, inf)", "weight")
 
     def loss(self, pairs: Pairs) -> Tensor:
-        """Loss of each pair."""
+        """Return the loss of each pair."""
         return losses.slic(pairs, self.delta, self.weight)

@@ -1,4 +1,4 @@
-"""A language model asked to better its own responses, before it is trained on them."""
+"""A language model that rewrites its own responses before it is trained on them."""
 
 import re
 from collections.abc import Sequence
@@ -31,27 +31,29 @@ FIELD = re.compile(r"\{prompt\}|\{response\}")
 class LMResponseRewriter:
     """Rewrites responses by a policy: eva's response rewriter (arXiv 2411.00062, App. H.2.1).
 
-    There the solver rewrites its own chosen responses: give it the solver's policy, whose
-    tokens are counted. The criteria are the paper's (helpfulness, relevance, depth, creativity,
+    In eva the solver rewrites its own chosen responses: give it the solver's policy, which
+    counts the tokens. The criteria are the paper's (helpfulness, relevance, depth, creativity,
     detail, at the same length), the words are not.
     """
 
     policy: Policy
-    """Who is asked."""
+    """The policy that rewrites."""
     template: str = TEMPLATE
-    """The request, with the fields ``{prompt}`` and ``{response}``."""
+    """The request to the policy, with the fields {prompt} and {response}."""
 
     def __post_init__(self) -> None:
         for field in ("{prompt}", "{response}"):
             if field not in self.template:
-                raise ValueError(f"template has no {field}; add it where it belongs")
+                raise ValueError(
+                    f"template has no {field}; add it where the text should appear"
+                )
 
     def __call__(
         self, prompts: Sequence[str], responses: Sequence[str], rng: np.random.Generator
     ) -> list[str]:
-        """One rewrite of each response, (P,); an empty one leaves the response as it was."""
-        asked = list(map(self._request, prompts, responses))
-        drawn = self.policy.sample(asked, 1, rng)
+        """Return one rewrite of each response, (P,); an empty one keeps the response."""
+        requests = list(map(self._request, prompts, responses))
+        drawn = self.policy.sample(requests, 1, rng)
         return [new or old for (new,), old in zip(drawn, responses, strict=True)]
 
     def _request(self, prompt: str, response: str) -> str:

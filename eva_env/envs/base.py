@@ -1,8 +1,9 @@
-"""What the faces of all families share: the PettingZoo bookkeeping around one ``Game``.
+"""The PettingZoo environments around one ``Game``, without the spaces of a family.
 
-A family (tabular, text) says what its players see and how an action becomes a move; here
-stands who moves when. ``SequentialEnv`` is the canonical order. ``PipelinedEnv`` moves both
-at once and is not ``aec_to_parallel`` of it, in which the solver would answer stale prompts.
+A family (tabular, text) defines what its players observe and how an action becomes a move.
+This module defines the turn order. ``SequentialEnv`` is canonical: creator, then solver.
+``PipelinedEnv`` moves both at once. ``aec_to_parallel`` of ``SequentialEnv`` cannot replace it:
+its solver would respond to stale prompts.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +19,7 @@ from eva_env.types import CREATOR, SOLVER, Floats, Proposal
 
 
 class BaseEnv(ABC):
-    """A game with spaces: what a family must say, and what all faces can do."""
+    """A game with spaces: the methods that a family defines, and those that all envs share."""
 
     metadata: dict[str, Any] = {
         "name": "eva",
@@ -30,7 +31,7 @@ class BaseEnv(ABC):
     action_of: dict[str, Space[Any]]
     state_space: Box
     changing: tuple[str, ...] = ("agents",)
-    """Attributes that, with the game, are all that changes during an episode."""
+    """Names of the attributes that, apart from the game, change during an episode."""
 
     def __init__(self, game: Game, task: Any, proposals: int, render_mode: str | None) -> None:
         modes = self.metadata["render_modes"]
@@ -42,60 +43,64 @@ class BaseEnv(ABC):
         self.possible_agents = [CREATOR, SOLVER]
         self.agents: list[str] = []
 
-    # What a family says
+    # Methods that a family defines
 
     @abstractmethod
     def proposal(self, action: Any) -> Proposal:
-        """The creator's action as the game's move."""
+        """Return the game's move for the creator's action."""
 
     @abstractmethod
     def responses(self, action: Any) -> Any:
-        """The solver's action as the game's move, (B, n)."""
+        """Return the game's move, (B, n) responses, for the solver's action."""
 
     @abstractmethod
     def creator_action(self, proposal: Proposal) -> Any:
-        """A legal action that publishes the proposal; ValueError if there is none."""
+        """Return the legal action that publishes the proposal; ValueError if none does."""
 
     @abstractmethod
     def solver_action(self, responses: Any) -> Any:
-        """A legal action that gives the (B, n) responses; ValueError if there is none."""
+        """Return the legal action for the (B, n) responses; ValueError if there is none."""
 
     @abstractmethod
     def observe(self, agent: str) -> Any:
-        """What the player sees now."""
+        """Return the player's present observation."""
 
     @abstractmethod
     def state(self) -> Floats:
-        """The round in numbers, a member of ``state_space``."""
+        """Return the global state in numbers, a member of ``state_space``."""
 
     @abstractmethod
     def reference(self, rng: np.random.Generator) -> Proposal:
-        """The distribution of prompts before any creator has moved."""
+        """Return the proposal that is played before any creator moves."""
 
     @abstractmethod
     def ansi(self) -> str:
-        """The last round as text."""
+        """Return the last round as text."""
 
     @abstractmethod
     def image(self) -> Any:
-        """The last round as a picture, (height, width, 3) uint8."""
+        """Return the last round as an image, (height, width, 3) uint8."""
 
     def info(self, agent: str) -> dict[str, Any]:
-        """What the player is told besides the observation; a new dictionary each time."""
+        """Return the player's info besides the observation, a new dictionary each time."""
         return {}
 
-    # What all faces do
+    # Methods that all environments share
 
     def observation_space(self, agent: str) -> Space[Any]:
-        """The player's observation space, always the same object."""
+        """Return the player's observation space, the same object in every call."""
         return self.observation_of[agent]
 
     def action_space(self, agent: str) -> Space[Any]:
-        """The player's action space, always the same object."""
+        """Return the player's action space, the same object in every call."""
         return self.action_of[agent]
 
     def render(self) -> Any:
-        """The last round: text, (height, width, 3) uint8 pixels, or printed ("human")."""
+        """Render the last round in the mode of the constructor.
+
+        "ansi" returns text, "rgb_array" an image (height, width, 3) uint8; "human" prints the
+        text and returns None.
+        """
         if self.render_mode == "rgb_array":
             return self.image()
         if self.render_mode == "ansi":
@@ -105,12 +110,12 @@ class BaseEnv(ABC):
         return None
 
     def close(self) -> None:  # noqa: B027
-        """Nothing is held open."""
+        """Do nothing: the environment holds no resources."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that changes during an episode, picklable and independent of the env."""
-        own = {name: copy(getattr(self, name)) for name in self.changing}
-        return {"game": self.game.state_dict(), **own}
+        """Return all that changes during an episode, picklable and independent of the env."""
+        attributes = {name: copy(getattr(self, name)) for name in self.changing}
+        return {"game": self.game.state_dict(), **attributes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from ``state_dict()`` of an env made with the same arguments."""
@@ -119,7 +124,7 @@ class BaseEnv(ABC):
             setattr(self, name, copy(state[name]))
 
     def fork(self) -> Self:
-        """An independent copy that continues identically; task and spaces are shared."""
+        """Return an independent copy that continues identically; it shares task and spaces."""
         twin = copy(self)
         twin.game = self.game.fork()
         for name in self.changing:
@@ -128,10 +133,11 @@ class BaseEnv(ABC):
 
 
 class SequentialEnv(BaseEnv, AECEnv):
-    """The canonical AEC env: the creator publishes, the solver answers, both are paid.
+    """The canonical AEC env: the creator proposes, the solver responds, both are paid.
 
-    Rewards are payoffs. After T rounds both players are terminated, not truncated: the
-    horizon is part of the game. A move that raises leaves the env as it was.
+    PettingZoo's rewards are the game's payoffs. After T rounds both players are terminated, not
+    truncated, since the horizon is part of the game. A move that raises an error does not
+    change the env.
     """
 
     changing = (
@@ -146,7 +152,7 @@ class SequentialEnv(BaseEnv, AECEnv):
     )
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
-        """Start an episode; with a seed its draws are fixed, options are ignored."""
+        """Start an episode. A seed fixes its draws; options are ignored."""
         self.game.reset(seed)
         self.agents = [CREATOR, SOLVER]
         self.rewards = {CREATOR: 0.0, SOLVER: 0.0}
@@ -158,7 +164,7 @@ class SequentialEnv(BaseEnv, AECEnv):
         self._skip_agent_selection = None
 
     def step(self, action: Any) -> None:
-        """One player's move; None for a player that is terminated."""
+        """Make the move of ``agent_selection``; None for a terminated player."""
         agent, game = self.agent_selection, self.game
         if self.terminations[agent]:
             self._was_dead_step(action)
@@ -189,12 +195,12 @@ class SequentialEnv(BaseEnv, AECEnv):
 
 
 class PipelinedEnv(BaseEnv, ParallelEnv):
-    """The native parallel env: both move at once, the creator one round ahead.
+    """The native parallel env: both players move at once, the creator one round ahead.
 
-    In step t the solver answers batch t while the creator publishes the distribution of batch
-    t + 1; batch 0 comes from ``reference``. So the creator's reward at step t is for its action
-    at t - 1, and its last action is only kept, as ``final_proposal``. Exactly T steps. Moves
-    that raise leave the env as it was.
+    In step t the solver responds to batch t, and the creator publishes the distribution of
+    batch t + 1; batch 0 comes from ``reference``. The creator's reward at step t is therefore
+    for its action at t - 1. Its last action is not played, only stored as ``final_proposal``.
+    An episode has exactly T steps. Moves that raise an error do not change the env.
     """
 
     changing = ("agents", "final_proposal")
@@ -202,7 +208,7 @@ class PipelinedEnv(BaseEnv, ParallelEnv):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Start an episode; with a seed its draws are fixed, options are ignored."""
+        """Start an episode. A seed fixes its draws; options are ignored."""
         self.game.reset(seed)
         self.game.propose(self.reference(self.game.rng))
         self.agents = [CREATOR, SOLVER]
@@ -210,13 +216,17 @@ class PipelinedEnv(BaseEnv, ParallelEnv):
         return self._observations()
 
     def step(self, actions: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
-        """Both moves at once; five empty dictionaries once the episode is over."""
+        """Make both moves at once; return five empty dictionaries after the episode."""
         if not self.agents:
             return {}, {}, {}, {}, {}
+        # 1. Read the creator's action first: if it is illegal, nothing has happened yet.
         game, proposal = self.game, self.proposal(actions[CREATOR])
+        # 2. The solver responds to the present batch, which ends the round.
         before = vars(game).copy()
-        rewards = dict(game.respond(self.responses(actions[SOLVER])).payoffs)
+        payoffs = dict(game.respond(self.responses(actions[SOLVER])).payoffs)
         done = game.done
+        # 3. The proposal draws the next batch. If the game refuses it, take the response back,
+        #    so that the round can be played again.
         if done:
             self.final_proposal = proposal
         else:
@@ -225,13 +235,15 @@ class PipelinedEnv(BaseEnv, ParallelEnv):
             except Exception:
                 vars(game).update(before)
                 raise
+        # 4. Both players see the new batch; after the last round the env has no agents.
         observations, infos = self._observations()
         if done:
             self.agents = []
         elif self.render_mode == "human":
             self.render()
-        over = {CREATOR: done, SOLVER: done}
-        return observations, rewards, over, {CREATOR: False, SOLVER: False}, infos
+        terminations = {CREATOR: done, SOLVER: done}
+        truncations = {CREATOR: False, SOLVER: False}
+        return observations, payoffs, terminations, truncations, infos
 
     def _observations(self) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         return (

@@ -1,8 +1,9 @@
-"""Gymnasium views of the AEC envs: play the creator, or the solver, against a fixed opponent.
+"""Gymnasium environments of one player, creator or solver, against a fixed opponent.
 
-An opponent is a function ``(observation, rng) -> action`` in the opponent's own spaces. Views
-drive the AEC env, so their trajectories are its. ``reset(seed=s)`` seeds the game with s and
-the opponent with ``np.random.default_rng(s).spawn(1)[0]``.
+An opponent is a function ``(observation, rng) -> action`` in the opponent's spaces. The
+environments drive the AEC env, so their trajectories equal its trajectories.
+``reset(seed=s)`` seeds the game with s, and the opponent with
+``np.random.default_rng(s).spawn(1)[0]``.
 """
 
 from collections.abc import Callable
@@ -25,46 +26,49 @@ class SingleAgentEnv(gymnasium.Env):
 
     def __init__(self, env: SequentialEnv, player: str, opponent: Opponent) -> None:
         self.aec_env, self.player, self.opponent = env, player, opponent
-        self.rival = SOLVER if player == CREATOR else CREATOR
+        self.opponent_name = SOLVER if player == CREATOR else CREATOR
         self.metadata, self.render_mode = env.metadata, env.render_mode
         self.observation_space = env.observation_space(player)
         self.action_space = env.action_space(player)
-        self._rival_rng = np.random.default_rng()
+        self._opponent_rng = np.random.default_rng()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Start an episode; with a seed the game and the opponent are seeded."""
+        """Start an episode; a seed seeds the game and the opponent."""
         super().reset(seed=seed)
         if seed is not None:
-            self._rival_rng = self.np_random.spawn(1)[0]
+            self._opponent_rng = self.np_random.spawn(1)[0]
         self.aec_env.reset(seed=seed)
         if self.player == SOLVER:
-            self._rival_moves()
+            self._move_opponent()
         return self.aec_env.observe(self.player), self.aec_env.info(self.player)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Play one round; terminated after T of them."""
+        """Play one round; the episode terminates after T rounds."""
         env, player = self.aec_env, self.player
         if not env.agents or env.game.done:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset()")
+        # 1. Complete the round: a creator's move needs the solver's response.
         env.step(action)
         if player == CREATOR:
-            self._rival_moves()
-        reward, over = env.rewards[player], env.game.done
-        if player == SOLVER and not over:
-            self._rival_moves()
-        return env.observe(player), reward, over, False, env.info(player)
+            self._move_opponent()
+        payoff, terminated = env.rewards[player], env.game.done
+        # 2. A solver observes the next batch, so the creator moves before it returns.
+        if player == SOLVER and not terminated:
+            self._move_opponent()
+        return env.observe(player), payoff, terminated, False, env.info(player)
 
     def render(self) -> Any:
-        """The AEC env's picture."""
+        """Render the AEC env."""
         return self.aec_env.render()
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: the environment holds no resources."""
 
-    def _rival_moves(self) -> None:
-        self.aec_env.step(self.opponent(self.aec_env.observe(self.rival), self._rival_rng))
+    def _move_opponent(self) -> None:
+        observation = self.aec_env.observe(self.opponent_name)
+        self.aec_env.step(self.opponent(observation, self._opponent_rng))
 
 
 class TabularCreator(SingleAgentEnv):
@@ -76,7 +80,7 @@ class TabularCreator(SingleAgentEnv):
 
 
 class TabularSolver(SingleAgentEnv):
-    """The tabular solver's side; the default opponent publishes all prompts alike."""
+    """The tabular solver's side; the default opponent publishes the uniform distribution."""
 
     def __init__(self, opponent: Opponent | None = None, **kwargs: Any) -> None:
         env = tabular.raw_env(**kwargs)
@@ -84,7 +88,7 @@ class TabularSolver(SingleAgentEnv):
 
 
 class TextCreator(SingleAgentEnv):
-    """The text creator's side; the default opponent answers with words of the prompt."""
+    """The text creator's side; the default opponent responds with words of the prompt."""
 
     def __init__(self, opponent: Opponent | None = None, **kwargs: Any) -> None:
         env = text.raw_env(**kwargs)

@@ -1,4 +1,4 @@
-"""The PettingZoo environments of the tabular family: prompts and responses are integers."""
+"""PettingZoo environments of tabular worlds: prompts and responses are integers."""
 
 from typing import Any
 
@@ -13,28 +13,38 @@ from eva_env.envs.tabular_encoding import TabularEncoding
 from eva_env.game import Game
 from eva_env.signals import Signal
 from eva_env.tabular.world import TabularWorld
-from eva_env.types import CREATOR, SOLVER, Floats, Ints, Proposal, RewardModel
+from eva_env.types import (
+    CREATOR,
+    SOLVER,
+    Floats,
+    HasMatrix,
+    Ints,
+    Proposal,
+    RewardModel,
+    offers,
+)
 
 DEFAULT_WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=4)
-"""Eight prompts to publish and four responses, small enough to be learned in seconds."""
+"""Eight prompts to publish and four responses, so small that players learn in seconds."""
 
 
 class TabularEnv(BaseEnv):
     """Spaces and moves of the tabular family.
 
-    Creator: ``Box(-1, 1, (slots,), float32)``, logits in units of ``eva_env.envs.spaces.SCALE`` nats
-    over the prompts that the world lets a creator publish (cast to float32; zeros are
-    uniform). Solver: ``MultiDiscrete([M] * (B * n))``, the responses row by row.
+    The creator's action space is ``Box(-1, 1, (slots,), float32)``: logits, in units of
+    ``eva_env.envs.spaces.SCALE`` nats, over the prompts that the world lets a creator publish
+    (zeros are uniform). The solver's is ``MultiDiscrete([M] * (B * n))``: the responses, row by
+    row. ``TabularEncoding`` documents the observations.
 
     Args:
-        world: the prompts, responses and rewards; by default one of 8 prompts, 4 responses.
+        world: the prompts, responses and rewards; by default ``DEFAULT_WORLD``.
         batch_size: B, prompts drawn from each proposal.
         samples: n, responses to each prompt.
         max_cycles: T, rounds of an episode.
         signal: the creator's payoff; see ``eva_env.game.Game``.
         zero_sum: pay the solver minus the creator's payoff.
-        replacement: draw prompts i.i.d., or without replacement.
-        reward: "proxy" or "gold" rewards of the world, or a reward model over integers.
+        replacement: draw prompts i.i.d.; False draws without replacement.
+        reward: "proxy" or "gold", the world's rewards, or a reward model over integers.
         render_mode: "ansi", "human", "rgb_array" or None.
     """
 
@@ -65,73 +75,76 @@ class TabularEnv(BaseEnv):
             replacement=replacement,
         )
         self.reward_model = model
-        self.encoding = TabularEncoding(
-            world, getattr(model, "matrix", world.gold), batch_size, samples
-        )
+        matrix = model.matrix if offers(model, HasMatrix) else world.gold
+        self.encoding = TabularEncoding(world, matrix, batch_size, samples)
         super().__init__(game, world, self.encoding.size, render_mode)
-        self.action_of, self.observation_of = action_spaces(self.encoding), spaces_seen(self.encoding)
+        self.action_of = action_spaces(self.encoding)
+        self.observation_of = observation_spaces(self.encoding)
         self.state_space = Box(0, 1, (1 + 4 * self.encoding.size,), np.float32)
 
     def proposal(self, action: Any) -> Proposal:
-        """Every prompt of the world that may be published, with the action's logits."""
+        """Return all prompts that a creator may publish, with the action's logits."""
         return Proposal(self.encoding.prompts, self.encoding.logits(action))
 
     def responses(self, action: Any) -> Ints:
-        """The action as (B, n) responses; ValueError unless in 0 ... M-1."""
+        """Return the action as (B, n) responses; ValueError unless in 0 ... M-1."""
         return self.encoding.responses(action)
 
     def creator_action(self, proposal: Proposal) -> Floats:
-        """The Box action of a proposal; probabilities of repeated prompts add up.
+        """Return the Box action of a proposal; probabilities of repeated prompts add.
 
-        ValueError for more prompts than slots, and for ids that may not be published.
+        Raises ValueError for more prompts than slots, and for ids that may not be published.
         """
         return self.encoding.creator_action(proposal)
 
     def solver_action(self, responses: Any) -> Ints:
-        """The MultiDiscrete action of (B, n) responses; ValueError for another shape."""
+        """Return the MultiDiscrete action of (B, n) responses; ValueError for another shape."""
         array, shape = np.asarray(responses), (self.game.batch_size, self.game.samples)
         if array.shape != shape:
             raise ValueError(f"responses must have shape {shape}, got {array.shape}")
         return self.encoding.responses(array).astype(np.int64).ravel()
 
     def observe(self, agent: str) -> Floats:
-        """See ``TabularEncoding.creator_observation`` and ``TabularEncoding.solver_observation``."""
+        """Return the player's observation, as ``TabularEncoding`` documents it."""
         game = self.game
         left = 1 - game.index / game.rounds
         if agent == CREATOR:
             return self.encoding.creator_observation(left, game.probabilities, game.last)
-        return self.encoding.solver_observation(left, game.prompts if len(game.prompts) else None)  # type: ignore[arg-type]
+        return self.encoding.solver_observation(left, self._batch())
 
     def state(self) -> Floats:
-        """See ``TabularEncoding.state``."""
+        """Return the global state; see ``TabularEncoding.state``."""
         game = self.game
-        left, prompts = (
-            1 - game.index / game.rounds,
-            game.prompts if len(game.prompts) else None,
-        )
-        return self.encoding.state(left, game.probabilities, prompts, game.last)  # type: ignore[arg-type]
+        left = 1 - game.index / game.rounds
+        return self.encoding.state(left, game.probabilities, self._batch(), game.last)
+
+    def _batch(self) -> Any:
+        """Return the drawn prompts, (B,); None before the first batch."""
+        prompts: Any = self.game.prompts
+        return prompts if len(prompts) else None
 
     def reference(self, rng: np.random.Generator) -> Proposal:
-        """Uniform."""
+        """Return the uniform distribution."""
         return Proposal(self.encoding.prompts, np.zeros(self.encoding.size))
 
     def ansi(self) -> str:
-        """Each prompt's probability, and mean reward and signal where it was drawn."""
+        """Return each prompt's probability, and the mean reward and signal of drawn prompts."""
         return tabular_ansi(self.game, self.encoding.prompts)
 
     def image(self) -> Any:
-        """Bars of the same."""
+        """Return the numbers of ``ansi`` as bars."""
         return tabular_image(self.game, self.encoding.prompts)
 
 
 def action_spaces(encoding: TabularEncoding) -> dict[str, Any]:
-    """Each player's action space in one game."""
+    """Return each player's action space in one game."""
     count = encoding.batch_size * encoding.samples
-    return {CREATOR: UnitBox((encoding.size,)), SOLVER: Choices(encoding.matrix.shape[1], count)}
+    responses = Choices(encoding.matrix.shape[1], count)
+    return {CREATOR: UnitBox((encoding.size,)), SOLVER: responses}
 
 
-def spaces_seen(encoding: TabularEncoding) -> dict[str, Any]:
-    """Each player's observation space in one game."""
+def observation_spaces(encoding: TabularEncoding) -> dict[str, Any]:
+    """Return each player's observation space in one game."""
     return {
         CREATOR: Box(0, 1, (1 + 3 * encoding.size,), np.float32),
         SOLVER: Box(0, 1, (1 + encoding.batch_size * encoding.size,), np.float32),
@@ -147,10 +160,10 @@ class raw_parallel_env(TabularEnv, PipelinedEnv):
 
 
 def env(**kwargs: Any) -> OrderEnforcingWrapper:
-    """The AEC env that checks actions and the order of calls; arguments of ``raw_env``."""
+    """Make the AEC env, with checks of actions and of the order of calls; see ``raw_env``."""
     return OrderEnforcingWrapper(AssertOutOfBoundsWrapper(raw_env(**kwargs)))
 
 
 def parallel_env(**kwargs: Any) -> raw_parallel_env:
-    """The parallel env; arguments of ``raw_parallel_env``."""
+    """Make the parallel env; see ``raw_parallel_env``."""
     return raw_parallel_env(**kwargs)

@@ -1,7 +1,7 @@
-"""What the players of a tabular world see and do, as arrays; for one game or many at once.
+"""Observations and actions of a tabular world as arrays, for one game or many at once.
 
-Every array may have leading axes ``lead``: () for one game, (G,) for the G games of the vector
-engine. Slot k stands for the k-th prompt that the world lets a creator publish.
+Every array can have leading axes ``lead``: () for one game, (G,) for the G games of the vector
+engine. Slot k is the k-th prompt that the world lets a creator publish.
 """
 
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ from eva_env.types import Floats, Ints, Proposal, Round
 
 
 class Uniforms(Protocol):
-    """A generator, as far as policies over many games need one."""
+    """The part of a generator that opponents need; ``Streams`` is one for many games."""
 
     def random(self, size: tuple[int, ...], /) -> Any:
-        """Uniforms in [0, 1) of shape ``lead + size``."""
+        """Draw uniforms in [0, 1) of shape ``lead + size``."""
         ...
 
 
@@ -33,17 +33,20 @@ class TabularEncoding:
     matrix: Floats
     """Mean rewards (K, M) of the reward model in play."""
     batch_size: int
+    """B, prompts of a batch."""
     samples: int
+    """n, responses to each prompt."""
     lead: tuple[int, ...] = field(default=())
+    """Leading axes of every array."""
 
     @cached_property
     def prompts(self) -> Any:
-        """Prompt ids by slot, increasing: those that the world lets a creator publish."""
+        """Prompt ids by slot, increasing: the ids that the world lets a creator publish."""
         return self.world.trainable
 
     @cached_property
     def size(self) -> int:
-        """Slots, the length of the creator's action."""
+        """Number of slots, the length of the creator's action."""
         return len(self.prompts)
 
     @cached_property
@@ -54,13 +57,13 @@ class TabularEncoding:
         return slots
 
     def logits(self, action: Any) -> Floats:
-        """Logits in nats of a creator's action."""
+        """Return the logits, in nats, of a creator's action."""
         return SCALE * np.asarray(action, dtype=np.float64)
 
     def creator_action(self, proposal: Proposal) -> Floats:
-        """The action (slots,) of a proposal; probabilities of repeated prompts add up.
+        """Return the action (slots,) of a proposal; probabilities of repeated prompts add.
 
-        ValueError for more prompts than slots, and for ids that may not be published.
+        Raises ValueError for more prompts than slots, and for ids that may not be published.
         """
         ids = np.asarray(proposal.prompts)
         if not 0 < len(ids) <= self.size:
@@ -77,8 +80,11 @@ class TabularEncoding:
         return box_action(np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)))
 
     def responses(self, action: Any) -> Ints:
-        """Responses lead + (B, n) of a solver's action; ValueError unless in 0 ... M-1."""
-        responses, shape = np.asarray(action), self._answered
+        """Return the responses, lead + (B, n), of a solver's action.
+
+        Raises ValueError unless they are integers in 0 ... M-1.
+        """
+        responses, shape = np.asarray(action), self._responses_shape
         if responses.size != prod(shape) or responses.dtype.kind not in "iu":
             raise ValueError(
                 f"responses must be {prod(shape)} integers, got {responses.dtype} of shape "
@@ -95,11 +101,12 @@ class TabularEncoding:
     def creator_observation(
         self, left: float, probabilities: Floats | None, last: Round | None
     ) -> Floats:
-        """Lead + (1 + 3 slots,) in [0, 1].
+        """Return the creator's observation, lead + (1 + 3 slots,) in [0, 1].
 
-        The share of rounds left, then by slot the distribution published last, and mean reward
-        and signal of the last batch; 0 where it drew nothing. A world's mean rewards lie in
-        [0, 1]; what noise or another signal than regret adds is cut off.
+        It holds the share of rounds left; then by slot the last published distribution, and the
+        mean reward and the signal in the last batch, 0 for slots that were not drawn. A world's
+        mean rewards lie in [0, 1]; values outside, from noise or another signal than regret,
+        are clipped.
         """
         size = self.size
         observation = np.zeros((*self.lead, 1 + 3 * size), np.float32)
@@ -110,14 +117,18 @@ class TabularEncoding:
             means = np.add.reduce(last.rewards, -1) / self.samples
             slots = self._flat(last.prompts)
             counts = np.maximum(self._sums(slots), 1)
-            seen = observation[..., 1 + size :]
-            seen[..., :size] = self._sums(slots, means) / counts
-            seen[..., size:] = self._sums(slots, last.signal) / counts
-            np.minimum(np.maximum(seen, 0, out=seen), 1, out=seen)  # a fast np.clip
+            # A view: writing to it fills the observation.
+            outcome = observation[..., 1 + size :]
+            outcome[..., :size] = self._sums(slots, means) / counts
+            outcome[..., size:] = self._sums(slots, last.signal) / counts
+            np.minimum(np.maximum(outcome, 0, out=outcome), 1, out=outcome)  # a fast np.clip
         return observation
 
     def solver_observation(self, left: float, prompts: Ints | None) -> Floats:
-        """Lead + (1 + B * slots,): the share of rounds left, and the batch, one-hot."""
+        """Return the solver's observation, lead + (1 + B * slots,) in [0, 1].
+
+        It holds the share of rounds left, and the prompts of the batch, one-hot.
+        """
         width = 1 + self.batch_size * self.size
         observation = np.zeros(prod(self.lead) * width, np.float32)
         if prompts is not None:
@@ -133,22 +144,25 @@ class TabularEncoding:
         prompts: Ints | None,
         last: Round | None,
     ) -> Floats:
-        """Lead + (1 + 4 slots,): what the creator sees, and each slot's share of the batch."""
+        """Return the global state, lead + (1 + 4 slots,) in [0, 1].
+
+        It holds the creator's observation, and each slot's share of the batch.
+        """
         batch = np.zeros((*self.lead, self.size), np.float32)
         if prompts is not None:
             shares = np.full(prompts.shape, 1 / self.batch_size)
             batch[...] = self._sums(self._flat(prompts), shares)
-        seen = self.creator_observation(left, probabilities, last)
-        return np.concatenate([seen, batch], -1)
+        observation = self.creator_observation(left, probabilities, last)
+        return np.concatenate([observation, batch], -1)
 
-    # The opponents that the views play against by default
+    # Default opponents of the single-agent environments
 
     def uniform_creator(self, observation: Floats, rng: Uniforms) -> Floats:
-        """All prompts alike, lead + (slots,)."""
+        """Return the action of the uniform distribution, lead + (slots,)."""
         return np.zeros((*self.lead, self.size), np.float32)
 
     def reference_solver(self, observation: Floats, rng: Uniforms) -> Ints:
-        """Responses lead + (B * n,) drawn from the world's reference policy."""
+        """Draw responses lead + (B * n,) from the world's reference policy."""
         shape = (self.batch_size, self.samples)
         batch = observation[..., 1:].reshape(*self.lead, self.batch_size, self.size)
         cdf = self._reference_cdf[batch.argmax(-1)][..., None, :]
@@ -162,7 +176,7 @@ class TabularEncoding:
         return cdf
 
     @cached_property
-    def _answered(self) -> tuple[int, ...]:
+    def _responses_shape(self) -> tuple[int, ...]:
         return (*self.lead, self.batch_size, self.samples)
 
     @cached_property
@@ -170,26 +184,29 @@ class TabularEncoding:
         return (*self.lead, self.size)
 
     @cached_property
-    def _cells(self) -> int:
+    def _all_slots(self) -> int:
+        """Number of slots in all games together."""
         return prod(self._by_slot)
 
     @cached_property
     def _places(self) -> Ints:
-        """Where in the flattened solver observations each prompt's one-hot vector begins."""
+        """Index, in the flattened solver observations, where each one-hot vector begins."""
         starts = np.arange(self.batch_size) * self.size + 1
         games = np.arange(prod(self.lead)).reshape(*self.lead, 1)
         return games * (1 + self.batch_size * self.size) + starts
 
     @cached_property
     def _offsets(self) -> Any:
+        """Index of each game's first slot among the slots of all games, lead + (1,)."""
         return np.arange(prod(self.lead)).reshape(*self.lead, 1) * self.size
 
     def _flat(self, prompts: Any) -> Ints:
+        """Return the slots of prompts as indices among the slots of all games, flattened."""
         slots = self.slot_of[prompts]
         return (slots + self._offsets).ravel() if self.lead else slots
 
     def _sums(self, slots: Ints, values: Floats | None = None) -> Floats:
-        """Values, or their number, summed by slot."""
+        """Sum the values by slot, or count the slots if there are none; lead + (slots,)."""
         weights = None if values is None else values.ravel()
-        sums: Any = np.bincount(slots, weights, self._cells)
+        sums: Any = np.bincount(slots, weights, self._all_slots)
         return sums.reshape(self._by_slot)

@@ -1,4 +1,4 @@
-"""The PettingZoo environments of the text family: prompts and responses are strings."""
+"""PettingZoo environments of text worlds: prompts and responses are strings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from eva_env.types import CREATOR, SOLVER, Floats, Proposal, RewardModel, Task
 from eva_env.wordlist import Gold, Wordlist
 
 MAX_LENGTH = 65_536
-"""Most characters of a prompt or response."""
+"""Most characters of a prompt or a response."""
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -24,16 +24,18 @@ LARGEST = float(np.finfo(np.float32).max)
 class TextEnv(BaseEnv):
     """Spaces and moves of the text family.
 
-    Creator: ``{"logits": Box(-1, 1, (N,)), "prompts": TextBatch (N,)}``; logits are in units
-    of ``eva_env.envs.spaces.SCALE`` nats, and "" is an unused slot.
-    Prompts that the task rejects are never drawn and cost the creator their probability; if
-    none is valid, the round is played on ``task.seed``. Solver: ``TextBatch (B, n)``.
-    Both see ``observation``: the share of rounds left, and the probability that the last
-    proposal had put on invalid prompts. The creator sees the last batch and its rewards, the
-    solver the batch to answer.
+    The creator's action is ``{"logits": Box(-1, 1, (N,)), "prompts": TextBatch (N,)}``; logits
+    are in units of ``eva_env.envs.spaces.SCALE`` nats, and "" is an unused slot. Prompts that
+    the task rejects are never drawn, and cost the creator their probability. If no prompt is
+    valid, the round is played on prompts from ``task.seed``. The solver's action is
+    ``TextBatch (B, n)``.
+
+    Both players observe ``observation``: the share of rounds left, and the probability that the
+    last proposal gave to invalid prompts. The creator also observes the last batch and its
+    rewards, the solver the batch to respond to.
 
     Args:
-        task: where prompts come from; by default ``Wordlist()``.
+        task: the source of prompts; by default ``Wordlist()``.
         reward_model: the dynamics; by default the wordlist verifier ``Gold()``.
         proposals: N, slots of a proposal.
         batch_size: B, prompts drawn from each proposal.
@@ -41,7 +43,7 @@ class TextEnv(BaseEnv):
         max_cycles: T, rounds of an episode.
         signal: the creator's payoff; see ``eva_env.game.Game``.
         zero_sum: pay the solver minus the creator's payoff.
-        replacement: draw prompts i.i.d., or without replacement.
+        replacement: draw prompts i.i.d.; False draws without replacement.
         render_mode: "ansi", "human", "rgb_array" or None.
     """
 
@@ -62,7 +64,9 @@ class TextEnv(BaseEnv):
         render_mode: str | None = None,
     ) -> None:
         if task is not None and reward_model is None:
-            raise ValueError("a task of your own needs a reward_model of your own")
+            raise ValueError(
+                "a task needs a reward model that scores it; give reward_model=..."
+            )
         if proposals < 1:
             raise ValueError(f"proposals must be at least 1, got {proposals}")
         task = Wordlist() if task is None else task
@@ -103,18 +107,18 @@ class TextEnv(BaseEnv):
         self.state_space = Box(low, high, dtype=np.float32)
 
     def proposal(self, action: Any) -> Proposal:
-        """The action's prompts and logits."""
+        """Return the action's prompts and logits."""
         logits = SCALE * np.asarray(action["logits"], np.float64)
         return Proposal(tuple(action["prompts"]), logits)
 
     def responses(self, action: Any) -> Sequence[Sequence[str]]:
-        """The action itself."""
+        """Return the action unchanged."""
         return action
 
     def creator_action(self, proposal: Proposal) -> dict[str, Any]:
-        """The proposal padded to N slots, its logits shifted and cut off to fit the Box.
+        """Return the proposal padded to N slots, its logits shifted and clipped to the Box.
 
-        ValueError for more than N prompts, and for text that the space does not hold.
+        Raises ValueError for more than N prompts, and for text outside the space.
         """
         count, logits = len(proposal.prompts), np.asarray(proposal.logits, dtype=np.float64)
         if not 0 < count <= self.proposals:
@@ -134,14 +138,14 @@ class TextEnv(BaseEnv):
         return {"logits": action, "prompts": prompts}
 
     def solver_action(self, responses: Any) -> tuple[tuple[str, ...], ...]:
-        """The (B, n) responses as tuples; ValueError for another shape or oversized text."""
+        """Return the (B, n) responses as tuples; ValueError for another shape or long text."""
         action = tuple(map(tuple, responses))
         space: Any = self.action_of[SOLVER]
         _refuse("responses", space.violation(action))
         return action
 
     def observe(self, agent: str) -> dict[str, Any]:
-        """What the player sees; "" and zeros stand for a batch that isn't there yet."""
+        """Return the player's observation; before the first batch it holds "" and zeros."""
         game = self.game
         if agent == SOLVER:
             prompts = tuple(game.prompts) or ("",) * game.batch_size
@@ -154,7 +158,10 @@ class TextEnv(BaseEnv):
         return {"observation": self._numbers(), "prompts": prompts, "rewards": rewards}
 
     def state(self) -> Floats:
-        """(2 + 2B,): the numbers of the observation, then mean reward and signal by prompt."""
+        """Return the global state, (2 + 2B,).
+
+        It holds the numbers of the observation, then mean reward and signal by prompt.
+        """
         last, batch_size = self.game.last, self.game.batch_size
         if last is None:
             return np.concatenate([self._numbers(), np.zeros(2 * batch_size, np.float32)])
@@ -163,27 +170,27 @@ class TextEnv(BaseEnv):
         )
 
     def info(self, agent: str) -> dict[str, Any]:
-        """The creator's recorded ``invalid`` probability."""
+        """Return ``invalid``, the probability of invalid prompts, to the creator."""
         return {"invalid": self.game.invalid} if agent == CREATOR else {}
 
     def reference(self, rng: np.random.Generator) -> Proposal:
-        """N prompts of the task's seed distribution, all alike."""
+        """Return N prompts from the task's seed distribution, with equal probability."""
         return Proposal(tuple(self.task.seed(self.proposals, rng)), np.zeros(self.proposals))
 
     def ansi(self) -> str:
-        """Each prompt of the batch with its best and worst answer, and the payoffs so far."""
+        """Return each prompt with its best and worst response, and the payoffs so far."""
         return text_ansi(self.game)
 
     def image(self) -> Any:
-        """The same in pixels, with the rewards as dots."""
+        """Return the text of ``ansi`` as an image, with the rewards as dots."""
         return text_image(self.game)
 
     def seed_creator(self, observation: Any, rng: Any) -> dict[str, Any]:
-        """Opponent of the solver's view: fresh prompts of the task's seed distribution."""
+        """Publish fresh seed prompts: the default opponent of a single-agent solver."""
         return self.creator_action(self.reference(rng))
 
     def echo_solver(self, observation: Any, rng: Any) -> tuple[tuple[str, ...], ...]:
-        """Opponent of the creator's view: answers with one to four words of the prompt."""
+        """Respond with one to four words of each prompt: a single-agent creator's opponent."""
         return tuple(
             tuple(_some_words(prompt, rng) for _ in range(self.game.samples))
             for prompt in observation["prompts"]
@@ -220,10 +227,10 @@ class raw_parallel_env(TextEnv, PipelinedEnv):
 
 
 def env(**kwargs: Any) -> OrderEnforcingWrapper:
-    """The AEC env that checks actions and the order of calls; arguments of ``raw_env``."""
+    """Make the AEC env, with checks of actions and of the order of calls; see ``raw_env``."""
     return OrderEnforcingWrapper(AssertOutOfBoundsWrapper(raw_env(**kwargs)))
 
 
 def parallel_env(**kwargs: Any) -> raw_parallel_env:
-    """The parallel env; arguments of ``raw_parallel_env``."""
+    """Make the parallel env; see ``raw_parallel_env``."""
     return raw_parallel_env(**kwargs)

@@ -1,12 +1,13 @@
-"""The tabular game, G at a time, as arrays: the vector engine behind ``gymnasium.make_vec``.
+"""The tabular game, G games at a time as arrays: the vector engine of ``gymnasium.make_vec``.
 
-All games have the same T, so they run in lockstep and end together. Each has a generator of
-its own, seeded ``seed + i``, and the results are those of the scalar game bit for bit. One
-generator for all would not be faster, since uniforms are drawn ahead.
+All games have the same T, so they run in lockstep and end together. Each game has its own
+generator, seeded ``seed + i``, and the results equal those of the scalar game bit for bit. One
+generator for all games would not be faster, since ``Streams`` draws uniforms ahead.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,12 @@ from gymnasium.vector.utils import batch_space
 from eva_env.envs import tabular
 from eva_env.envs.single_agent import Opponent
 from eva_env.game import draw_without_replacement, softmax
-from eva_env.signals import SIGNALS
+from eva_env.payoffs import (
+    check_rewards,
+    creator_payoff,
+    refuse_infinite_rewards,
+    signal_values,
+)
 from eva_env.tabular.reward import TabularReward
 from eva_env.types import CREATOR, SOLVER, Floats, Ints, Proposal, Round
 
@@ -32,7 +38,7 @@ class Streams:
         self._ahead, self._next = np.empty((len(generators), 0)), 0
 
     def random(self, size: int | tuple[int, ...]) -> Floats:
-        """Uniforms in [0, 1), (G,) + size."""
+        """Draw uniforms in [0, 1), (G,) + size."""
         shape = (size,) if isinstance(size, int) else size
         count = int(np.prod(shape))
         if self._next + count > self._ahead.shape[1]:
@@ -41,6 +47,7 @@ class Streams:
         return self._ahead[:, self._next - count : self._next].reshape(-1, *shape)
 
     def _draw(self, count: int) -> None:
+        """Draw ``count`` more uniforms for each game, behind those that are left."""
         left = self._ahead[:, self._next :]
         fresh = np.empty((len(self.generators), count))
         for generator, row in zip(self.generators, fresh, strict=True):
@@ -49,9 +56,9 @@ class Streams:
 
 
 class TabularGames:
-    """G tabular games in lockstep; the moves of ``Game`` with a leading axis (G,).
+    """G tabular games in lockstep: the moves of ``Game`` with a leading axis (G,).
 
-    A signal function of your own must accept rewards (G, B, n) and give (G, B).
+    A signal function must map rewards (G, B, n) to (G, B).
     """
 
     def __init__(self, env: tabular.raw_env, games: int) -> None:
@@ -62,13 +69,15 @@ class TabularGames:
             )
         self.rules, self.games, self._first_model = env.game, games, env.reward_model
         self.encoding = replace(env.encoding, lead=(games,))
+        self.streams: Streams | None = None
         self.reset(None)
 
     def reset(self, seeds: Sequence[int] | None) -> None:
-        """Start an episode in each game; without seeds the generators run on."""
-        if seeds is not None or not hasattr(self, "streams"):
-            sources = [None] * self.games if seeds is None else seeds
-            self.streams = Streams([np.random.default_rng(seed) for seed in sources])
+        """Start an episode in each game; without seeds the generators continue."""
+        if seeds is not None:
+            self.streams = Streams([np.random.default_rng(seed) for seed in seeds])
+        elif self.streams is None:
+            self.streams = Streams([np.random.default_rng() for _ in range(self.games)])
         self.model = self._first_model
         self.index = 0
         self.probabilities: Floats | None = None
@@ -77,11 +86,11 @@ class TabularGames:
 
     @property
     def done(self) -> bool:
-        """Whether all T rounds have been played."""
+        """Whether all T rounds are played."""
         return self.index >= self.rules.rounds
 
     def propose(self, actions: Any) -> Ints:
-        """The creators' moves (G, slots): prompts drawn, (G, B)."""
+        """Make the creators' moves (G, slots); return the drawn prompts, (G, B)."""
         if np.shape(actions) != (self.games, self.encoding.size):
             raise ValueError(
                 f"actions must have shape {(self.games, self.encoding.size)}, "
@@ -95,29 +104,34 @@ class TabularGames:
         return self.prompts
 
     def respond(self, actions: Any) -> Round:
-        """The solvers' moves (G, B * n); a round whose arrays have the leading axis (G,)."""
-        rules, prompts = self.rules, self.prompts
+        """Make the solvers' moves (G, B * n); return the rounds as one, with a first axis (G,).
+
+        Raises ValueError for rewards or signals that are misshapen or not finite; the round is
+        then still to be played.
+        """
+        rules, model, prompts = self.rules, self.model, self.prompts
         if prompts is None:
             raise RuntimeError("the creators are to move: call propose()")
+        # 1. Score the responses.
         responses = self.encoding.responses(actions)
-        rewards = self._score(prompts, responses)
-        if rules.signal == "regret":
-            signal = self.model.best(prompts) - np.add.reduce(rewards, -1) / rules.samples
-        else:
-            measure = SIGNALS[rules.signal] if isinstance(rules.signal, str) else rules.signal
-            signal = measure(rewards)
-        creator = np.add.reduce(signal, -1) / rules.batch_size
+        rewards = check_rewards(self._score(prompts, responses), responses.shape, model)
         totals = np.add.reduce(rewards.reshape(self.games, -1), -1)
+        if not isfinite(np.add.reduce(totals)):
+            refuse_infinite_rewards(rewards, prompts, model)
+        # 2. Pay all players.
+        signal = signal_values(rules.signal, model, prompts, rewards)
+        creator = creator_payoff(signal)
         solver = -creator if rules.zero_sum else totals / (rules.batch_size * rules.samples)
-        proposal = Proposal(self.encoding.prompts, self.logits)
         payoffs: Any = {CREATOR: creator, SOLVER: solver}
+        # 3. Record the round, and move on to the next reward model.
+        proposal = Proposal(self.encoding.prompts, self.logits)
         round = Round(self.index, proposal, prompts, responses, rewards, signal, payoffs)
-        self.model, self.last = self.model.advance(round), round
+        self.model, self.last = model.advance(round), round
         self.index += 1
         return round
 
     def observe(self, player: str) -> Floats:
-        """What the players of that name see, (G, ...)."""
+        """Return the player's observation in every game, (G, ...)."""
         left = 1 - self.index / self.rules.rounds
         if player == CREATOR:
             return self.encoding.creator_observation(left, self.probabilities, self.last)
@@ -125,13 +139,15 @@ class TabularGames:
 
     def _score(self, prompts: Ints, responses: Ints) -> Floats:
         if self.model.noise_std is None:
-            cells = prompts[..., None] * self.model.matrix.shape[1] + responses
-            return self.model.matrix.ravel().take(cells)
+            places = prompts[..., None] * self.model.matrix.shape[1] + responses
+            return self.model.matrix.ravel().take(places)
+        # Noise depends on what repeats within a batch, so the games are scored one by one.
         pairs = zip(prompts, responses, strict=True)
-        return np.stack([self.model(drawn, answers) for drawn, answers in pairs])
+        return np.stack([self.model(batch, answers) for batch, answers in pairs])
 
     def _draw(self, probabilities: Floats) -> Ints:
-        """Slots (G, B); the arithmetic of ``draw_iid`` step for step."""
+        """Draw slots (G, B), by the arithmetic of ``draw_iid`` step for step."""
+        assert self.streams is not None
         size = self.rules.batch_size
         if not self.rules.replacement:
             pairs = zip(probabilities, self.streams.generators, strict=True)
@@ -139,6 +155,8 @@ class TabularGames:
         cdf = probabilities.cumsum(-1)
         end = cdf[:, -1:]
         values = np.minimum(self.streams.random(size) * end, np.nextafter(end, 0))
+        # The index of a value is the number of cdf entries up to it. The shorter loop is in
+        # Python: with more slots than games search game by game, else count slot by slot.
         if self.encoding.size > self.games:
             rows = zip(cdf, values, strict=True)
             return np.stack([row.searchsorted(value, "right") for row, value in rows])
@@ -149,11 +167,12 @@ class TabularGames:
 
 
 class TabularVector(VectorEnv):
-    """One player's side of G tabular games; see ``eva_env.envs.single_agent`` for the opponents.
+    """One player's side of G tabular games, against a fixed opponent.
 
     An opponent gets observations (G, ...) and a generator whose ``random(size)`` has shape
-    (G,) + size, and returns actions (G, ...): written on the last axes, the same function
-    serves one game. Autoreset is NEXT_STEP, for all games at once.
+    (G,) + size, and returns actions (G, ...). A function that works on the last axes serves one
+    game and many. ``eva_env.envs.single_agent`` defines the opponents. Autoreset is NEXT_STEP,
+    for all games at once.
     """
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
@@ -175,8 +194,8 @@ class TabularVector(VectorEnv):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.engine = TabularGames(env, num_envs)
         encoding = self.engine.encoding
-        usual = encoding.reference_solver if player == CREATOR else encoding.uniform_creator
-        self.opponent = opponent or usual
+        default = encoding.reference_solver if player == CREATOR else encoding.uniform_creator
+        self.opponent = opponent or default
         self._seed_opponent([None] * num_envs)
 
     def reset(
@@ -192,25 +211,29 @@ class TabularVector(VectorEnv):
             self._seed_opponent(seeds)
         self.engine.reset(seeds)
         if self.player == SOLVER:
-            self._creators_move()
+            self._move_creators()
         return self.engine.observe(self.player), {}
 
     def step(self, actions: Any) -> tuple[Floats, Floats, Any, Any, dict[str, Any]]:
         """Play one round in every game, or start the next episode after the last round."""
-        engine, still = self.engine, np.zeros(self.num_envs, np.bool_)
+        engine, truncated = self.engine, np.zeros(self.num_envs, np.bool_)
+        # 1. After the last round a step only starts the next episode (NEXT_STEP autoreset).
         if engine.done:
             observation, info = self.reset()
-            return observation, np.zeros(self.num_envs), still, still.copy(), info
+            return observation, np.zeros(self.num_envs), truncated, truncated.copy(), info
+        # 2. Complete the round: a creator's move needs the solvers' responses.
         if self.player == CREATOR:
             engine.propose(actions)
             actions = self.opponent(engine.observe(SOLVER), self._opponent_rng)
         rewards = engine.respond(actions).payoffs[self.player]
+        # 3. A solver sees the next batch, so the creators move before it observes.
         if self.player == SOLVER and not engine.done:
-            self._creators_move()
-        over = np.full(self.num_envs, engine.done)
-        return engine.observe(self.player), rewards, over, still, {}  # type: ignore[return-value]
+            self._move_creators()
+        terminated: Any = np.full(self.num_envs, engine.done)
+        payoffs: Any = rewards
+        return engine.observe(self.player), payoffs, terminated, truncated, {}
 
-    def _creators_move(self) -> None:
+    def _move_creators(self) -> None:
         engine = self.engine
         engine.propose(self.opponent(engine.observe(CREATOR), self._opponent_rng))
 

@@ -1,9 +1,8 @@
-"""Reward models that stand between a base reward and the game.
+"""Reward-model wrappers: noise, bias, drift, win rates, ensembles and refits over a base.
 
-The base is a verifier, a table or a learned model; what stands here makes it noisy, biased,
-pairwise, one of several, or lets it drift or learn. To add one, write a frozen dataclass that
-derives from ``Wrapper`` and append ``| Mine`` to ``AnyRewardModel``. That line buys it a name
-on the command line and the contract tests; any callable is a reward model all the same.
+The base is a verifier, a table or a learned model. To add a wrapper, write a frozen dataclass
+that derives from ``Wrapper`` and append ``| Mine`` to ``AnyRewardModel``: the command line then
+knows it by name, and the contract tests cover it. Any callable is a reward model without that.
 """
 
 from eva_env.rewards.base import Plain as Plain
@@ -20,4 +19,4 @@ from eva_env.rewards.retrained import Retrained as Retrained
 AnyRewardModel = (
     Plain | Noisy | LengthBiased | Drifting | PairwiseWinRate | Ensemble | Retrained
 )
-"""All that the command line and the contract tests know."""
+"""The wrappers that the command line and the contract tests know."""

@@ -1,4 +1,4 @@
-"""What stands between a base reward and the game: a dataclass whose fields are its settings."""
+"""The base class of reward-model wrappers: a dataclass whose fields are its settings."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -7,64 +7,63 @@ from typing import Any, Self
 
 import numpy as np
 
-from eva_env.types import Floats, RewardModel, Round
+from eva_env.types import Advances, DeclaresNoise, Floats, RewardModel, Round, offers
 
 
 def unbound(prompts: Sequence[Any], responses: Any) -> Floats:
-    """Stand in for a base that has not been given; raises ValueError when it is called."""
+    """Stand in for the base of a wrapper that has none yet; raise ValueError when called."""
     raise ValueError(
         "this reward model has no base yet; give it one: Noisy(std=0.1).over(base)"
     )
 
 
 def advance(model: RewardModel, round: Round) -> RewardModel:
-    """The model of the next round; the same one if it is fixed."""
-    step = getattr(model, "advance", None)
-    return model if step is None else step(round)
+    """Return the model of the next round; the same model if it is fixed."""
+    return model.advance(round) if offers(model, Advances) else model
 
 
 @dataclass(frozen=True)
 class Wrapper(ABC):
     """A reward model over another one: ``Noisy(std=0.1).over(proxy)``.
 
-    The constructor takes the settings alone, so that records and command lines hold nothing
-    else. What is bound or changes from round to round are fields with ``init=False``; a model
-    is never changed in place.
+    The constructor takes only the settings, so that records and command lines hold nothing
+    else. The base, and all that changes between rounds, are fields with ``init=False``. A model
+    never changes in place.
 
-    On a table of integers ``matrix`` gives the mean rewards (K, M), from which ``best``
-    follows. A model has neither where they are not known, and then the game pays no true
-    regret: text has no table, and a win rate depends on the other responses.
+    Over a table of integers ``matrix`` gives the mean rewards (K, M), and ``best`` follows from
+    it. A wrapper has neither attribute where the mean rewards are unknown, and the game then
+    cannot pay true regret: text has no table, and a win rate depends on the other responses.
     """
 
     base: Any = field(default_factory=lambda: unbound, init=False, repr=False, compare=False)
-    """The reward model below; ``over`` binds it."""
+    """The wrapped reward model; ``over`` sets it."""
 
     @abstractmethod
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
-        """Rewards (B, n) of the responses."""
+        """Return the rewards (B, n) of the responses."""
 
     def over(self, base: RewardModel) -> Any:
-        """This model over a base."""
+        """Return this wrapper around a base."""
         return self.changed(base=base)
 
     def advance(self, round: Round) -> Self:
-        """The next round's model: this one, unless its base moves on."""
+        """Return the next round's model: this one, unless the base changes."""
         base = advance(self.base, round)
         return self if base is self.base else self.changed(base=base)
 
     @property
     def best(self) -> Callable[[Sequence[Any]], Floats]:
-        """``best(prompts)``: highest mean reward (B,); absent where there is no ``matrix``."""
+        """``best(prompts)``: highest mean reward (B,); missing where ``matrix`` is."""
         highest = self.matrix.max(-1)  # type: ignore[attr-defined]
         return lambda prompts: highest[np.asarray(prompts)]
 
     @property
     def random(self) -> bool:
-        """Whether the same response may get another reward, for noise that is drawn anew."""
-        return getattr(self.base, "random", False)
+        """Whether the same response can get different rewards, because noise is redrawn."""
+        return self.base.random if offers(self.base, DeclaresNoise) else False
 
     def changed(self, **changes: Any) -> Self:
-        """A copy with some fields changed; nothing that was computed from them is kept."""
+        """Return a copy with some fields changed, without the attributes cached on this one."""
         twin = object.__new__(type(self))
         vars(twin).update({spec.name: getattr(self, spec.name) for spec in fields(self)})
         vars(twin).update(changes)
@@ -73,12 +72,12 @@ class Wrapper(ABC):
 
 @dataclass(frozen=True)
 class Plain(Wrapper):
-    """The base itself; nothing stands in between."""
+    """The base reward model, unchanged."""
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
-        """The base's rewards (B, n)."""
+        """Return the base's rewards (B, n)."""
         return self.base(prompts, responses)
 
     def over(self, base: RewardModel) -> RewardModel:
-        """The base."""
+        """Return the base."""
         return base

@@ -1,32 +1,32 @@
-"""Comparisons by a noisy judge, from which reward models learn."""
+"""Comparisons by a noisy judge, and reward models that are fitted to them."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
 
+from eva_env.require import require
 from eva_env.rewards.base import Wrapper
 from eva_env.rewards.pairwise import sigmoid
-from eva_env.types import Floats, Ints, RewardModel
+from eva_env.types import Ints, RewardModel, offers
 
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
-    """P pairs of responses to the same prompt, one of which a judge has preferred."""
+    """P pairs of responses to the same prompt; a judge preferred one of each pair."""
 
     prompts: Sequence[Any]
     chosen: Sequence[Any]
     rejected: Sequence[Any]
     sharpness: float
-    """Nats by which the judge's choice depends on a unit of gold reward."""
+    """Nats by which a unit of gold reward moves the judge's choice."""
 
     def __len__(self) -> int:
         return len(self.prompts)
 
     def take(self, index: Ints) -> "Comparisons":
-        """Some of them, in the order of the index."""
+        """Return the comparisons at the index, in its order."""
         prompts, chosen, rejected = (
             [column[i] for i in index.tolist()]
             for column in (self.prompts, self.chosen, self.rejected)
@@ -34,15 +34,11 @@ class Comparisons:
         return Comparisons(prompts, chosen, rejected, self.sharpness)
 
 
-class Refittable(Protocol):
-    """A reward model that learns from comparisons."""
-
-    def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
-        """Rewards (B, n)."""
-        ...
+class Refittable(RewardModel, Protocol):
+    """A reward model that can be fitted to comparisons."""
 
     def refit(self, comparisons: Comparisons, tie: float, rng: np.random.Generator) -> Self:
-        """A new model, fitted to comparisons by Bradley-Terry; this one is left as it is.
+        """Return a new model, fitted to comparisons by Bradley-Terry; this one stays unchanged.
 
         ``tie`` weighs the squared change of the compared rewards, in nats^2, against the
         log-likelihood of a comparison.
@@ -51,56 +47,56 @@ class Refittable(Protocol):
 
 
 def refittable(model: RewardModel) -> Refittable:
-    """The model itself; ValueError if it cannot be refitted."""
-    if not hasattr(model, "refit"):
+    """Return the model; raise ValueError if it cannot be refitted."""
+    if not offers(model, Refittable):
         raise ValueError(
-            f"{type(model).__name__} has no method refit to learn from comparisons by; give a "
-            f"learned reward, which reward 'proxy' is"
+            f"{type(model).__name__} has no method refit to learn from comparisons; use a "
+            f"learned reward, such as reward 'proxy'"
         )
-    return model  # type: ignore[return-value]
+    return model
 
 
 @dataclass(frozen=True)
-class Taught(Wrapper):
-    """A reward model that is fitted to comparisons; the settings of judge and fit."""
+class Fitted(Wrapper):
+    """A reward model that is fitted to comparisons; its fields set up the judge and the fit."""
 
     comparisons: int = 1024
-    """Comparisons that the judge makes for a fit, or as many as there are."""
+    """Most comparisons that the judge makes for a fit."""
     sharpness: float = 20.0
-    """How reliably the judge prefers the better response, in nats per unit of gold reward; the
-    label noise. The shipped proxy's judge has the same."""
+    """Reliability of the judge: nats by which a unit of gold reward moves its choice. The judge
+    of the shipped proxy has the same."""
     tie: float = 0.1
     """Pull towards the rewards before the fit: weight of their squared change, in nats^2."""
     seed: int = 0
-    """Seed of the judge and the fit; runs of other seeds meet the same judge."""
+    """Seed of the judge and the fit. It is separate from the run's seed, so all runs have the
+    same judge."""
 
     def __post_init__(self) -> None:
-        if self.comparisons < 1:
-            raise ValueError(f"comparisons must be at least 1, got {self.comparisons}")
-        for name in ("sharpness", "tie"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, got {self.seed}")
+        require(self, "[1, inf)", "comparisons")
+        require(self, "(0, inf)", "sharpness", "tie")
+        require(self, "[0, inf)", "seed")
 
-    def ask(
+    def draw_comparisons(
         self,
         gold: RewardModel,
         prompts: Sequence[Any],
         responses: Any,
         rng: np.random.Generator,
     ) -> Comparisons:
-        """Let the judge compare some pairs among the (B, n) responses.
+        """Let the judge compare at most ``comparisons`` pairs of the (B, n) responses.
 
-        Pairs are drawn without replacement from those of different responses. Bradley-Terry:
-        i is preferred to j with probability sigmoid(sharpness * (gold_i - gold_j)).
+        Pairs of different responses to a prompt are drawn without replacement. Bradley-Terry:
+        the judge prefers i to j with probability sigmoid(sharpness * (gold_i - gold_j)).
         """
+        # 1. Number the pairs i < j of each row, and keep those of different responses.
         table = np.asarray(responses)
         i, j = np.triu_indices(table.shape[1], k=1)
         different = np.flatnonzero((table[:, i] != table[:, j]).ravel())
+        # 2. Draw some; a number is the row times the pairs in a row, plus the pair.
         size = min(self.comparisons, len(different))
         row, pair = np.divmod(rng.choice(different, size, replace=False), len(i))
         i, j, judged = i[pair], j[pair], np.asarray(gold(prompts, responses))
+        # 3. Judge them.
         first = rng.random(size) < sigmoid(self.sharpness * (judged[row, i] - judged[row, j]))
         chosen, rejected = np.where(first, i, j), np.where(first, j, i)
         return Comparisons(

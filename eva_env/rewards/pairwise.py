@@ -1,24 +1,24 @@
-"""A judge who compares two responses, reduced to win rates."""
+"""A judge that compares two responses, reduced to a win rate for each response."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from eva_env.require import require
 from eva_env.rewards.base import Wrapper
 from eva_env.types import Floats
 
 
 def win_rates(preferred: Floats, include_self: bool = True) -> Floats:
-    """Each response's win rate against the n samples of its prompt, (B, n, n) -> (B, n).
+    """Return each response's win rate among the n of its prompt, (B, n, n) -> (B, n).
 
     ``preferred[b, i, j]`` in [0, 1] is the probability that response i, shown first, is
-    preferred to response j. Both orders are averaged, P(i > j) = (p_ij + 1 - p_ji) / 2, so that
-    a liking for the first place cancels. SPPO's estimate (Wu et al. 2024, arXiv 2405.00675) is
-    the mean over all j, i itself included, which counts as 1/2; without it the mean is over the
-    other n - 1. ValueError for another shape.
+    preferred to response j. Both orders are averaged, P(i > j) = (p_ij + 1 - p_ji) / 2, which
+    cancels a bias for the first place. SPPO's estimate (Wu et al. 2024, arXiv 2405.00675) is
+    the mean over all j including i, which counts as 1/2. With ``include_self=False`` the mean
+    is over the other n - 1. Raises ValueError for another shape.
     """
     preferred = np.asarray(preferred, dtype=np.float64)
     if preferred.ndim != 3 or not preferred.shape[1] == preferred.shape[2] >= 2:
@@ -35,25 +35,23 @@ def win_rates(preferred: Floats, include_self: bool = True) -> Floats:
 class PairwiseWinRate(Wrapper):
     """Win rates in [0, 1] against the other samples, by a Bradley-Terry judge over the base.
 
-    A judge of your own is a subclass with ``compare``, or the function
+    For your own judge, derive a class and override ``compare``, or use the function
     ``lambda prompts, responses: win_rates(judge(prompts, responses))``.
     """
 
     temperature: float = 1.0
-    """Difference of the base's rewards that counts as one nat; small for a sure judge."""
+    """Difference of the base's rewards that counts as one nat; small for a decisive judge."""
     position_bias: float = 0.0
-    """Nats by which the judge favours the response that is shown first."""
+    """Nats by which the judge favours the response that it sees first."""
     include_self: bool = True
-    """Count a response as half a win over itself, as the authors' code does."""
+    """Whether a response counts as half a win over itself, as in the authors' code."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < math.inf:
-            raise ValueError(f"temperature must be positive, got {self.temperature}")
-        if not math.isfinite(self.position_bias):
-            raise ValueError(f"position_bias must be finite, got {self.position_bias}")
+        require(self, "(0, inf)", "temperature")
+        require(self, "(-inf, inf)", "position_bias")
 
     def compare(self, prompts: Sequence[Any], responses: Any) -> Floats:
-        """Probability (B, n, n) that the judge prefers i, shown first, to j.
+        """Return the probability (B, n, n) that the judge prefers i, shown first, to j.
 
         sigmoid((r_i - r_j) / temperature + position_bias).
         """
@@ -61,10 +59,10 @@ class PairwiseWinRate(Wrapper):
         return sigmoid(rewards[:, :, None] - rewards[:, None, :] + self.position_bias)
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
-        """Win rates (B, n)."""
+        """Return the win rates (B, n)."""
         return win_rates(self.compare(prompts, responses), self.include_self)
 
 
 def sigmoid(values: Floats) -> Floats:
-    """1 / (1 + exp(-x)), elementwise, without overflow."""
+    """Return 1 / (1 + exp(-x)), elementwise, without overflow."""
     return 0.5 * (1 + np.tanh(values / 2))

@@ -1,24 +1,18 @@
-"""Solving two-player games that are given as matrices of payoffs.
+"""Solutions of two-player games that are given as matrices of payoffs.
 
-``payoffs`` is (R, C) everywhere: what the column player pays the row player, who maximises it.
-In eva the rows are creators, the columns solvers, and the payoff is regret.
+``payoffs`` is (R, C) everywhere: what the column player pays the row player. The row player
+maximises it, the column player minimises it. In eva the rows are creators, the columns solvers,
+and the payoff is regret.
 
-- ``cells.py``: matrices with missing cells
+- ``matrices.py``: payoff matrices with missing entries
 - ``zero_sum.py``: Nash equilibrium by linear programming, best responses, NashConv, bounds
-- ``learning.py``: fictitious play, Hedge, regret matching+, whose averages approach it
-- ``regularised.py``: the game with entropy, and magnetic mirror descent
-- ``double_oracle.py``: the game grown by best responses (double oracle, PSRO)
-- ``max_entropy.py``: of several equilibria the most even one
+- ``learning.py``: fictitious play, Hedge, regret matching+; their average strategies converge
+- ``regularised.py``: the entropy-regularised game, and magnetic mirror descent
+- ``double_oracle.py``: a restricted game that grows by best responses (double oracle, PSRO)
+- ``max_entropy.py``: the Nash equilibrium of maximum entropy
 - ``averaging.py``: Nash averaging of agents, and of agents and tasks
-- ``alpha_rank.py``: alpha-Rank of one and of two populations
+- ``alpha_rank.py``: alpha-Rank in one and in two populations
 - ``replicator.py``: replicator dynamics, and their flow on the simplex
 
-What the matrices are made of, and how sure it is:
-
-- ``win_rates.py``: win rates from answers, exact or over all pairs of draws
-- ``length_controlled.py``: win rates at equal length
-- ``bootstrap.py``: draws of seeds and prompts, support frequencies
-- ``intervals.py``: intervals and tests over seeds and prompts
-- ``power.py``: what so many seeds can detect
-- ``ratings.py``: Bradley-Terry strengths and Elo
+Estimates of the payoffs, and their uncertainty, are in ``eva_env/statistics/``.
 """

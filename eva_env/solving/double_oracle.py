@@ -1,8 +1,8 @@
-"""The game grown by best responses, from one strategy of each player.
+"""Double oracle and PSRO: a restricted game that grows by best responses.
 
-Double oracle (McMahan, Gordon and Blum 2003) where the best responses are exact; PSRO
-(Lanctot et al. 2017, arXiv 1711.00832) where they are trained, or where the restricted game is
-solved otherwise than by its equilibrium.
+It starts from one strategy of each player. With exact best responses it is double oracle
+(McMahan, Gordon and Blum 2003). With trained responses, or another solution of the restricted
+game than its equilibrium, it is PSRO (Lanctot et al. 2017, arXiv 1711.00832).
 """
 
 import math
@@ -23,12 +23,12 @@ Oracle = Callable[[Sequence[Any], Floats], Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An iteration: the restricted game's equilibrium, and what the best responses get.
+    """An iteration: the restricted game's equilibrium, and the payoffs of the best responses.
 
     ``upper`` is the payoff of the row player's response to ``equilibrium.column``, ``lower``
     that of the column player's to ``equilibrium.row``. If the responses are exact, the value
-    of the whole game lies between them; if they are trained, ``upper - lower`` is only a lower
-    bound on the pair's NashConv. The gap needn't fall from step to step. ``shape`` is the size
+    of the whole game lies between them. If they are trained, ``upper - lower`` is only a lower
+    bound on the pair's NashConv. The gap need not fall from step to step. ``shape`` is the size
     of the restricted game.
     """
 
@@ -40,9 +40,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """How the restricted game grew: its strategies, payoffs (r, c) and ``history``.
+    """The final restricted game: its strategies, payoffs (r, c), and the ``history`` of steps.
 
-    ``equilibrium`` is the last one; ``converged`` is False where the iterations ended first.
+    ``equilibrium`` is the last one. ``converged`` is False if the iterations ran out first.
     """
 
     rows: tuple[Any, ...]
@@ -61,34 +61,41 @@ def psro(
     tolerance: float = 1e-9,
     solve: Callable[[Floats], Equilibrium] = nash,
 ) -> Expansion:
-    """Policy-space response oracles, by two callables for the best responses.
+    """Run policy-space response oracles, with one callable per player for the best response.
 
-    ``oracles`` are the row's and the column player's: of the other's strategies and their
-    probabilities to a strategy, of whatever type. ``payoff(row, column)`` says what a pair is
-    worth to the row player, and must be finite (ValueError). A response joins if it does better
-    against the other's mixture, by more than ``tolerance`` (units of payoff), than all that its
-    player has; when none does, it has converged. ``solve`` mixes a restricted game.
+    ``oracles`` are the row's and the column player's. Each maps the opponent's strategies and
+    their probabilities to a strategy of any type. ``payoff(row, column)`` is the row player's
+    payoff, and must be finite (ValueError). A response joins the restricted game if it is
+    better against the opponent's mixture, by more than ``tolerance`` (units of payoff), than
+    all strategies that its player has. The iteration converges when neither response joins.
+    ``solve`` returns the mixtures of a restricted game.
     """
     rows, columns, history, converged = [start[0]], [start[1]], [], False
-    cells = np.array([[_asked(payoff, *start)]])
+    restricted = np.array([[_finite_payoff(payoff, *start)]])
     while not converged and len(history) < iterations:
-        mixed = solve(cells)
-        row = oracles[0](tuple(columns), mixed.column)
-        column = oracles[1](tuple(rows), mixed.row)
-        grown = np.pad(cells, (0, 1))
-        grown[-1, :-1] = [_asked(payoff, row, other) for other in columns]
-        grown[:-1, -1] = [_asked(payoff, other, column) for other in rows]
-        upper, lower = grown[-1, :-1] @ mixed.column, mixed.row @ grown[:-1, -1]
-        history.append(Step(mixed, float(lower), float(upper), cells.shape))
-        more_rows = [row] if upper > (cells @ mixed.column).max() + tolerance else []
-        more_columns = [column] if lower < (mixed.row @ cells).min() - tolerance else []
-        if more_rows and more_columns:
-            grown[-1, -1] = _asked(payoff, row, column)
-        rows, columns = rows + more_rows, columns + more_columns
-        cells = grown[: len(rows), : len(columns)]
-        converged = not (more_rows or more_columns)
-    last = history[-1].equilibrium if converged else solve(cells)
-    return Expansion(tuple(rows), tuple(columns), cells, last, tuple(history), converged)
+        # 1. Solve the restricted game, and let both players respond to its solution.
+        solution = solve(restricted)
+        row = oracles[0](tuple(columns), solution.column)
+        column = oracles[1](tuple(rows), solution.row)
+        # 2. Evaluate the responses against the strategies that are in the game.
+        grown = np.pad(restricted, (0, 1))
+        grown[-1, :-1] = [_finite_payoff(payoff, row, other) for other in columns]
+        grown[:-1, -1] = [_finite_payoff(payoff, other, column) for other in rows]
+        upper, lower = grown[-1, :-1] @ solution.column, solution.row @ grown[:-1, -1]
+        history.append(Step(solution, float(lower), float(upper), restricted.shape))
+        # 3. Add those that improve on their player's strategies.
+        row_joins = upper > (restricted @ solution.column).max() + tolerance
+        column_joins = lower < (solution.row @ restricted).min() - tolerance
+        if row_joins and column_joins:
+            grown[-1, -1] = _finite_payoff(payoff, row, column)
+        if row_joins:
+            rows.append(row)
+        if column_joins:
+            columns.append(column)
+        restricted = grown[: len(rows), : len(columns)]
+        converged = not (row_joins or column_joins)
+    last = history[-1].equilibrium if converged else solve(restricted)
+    return Expansion(tuple(rows), tuple(columns), restricted, last, tuple(history), converged)
 
 
 def double_oracle(
@@ -96,46 +103,50 @@ def double_oracle(
     start: tuple[int, int] | None = None,
     solve: Callable[[Floats], Equilibrium] = nash,
 ) -> Expansion:
-    """``psro`` on a matrix, whose best responses are exact, to 1e-10 of the payoffs' range.
+    """Run ``psro`` on a matrix, with exact best responses to 1e-10 of the payoffs' range.
 
     With ``nash`` it ends, within R + C iterations, at an equilibrium of the whole game:
-    ``equilibrium`` is over all strategies, ``rows`` and ``columns`` are the indices of those
-    that had to be looked at. It starts from the first of each player, or from the pair
-    ``start``. Missing cells: ``complete``; ValueError if it drops a strategy of ``start``.
+    ``equilibrium`` is over all strategies, ``rows`` and ``columns`` are the indices of those in
+    the restricted game. It starts from the first strategy of each player, or from the pair
+    ``start``. With missing entries it uses what ``complete`` keeps; ValueError if that drops a
+    strategy of ``start``.
     """
     matrix = checked(payoffs)
     rows, columns = complete(matrix)
-    known = matrix[np.ix_(rows, columns)]
+    kept_payoffs = matrix[np.ix_(rows, columns)]
     first = (int(rows[0]), int(columns[0])) if start is None else start
     if first[0] not in rows or first[1] not in columns:
         raise ValueError(
             f"start must be a row and a column with all their payoffs, got {start}"
         )
-    found = psro(
+
+    def best_row(opponents: Sequence[Any], mixture: Floats) -> int:
+        return int(rows[(matrix[np.ix_(rows, opponents)] @ mixture).argmax()])
+
+    def best_column(opponents: Sequence[Any], mixture: Floats) -> int:
+        return int(columns[(mixture @ matrix[np.ix_(opponents, columns)]).argmin()])
+
+    expansion = psro(
         lambda row, column: float(matrix[row, column]),
-        (
-            lambda others, mixed: int(rows[(matrix[np.ix_(rows, others)] @ mixed).argmax()]),
-            lambda others, mixed: int(
-                columns[(mixed @ matrix[np.ix_(others, columns)]).argmin()]
-            ),
-        ),
+        (best_row, best_column),
         first,
-        iterations=sum(known.shape),
-        tolerance=1e-10 * float(np.ptp(known)),
+        iterations=sum(kept_payoffs.shape),
+        tolerance=1e-10 * float(np.ptp(kept_payoffs)),
         solve=solve,
     )
+    restricted = expansion.equilibrium
     row, column = np.zeros(len(rows)), np.zeros(len(columns))
-    row[np.searchsorted(rows, found.rows)] = found.equilibrium.row
-    column[np.searchsorted(columns, found.columns)] = found.equilibrium.column
+    row[np.searchsorted(rows, expansion.rows)] = restricted.row
+    column[np.searchsorted(columns, expansion.columns)] = restricted.column
     whole = Equilibrium(
-        found.equilibrium.value,
+        restricted.value,
         widen(row, rows, len(matrix)),
         widen(column, columns, len(matrix.T)),
     )
-    return replace(found, equilibrium=whole)
+    return replace(expansion, equilibrium=whole)
 
 
-def _asked(payoff: Payoff, row: Any, column: Any) -> float:
+def _finite_payoff(payoff: Payoff, row: Any, column: Any) -> float:
     value = float(payoff(row, column))
     if not math.isfinite(value):
         raise ValueError(f"payoff({row!r}, {column!r}) must be finite, got {value}")

@@ -1,9 +1,9 @@
-"""Learning by play against itself; what has been played on average approaches equilibrium.
+"""Learning in self-play; the average strategies converge to a Nash equilibrium.
 
-Every rule takes the whole matrix (missing cells: ``cells.complete``) and returns the average
-strategies. Their ``value`` is the middle of what each of them guarantees, ``lower_bound`` and
-``upper_bound``; so it is off by at most half their ``nash_conv``, which tells how well they
-have converged. Without draws: the same matrix gives the same bytes.
+Every function takes the whole matrix (missing entries: ``matrices.complete``) and returns the
+average strategies. Their ``value`` is the midpoint of the two guarantees, ``lower_bound`` and
+``upper_bound``, so its error is at most half their ``nash_conv``, which measures convergence.
+Nothing is random: the same matrix gives the same bytes.
 """
 
 import numpy as np
@@ -15,11 +15,11 @@ from eva_env.types import Floats
 
 @on_complete
 def fictitious_play(payoffs: Floats, iterations: int = 100_000) -> Equilibrium:
-    """Pure best responses to all that the other has played; Brown 1951.
+    """Play best responses to the opponent's past actions; Brown 1951.
 
-    Alternating, as Brown had it: the column player sees the row of the same iteration. Of equal
-    best responses the first. NashConv falls about as 1/sqrt(iterations): 100 000 of them
-    leave around 2e-3 of the payoffs' range.
+    Alternating, as in Brown's paper: the column player sees the row of the same iteration. Ties
+    go to the first strategy. NashConv falls about as 1/sqrt(iterations): after 100 000 it is
+    around 2e-3 of the payoffs' range.
     """
     by_column = np.ascontiguousarray(payoffs.T)
     gains, losses = np.zeros(len(payoffs)), np.zeros(len(by_column))
@@ -29,23 +29,24 @@ def fictitious_play(payoffs: Floats, iterations: int = 100_000) -> Equilibrium:
         losses += payoffs[row]
         columns[t] = column = int(losses.argmin())
         gains += by_column[column]
-    played = (np.bincount(x, minlength=len(y)) for x, y in ((rows, gains), (columns, losses)))
-    return _averages(payoffs, *(counts / iterations for counts in played))
+    row_counts = np.bincount(rows, minlength=len(gains))
+    column_counts = np.bincount(columns, minlength=len(losses))
+    return _averages(payoffs, row_counts / iterations, column_counts / iterations)
 
 
 @on_complete
 def hedge(
     payoffs: Floats, iterations: int = 10_000, eta: tuple[float, float] | None = None
 ) -> Equilibrium:
-    """Exponential weights on both sides at once; Freund and Schapire 1999.
+    """Update exponential weights of both players at once; Freund and Schapire 1999.
 
-    ``eta`` are the steps of row and column player, 1 / payoff; without, sqrt(8 log n / T) / D
-    with n the player's strategies, T the iterations and D the payoffs' range, for which
-    NashConv <= D (sqrt(log R / 2T) + sqrt(log C / 2T)).
+    ``eta`` are the step sizes of row and column player, in 1 / payoff. The default is
+    sqrt(8 log n / T) / D, with n the player's strategies, T the iterations and D the payoffs'
+    range, for which NashConv <= D (sqrt(log R / 2T) + sqrt(log C / 2T)).
     """
-    shape, spread = np.array(payoffs.shape), np.ptp(payoffs) or 1.0
-    own = np.sqrt(8 * np.log(shape) / _positive(iterations)) / spread
-    row_step, column_step = own if eta is None else eta
+    shape, payoff_range = np.array(payoffs.shape), np.ptp(payoffs) or 1.0
+    default_steps = np.sqrt(8 * np.log(shape) / _positive(iterations)) / payoff_range
+    row_step, column_step = default_steps if eta is None else eta
     gains, losses = np.zeros(shape[0]), np.zeros(shape[1])
     row_sum, column_sum = np.zeros(shape[0]), np.zeros(shape[1])
     for _ in range(iterations):
@@ -59,9 +60,10 @@ def hedge(
 
 @on_complete
 def regret_matching_plus(payoffs: Floats, iterations: int = 5000) -> Equilibrium:
-    """Regret matching+, alternating, averages weighted by t; Tammelin 2014 (arXiv 1407.5042).
+    """Run regret matching+, alternating, with averages weighted by t; Tammelin 2014.
 
-    The quick one: on games of 20 x 20 some 1e-5 of the payoffs' range after 5000 iterations.
+    arXiv 1407.5042. The fastest of the three: on games of 20 x 20 NashConv is about 1e-5 of
+    the payoffs' range after 5000 iterations.
     """
     row, column = (np.full(size, 1 / size) for size in payoffs.shape)
     row_regret, column_regret = np.zeros_like(row), np.zeros_like(column)
@@ -79,11 +81,13 @@ def regret_matching_plus(payoffs: Floats, iterations: int = 5000) -> Equilibrium
 
 
 def _matched(regret: Floats) -> Floats:
+    """Return the strategy in proportion to the regrets; uniform if all are 0."""
     total = regret.sum()
     return regret / total if total > 0 else np.full(len(regret), 1 / len(regret))
 
 
 def _averages(payoffs: Floats, row: Floats, column: Floats) -> Equilibrium:
+    """Return the average strategies with the midpoint of what each guarantees."""
     lower, upper = (row @ payoffs).min(), (payoffs @ column).max()
     return Equilibrium(float(lower / 2 + upper / 2), row, column)
 

@@ -1,4 +1,4 @@
-"""Matrices of payoffs of which some cells are missing (NaN)."""
+"""Payoff matrices with missing entries (NaN)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class Equilibrium:
-    """A pair of mixed strategies and what the row player gets.
+    """A pair of mixed strategies and the row player's payoff.
 
-    ``value`` in units of payoff, ``row`` (R,) and ``column`` (C,) probabilities; NaN for the
-    strategies that ``complete`` has dropped.
+    ``value`` is in units of payoff, ``row`` (R,) and ``column`` (C,) are probabilities; NaN for
+    the strategies that ``complete`` drops.
     """
 
     value: float
@@ -27,9 +27,9 @@ class Equilibrium:
 
 
 def checked(payoffs: ArrayLike) -> Floats:
-    """The payoffs as a float64 matrix; None and NaN are missing cells.
+    """Return the payoffs as a float64 matrix; None and NaN are missing entries.
 
-    ValueError if it is no matrix, is empty, or has an infinite payoff.
+    ValueError if it is not a matrix, is empty, or has an infinite payoff.
     """
     matrix = np.asarray(payoffs, dtype=np.float64)
     if matrix.ndim != 2 or not matrix.size:
@@ -43,7 +43,7 @@ def checked(payoffs: ArrayLike) -> Floats:
 
 
 def square(payoffs: ArrayLike) -> Floats:
-    """``checked`` payoffs of a symmetric game, (n, n); ValueError if not square."""
+    """Return the ``checked`` payoffs (n, n) of a symmetric game; ValueError if not square."""
     matrix = checked(payoffs)
     if matrix.shape[0] != matrix.shape[1]:
         raise ValueError(
@@ -53,12 +53,12 @@ def square(payoffs: ArrayLike) -> Floats:
 
 
 def complete(payoffs: ArrayLike, symmetric: bool = False) -> tuple[Ints, Ints]:
-    """Rows and columns (indices) between which no cell is missing.
+    """Return the indices of rows and columns between which no entry is missing.
 
-    Greedy: the strategy that misses the largest share of its cells is dropped, until none is
-    missing. Of equals, one of the player with more strategies left goes, else a row, and the
+    Greedy: it drops the strategy with the largest share of missing entries, until none is
+    missing. Of equals it drops one of the player with more strategies left, else a row, and the
     last of them. ``symmetric`` drops a strategy as row and as column together, and first
-    those without a payoff against themselves. Something remains unless all cells are missing
+    those without a payoff against themselves. Something remains unless all entries are missing
     (with ``symmetric``, all on the diagonal), which is a ValueError.
     """
     missing = np.isnan(square(payoffs) if symmetric else checked(payoffs))
@@ -68,8 +68,8 @@ def complete(payoffs: ArrayLike, symmetric: bool = False) -> tuple[Ints, Ints]:
     rows, columns = (np.arange(size) for size in missing.shape)
     if symmetric:
         rows = columns = np.flatnonzero(~missing.diagonal())
-    while (left := missing[np.ix_(rows, columns)]).any():
-        by_row, by_column = left.mean(1), left.mean(0)
+    while (still_missing := missing[np.ix_(rows, columns)]).any():
+        by_row, by_column = still_missing.mean(1), still_missing.mean(0)
         if symmetric:
             rows = columns = np.delete(rows, _last_largest(by_row + by_column))
         elif (by_row.max(), len(rows)) >= (by_column.max(), len(columns)):
@@ -82,16 +82,16 @@ def complete(payoffs: ArrayLike, symmetric: bool = False) -> tuple[Ints, Ints]:
 def bimatrix(
     payoffs: ArrayLike, column_payoffs: ArrayLike | None = None
 ) -> tuple[Floats, Floats, tuple[Ints, Ints]]:
-    """Both players' payoffs between the strategies kept, and which those are.
+    """Return both players' payoffs among the strategies that ``complete`` keeps, and those.
 
-    ``column_payoffs`` is what the column player gets, -``payoffs`` if None. A cell missing in
-    either is missing. ValueError if the shapes differ.
+    ``column_payoffs`` are the column player's payoffs, -``payoffs`` if None. An entry missing
+    in either is missing. ValueError if the shapes differ.
     """
     ours = checked(payoffs)
     theirs = -ours if column_payoffs is None else checked(column_payoffs)
     if ours.shape != theirs.shape:
         raise ValueError(
-            f"both players' payoffs must have one shape, got {ours.shape} and {theirs.shape}"
+            f"both players' payoffs must have the same shape, got {ours.shape}, {theirs.shape}"
         )
     rows, columns = complete(np.where(np.isnan(theirs), np.nan, ours))
     kept = np.ix_(rows, columns)
@@ -99,45 +99,45 @@ def bimatrix(
 
 
 def widen(probabilities: Floats, kept: Ints, size: int) -> Floats:
-    """Values of the strategies that were kept, among all (size,); NaN for the others."""
+    """Return values (..., size) of all strategies, NaN for those that were not ``kept``."""
     wide = np.full((*probabilities.shape[:-1], size), np.nan)
     wide[..., kept] = probabilities
     return wide
 
 
 def narrow(strategy: ArrayLike, kept: Ints, size: int) -> Floats:
-    """A mixed strategy (size,) among those that were kept.
+    """Return a mixed strategy (size,) restricted to the strategies that were ``kept``.
 
-    ValueError if it is no distribution, or has mass on a strategy that was dropped.
+    ValueError if it is not a distribution, or has mass on a strategy that was dropped.
     """
     wide = np.asarray(strategy, dtype=np.float64)
     if wide.shape != (size,):
         raise ValueError(f"a strategy must have shape ({size},), got {wide.shape}")
-    inside = wide[kept]
-    if not (inside >= 0).all() or abs(np.nansum(wide) - 1) > 1e-6:
+    narrow_strategy = wide[kept]
+    if not (narrow_strategy >= 0).all() or abs(np.nansum(wide) - 1) > 1e-6:
         raise ValueError(f"a strategy must be probabilities that sum to 1, got {wide}")
-    if abs(inside.sum() - 1) > 1e-6:
+    if abs(narrow_strategy.sum() - 1) > 1e-6:
         dropped = np.setdiff1d(np.flatnonzero(wide > 0), kept)
         raise ValueError(
             f"payoffs of the strategies {dropped.tolist()}, which are played, are missing"
         )
-    return inside
+    return narrow_strategy
 
 
 def on_complete(
     solve: Callable[Concatenate[Floats, P], Equilibrium],
 ) -> Callable[Concatenate[ArrayLike, P], Equilibrium]:
-    """A solver of full matrices made one of matrices with missing cells, by ``complete``."""
+    """Make a solver of full matrices accept missing entries, by ``complete``."""
 
     @wraps(solve)
     def solver(payoffs: ArrayLike, *args: P.args, **kwargs: P.kwargs) -> Equilibrium:
         matrix = checked(payoffs)
         rows, columns = complete(matrix)
-        found = solve(matrix[np.ix_(rows, columns)], *args, **kwargs)
+        equilibrium = solve(matrix[np.ix_(rows, columns)], *args, **kwargs)
         return Equilibrium(
-            found.value,
-            widen(found.row, rows, len(matrix)),
-            widen(found.column, columns, len(matrix.T)),
+            equilibrium.value,
+            widen(equilibrium.row, rows, len(matrix)),
+            widen(equilibrium.column, columns, len(matrix.T)),
         )
 
     return solver

@@ -1,4 +1,4 @@
-"""Of a game's equilibria the most even one, which names no winner among equals."""
+"""The Nash equilibrium of maximum entropy, which treats equal strategies equally."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,84 +10,95 @@ from eva_env.solving.zero_sum import nash, normalised
 from eva_env.types import Floats, Ints
 
 FINEST = 1e-7
-"""Differences that count as none, of payoffs as a share of their range."""
+"""Differences of payoffs that count as 0, as a share of the payoffs' range."""
 
 
 @on_complete
 def max_entropy_nash(payoffs: Floats) -> Equilibrium:
-    """The Nash equilibrium whose two strategies have the highest entropy each; it is unique.
+    """Return the unique Nash equilibrium whose two strategies have the highest entropy each.
 
-    Strategies with the same payoffs throughout count as one, which they share equally: a copy
-    changes nothing for the others. (Without that, copies would pull entropy towards
-    themselves wherever the equilibrium is not unique.) Accurate to about 1e-7 of the payoffs'
-    range. Missing cells: ``complete``, with NaN for what it drops.
+    Strategies with identical payoffs count as one and share its mass equally, so a copy changes
+    nothing for the others. (Otherwise copies would attract mass wherever the equilibrium is not
+    unique.) Accurate to about 1e-7 of the payoffs' range. With missing entries, strategies that
+    ``complete`` drops are NaN.
     """
+    # 1. Merge copies.
     unit = normalised(payoffs)
     rows, row_copies = _distinct(unit)
     columns, column_copies = _distinct(unit.T)
-    cells = unit[np.ix_(rows, columns)]
-    value = nash(cells).value
-    row = _shared(_most_even(cells - value), row_copies)
-    column = _shared(_most_even(value - cells.T), column_copies)
+    distinct = unit[np.ix_(rows, columns)]
+    # 2. A strategy is in equilibrium exactly if it guarantees the value, against every strategy
+    #    of the opponent; so each player's set is a polytope of its own. Maximise entropy there.
+    value = nash(distinct).value
+    row = _shared(_max_entropy(distinct - value), row_copies)
+    column = _shared(_max_entropy(value - distinct.T), column_copies)
     return Equilibrium(float(row @ payoffs @ column), row, column)
 
 
-def _most_even(gains: Floats) -> Floats:
-    """The x in the simplex with x @ gains >= 0 that has the highest entropy."""
-    inside, strict = _relative_interior(gains)
-    support = inside > 0
-    x, gains = inside[support], gains[support]
-    equal = np.c_[gains[:, ~strict], np.ones(len(x))].T
+def _max_entropy(gains: Floats) -> Floats:
+    """Return the x in the simplex with x @ gains >= 0 that has the highest entropy."""
+    # 1. Start inside the polytope. The entropy's maximum has the support of the interior, where
+    #    each gain is either always 0 (an equation) or can be positive (an inequality).
+    interior, is_strict = _relative_interior(gains)
+    support = interior > 0
+    x, gains = interior[support], gains[support]
+    # 2. Move to the nearest point that satisfies the equations and sums to 1.
+    equal = np.c_[gains[:, ~is_strict], np.ones(len(x))].T
     target = np.r_[np.zeros(len(equal) - 1), 1.0]
     x = x + np.linalg.lstsq(equal, target - equal @ x, rcond=FINEST)[0]
+    # 3. Climb in the directions that keep the equations.
     directions = null_space(equal, rcond=FINEST)
     if directions.size:
-        x = _climb(x, directions, gains[:, strict])
-    found = np.zeros(len(support))
-    found[support] = np.maximum(x, 0.0)
-    return found / found.sum()
+        x = _climb(x, directions, gains[:, is_strict])
+    strategy = np.zeros(len(support))
+    strategy[support] = np.maximum(x, 0.0)
+    return strategy / strategy.sum()
 
 
 def _relative_interior(gains: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """An x with x @ gains >= 0 that is positive, as are its gains, wherever one can be.
+    """Return a distribution x with x @ gains >= 0, and True for the gains that are positive.
 
-    x is a distribution; second, which of the gains are positive. One linear program over the
-    cone of such x: as many as can be of x = rest + t and x @ gains >= u reach t = 1 and u = 1.
+    Each x and each gain is positive if any feasible x makes it so. One linear program over the
+    cone of feasible x finds it: with x = rest + t and x @ gains >= u, it maximises the sum of t
+    and u in [0, 1], so each reaches 1 where it can.
     """
     n, k = gains.shape
     both = np.r_[gains, gains].round(12)
-    for tolerance in (1e-7, 1e-6):  # HiGHS gives up on one in 10 000 at the first
-        found = linprog(
+    for tolerance in (1e-7, 1e-6):  # HiGHS fails on one in 10 000 at the first
+        solution = linprog(
             -np.r_[np.zeros(n), np.ones(n + k)],
             A_ub=np.c_[-both.T, np.eye(k)],
-            b_ub=np.full(k, 1e-9),  # the value is rounded: without slack there might be no x
-            bounds=[(0, 1e4)] * n + [(0, 1)] * (n + k),  # wider ones are too hard for HiGHS
+            b_ub=np.full(k, 1e-9),  # the value is rounded: without slack no x may be feasible
+            bounds=[(0, 1e4)] * n + [(0, 1)] * (n + k),  # HiGHS fails with wider bounds
             method="highs",
-            # Presolve takes some for infeasible, though 0 always is feasible.
+            # Presolve declares some infeasible, although 0 is always feasible.
             options={"presolve": False, "primal_feasibility_tolerance": tolerance},
         )
-        if found.success:
+        if solution.success:
             break
     else:
-        raise RuntimeError(f"the linear program was not solved: {found.message}")
-    rest, present, strict = np.split(found.x, [n, 2 * n])
-    x = np.where(present > 1e-3, rest + present, 0.0)
-    return x / x.sum(), strict > 1e-3
+        raise RuntimeError(f"the linear program was not solved: {solution.message}")
+    rest, t, u = np.split(solution.x, [n, 2 * n])
+    x = np.where(t > 1e-3, rest + t, 0.0)
+    return x / x.sum(), u > 1e-3
 
 
 def _climb(x: Floats, directions: Floats, slacks: Floats) -> Floats:
-    """Highest entropy on x + the span of ``directions`` with x @ slacks >= 0.
+    """Return the point of highest entropy on x + span(``directions``) with x @ slacks >= 0.
 
-    Newton's method; where a whole step leaves the set, it is the nearest in the metric of the
-    curvature, diag(1 / x), that does not.
+    Newton's method. If the full step leaves the set, it takes the nearest step that does not,
+    in the metric of the curvature diag(1 / x).
     """
     for _ in range(200):
+        # 1. In coordinates dx = root * (basis @ step) the curvature is the identity.
         root = np.sqrt(x)
         basis = np.linalg.qr(directions / root[:, None])[0]
+        # 2. The Newton step, then the nearest step within the inequalities.
         free = -basis.T @ (root * np.log(x))
         walls = basis.T @ (root[:, None] * slacks)
         step = free + _least_distance(walls, -(x @ slacks) - free @ walls)
         move = root * (basis @ step)
+        # 3. Halve it until x is positive and the entropy does not fall.
         for size in 0.5 ** np.arange(60):
             ahead = x + size * move
             if (ahead > 0).all() and ahead @ np.log(ahead) <= x @ np.log(x):
@@ -99,7 +110,10 @@ def _climb(x: Floats, directions: Floats, slacks: Floats) -> Floats:
 
 
 def _least_distance(walls: Floats, short: Floats) -> Floats:
-    """The shortest w with w @ walls >= short, by NNLS; Lawson and Hanson 1974, chapter 23."""
+    """Return the shortest w with w @ walls >= short; Lawson and Hanson 1974, chapter 23.
+
+    It is the residual of a nonnegative least-squares problem.
+    """
     if not (short > 0).any():
         return np.zeros(len(walls))
     system, target = np.r_[walls, short[None]], np.eye(len(walls) + 1)[-1]
@@ -108,11 +122,11 @@ def _least_distance(walls: Floats, short: Floats) -> Floats:
 
 
 def _distinct(payoffs: Floats) -> tuple[Ints, Ints]:
-    """Indices of one row of each kind, and of which kind every row is, (n,)."""
+    """Return the indices of one row of each kind, and the kind of every row, (n,)."""
     _, first, kind = np.unique(payoffs.round(9), axis=0, return_index=True, return_inverse=True)
     return first, kind.reshape(-1)
 
 
 def _shared(mass: Floats, kind: Ints) -> Floats:
-    """The mass of each kind in equal parts for those that are of it."""
+    """Return the mass of each kind, split equally among the strategies of that kind."""
     return (mass / np.bincount(kind))[kind]

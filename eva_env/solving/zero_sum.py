@@ -1,4 +1,4 @@
-"""Zero-sum games: equilibrium, best responses, and how far from equilibrium a pair is."""
+"""Zero-sum games: equilibrium, best responses, and the distance of a pair from equilibrium."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,15 +14,16 @@ PRECISION = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance"
 
 @on_complete
 def nash(payoffs: Floats) -> Equilibrium:
-    """Nash equilibrium: min v s.t. payoffs @ column <= v, the row from the dual (HiGHS).
+    """Return a Nash equilibrium by linear programming (HiGHS).
 
-    Accurate to 1e-9 of the range of the payoffs. Where there are several, a vertex of their
-    set; ``max_entropy_nash`` is the one in the middle. Missing cells: ``complete``, with NaN
-    for what it drops. ValueError for infinite payoffs and if all are missing.
+    min v s.t. payoffs @ column <= v; the row strategy is the dual solution. Accurate to 1e-9 of
+    the range of the payoffs. If there are several, it is a vertex of their set;
+    ``max_entropy_nash`` is an interior one. With missing entries, strategies that ``complete``
+    drops are NaN. ValueError for infinite payoffs and if all are missing.
     """
     unit = normalised(payoffs)
     n_rows, n_columns = unit.shape
-    found = linprog(
+    solution = linprog(
         np.r_[np.zeros(n_columns), 1.0],
         A_ub=np.c_[unit, -np.ones(n_rows)],
         b_ub=np.zeros(n_rows),
@@ -32,25 +33,26 @@ def nash(payoffs: Floats) -> Equilibrium:
         method="highs",
         options=PRECISION,
     )
-    if not found.success:
-        raise RuntimeError(f"the linear program was not solved: {found.message}")
-    row, column = _distribution(-found.ineqlin.marginals), _distribution(found.x[:-1])
+    if not solution.success:
+        raise RuntimeError(f"the linear program was not solved: {solution.message}")
+    row, column = _distribution(-solution.ineqlin.marginals), _distribution(solution.x[:-1])
     return Equilibrium(float(row @ payoffs @ column), row, column)
 
 
 def best_responses(
     payoffs: ArrayLike, row: ArrayLike, column: ArrayLike, tolerance: float = 1e-9
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows (R,) are best against ``column``, and which columns (C,) against ``row``.
+    """Return the best responses as booleans, (R,) and (C,).
 
-    Booleans; all that come within ``tolerance`` of the best, as a share of the payoffs' range.
-    Strategies dropped for missing cells are none.
+    True for rows that are best against ``column``, and columns that are best against ``row``.
+    All strategies within ``tolerance`` of the best count, as a share of the payoffs' range.
+    Strategies dropped because of missing entries are False.
     """
-    cells, _, (rows, columns) = bimatrix(payoffs)
+    kept_payoffs, _, (rows, columns) = bimatrix(payoffs)
     shape = np.shape(payoffs)
-    slack = tolerance * np.ptp(cells)
-    gains = cells @ narrow(column, columns, shape[1])
-    losses = narrow(row, rows, shape[0]) @ cells
+    slack = tolerance * np.ptp(kept_payoffs)
+    gains = kept_payoffs @ narrow(column, columns, shape[1])
+    losses = narrow(row, rows, shape[0]) @ kept_payoffs
     best_rows, best_columns = (np.zeros(size, dtype=np.bool_) for size in shape)
     best_rows[rows] = gains >= gains.max() - slack
     best_columns[columns] = losses <= losses.min() + slack
@@ -58,15 +60,15 @@ def best_responses(
 
 
 def upper_bound(payoffs: ArrayLike, column: ArrayLike) -> float:
-    """max over rows of the payoff against ``column``; the game's value is at most this."""
-    cells, _, (_, columns) = bimatrix(payoffs)
-    return float((cells @ narrow(column, columns, np.shape(payoffs)[1])).max())
+    """Return the highest payoff against ``column``, an upper bound on the value."""
+    kept_payoffs, _, (_, columns) = bimatrix(payoffs)
+    return float((kept_payoffs @ narrow(column, columns, np.shape(payoffs)[1])).max())
 
 
 def lower_bound(payoffs: ArrayLike, row: ArrayLike) -> float:
-    """min over columns of the payoff of ``row``; the game's value is at least this."""
-    cells, _, (rows, _) = bimatrix(payoffs)
-    return float((narrow(row, rows, np.shape(payoffs)[0]) @ cells).min())
+    """Return the lowest payoff of ``row``, a lower bound on the value."""
+    kept_payoffs, _, (rows, _) = bimatrix(payoffs)
+    return float((narrow(row, rows, np.shape(payoffs)[0]) @ kept_payoffs).min())
 
 
 def nash_conv(
@@ -75,27 +77,28 @@ def nash_conv(
     column: ArrayLike,
     column_payoffs: ArrayLike | None = None,
 ) -> float:
-    """What both players could gain by their best responses, summed, in units of payoff.
+    """Return the sum of both players' gains by best responses, in units of payoff.
 
-    0 at equilibrium only. ``column_payoffs`` (R, C) is what the column player gets, if that is
-    not -``payoffs``. Cells that are missing in either: ``complete``; a ValueError if a strategy
-    that it drops is played.
+    0 only at equilibrium. ``column_payoffs`` (R, C) are the column player's payoffs,
+    -``payoffs`` if None. With entries missing in either, ``complete`` drops strategies;
+    ValueError if one of them is played.
     """
     ours, theirs, (rows, columns) = bimatrix(payoffs, column_payoffs)
     shape = np.shape(payoffs)
     mixed_row, mixed_column = narrow(row, rows, shape[0]), narrow(column, columns, shape[1])
-    gains, replies = ours @ mixed_column, mixed_row @ theirs
-    return float(gains.max() - mixed_row @ gains + replies.max() - replies @ mixed_column)
+    gains, column_gains = ours @ mixed_column, mixed_row @ theirs
+    row_regret = gains.max() - mixed_row @ gains
+    return float(row_regret + column_gains.max() - column_gains @ mixed_column)
 
 
 def exploitability(payoffs: ArrayLike, row: ArrayLike, column: ArrayLike) -> float:
-    """NashConv / 2, as OpenSpiel has it."""
+    """Return NashConv / 2, OpenSpiel's convention."""
     return nash_conv(payoffs, row, column) / 2
 
 
 def normalised(payoffs: Floats) -> Floats:
-    """The same game with payoffs in [0, 1]; all 0 if they are constant."""
-    # By the largest first: the range of payoffs near the largest float is none.
+    """Return the same game with payoffs in [0, 1]; all 0 if they are constant."""
+    # Divide first: the range of payoffs near the largest float would overflow.
     unit = payoffs / (np.abs(payoffs).max() or 1.0)
     unit = unit - unit.min()
     return unit / (unit.max() or 1.0)

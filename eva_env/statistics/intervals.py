@@ -1,6 +1,7 @@
-"""Intervals and tests of means over seeds and prompts, both of which are samples.
+"""Confidence intervals and tests of means over seeds and prompts, which are both samples.
 
-Values are (S, ..., P), as in ``bootstrap``: S seeds first, P prompts last.
+Values are (S, ..., P), as in ``bootstrap``: S seeds first, P prompts last, and between them the
+items that are compared.
 """
 
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from eva_env.statistics.bootstrap import mean
+from eva_env.statistics.bootstrap import grand_mean
 from eva_env.types import Floats
 
 
@@ -20,34 +21,35 @@ def interval(
     sizes: tuple[ArrayLike, int],
     comparisons: int = 1,
 ) -> tuple[Floats, Floats]:
-    """95 % interval (low, high) about an estimate (...) that need not be a mean.
+    """Return the 95 % interval (low, high) of an estimate (...) that need not be a mean.
 
-    From its bootstrap draws (D, ...) with the seeds drawn anew alone, and with the prompts,
-    in place of ``variances``. ``sizes`` are S and P; S for each estimate if an array. NaN for
-    one seed. ``comparisons``: as in ``mean_interval``.
+    ``by_seed`` and ``by_prompt`` (D, ...) are its bootstrap draws with only the seeds, and
+    only the prompts, resampled; their variances replace ``variances``. ``sizes`` are S and P;
+    S may be an array, one for each estimate. NaN for one seed. ``comparisons`` as in
+    ``mean_interval``.
     """
-    parts = _variance(by_seed), _variance(by_prompt)
-    half = half_width(*parts, sizes, 0.05 / comparisons)
+    half = half_width(_variance(by_seed), _variance(by_prompt), sizes, 0.05 / comparisons)
     return np.asarray(estimate) - half, np.asarray(estimate) + half
 
 
 def variances(values: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Of ``mean`` (...): the part of the seeds, that of the prompts, and how many seeds.
+    """Return the seeds' and the prompts' part of the variance of ``grand_mean``, and S.
 
-    The variance over seeds, of their means over prompts, / S, and that over prompts / P. What
-    neither explains is in both, so that their sum errs upwards by it, / (S P). A seed that
-    lacks a value at any prompt is left out. The seeds' part is NaN below two.
+    All three have shape (...). The seeds' part is the variance over seeds of their means over
+    prompts, / S; the prompts' part is the variance over prompts of their means over seeds, / P.
+    The residual variance is in both, so their sum is too large by residual / (S P). A seed that
+    lacks the value of any prompt is left out. The seeds' part is NaN below two seeds.
     """
     values = np.asarray(values, dtype=np.float64)
-    known = ~np.isnan(values).any(-1)
-    seeds, prompts = known.sum(0), values.shape[-1]
-    whole = np.where(np.isnan(values).any(-1, keepdims=True), 0.0, values)
+    is_whole = ~np.isnan(values).any(-1)
+    seeds, prompts = is_whole.sum(0), values.shape[-1]
+    whole = np.where(np.expand_dims(is_whole, -1), values, 0.0)
     scale = 1 / np.maximum(seeds, 1)
     by_prompt = whole.sum(0) * np.expand_dims(scale, -1)
-    by_seed = np.where(known, whole.mean(-1) - by_prompt.mean(-1), 0.0)
-    part = (by_seed**2).sum(0) * scale / np.where(seeds > 1, seeds - 1, np.nan)
-    other = by_prompt.var(-1, ddof=1) / prompts if prompts > 1 else np.zeros(seeds.shape)
-    return part, other, seeds
+    deviation = np.where(is_whole, whole.mean(-1) - by_prompt.mean(-1), 0.0)
+    of_seeds = (deviation**2).sum(0) * scale / np.where(seeds > 1, seeds - 1, np.nan)
+    of_prompts = by_prompt.var(-1, ddof=1) / prompts if prompts > 1 else np.zeros(seeds.shape)
+    return of_seeds, of_prompts, seeds
 
 
 class Estimate(NamedTuple):
@@ -59,10 +61,11 @@ class Estimate(NamedTuple):
 
 
 def mean_interval(values: ArrayLike, comparisons: int = 1) -> Estimate:
-    """``mean`` of the seeds that have all their prompts, (S, ..., P), with its interval.
+    """Return ``grand_mean`` of the seeds with values for all prompts, and its 95 % interval.
 
-    Student's over the seeds if the prompts are fixed. With several ``comparisons`` all their
-    intervals cover at once with 95 % (Bonferroni). NaN below two seeds.
+    If the prompts are fixed (P = 1), this is Student's interval over the seeds. With several
+    ``comparisons`` all their intervals cover jointly with 95 % (Bonferroni). NaN below two
+    seeds.
     """
     by_seed, by_prompt, seeds = variances(values)
     centre = _centre(values)
@@ -73,41 +76,46 @@ def mean_interval(values: ArrayLike, comparisons: int = 1) -> Estimate:
 def half_width(
     by_seed: ArrayLike, by_prompt: ArrayLike, sizes: tuple[ArrayLike, ArrayLike], p: ArrayLike
 ) -> Floats:
-    """Half the width of an interval that misses with probability ``p`` at most.
+    """Return half the width of an interval that misses with probability ``p`` at most.
 
-    sqrt(t_{S-1}^2 by_seed + t_{P-1}^2 by_prompt): each of the two variances is as uncertain as
-    its own sample leaves it (Howe 1974, JASA 69, 789-794). Pooled degrees of freedom
-    (Satterthwaite's) are too many whenever a few seeds happen to lie close together.
+    sqrt(t_{S-1}^2 by_seed + t_{P-1}^2 by_prompt) (Howe 1974, JASA 69, 789-794).
     """
+    # Each variance keeps the degrees of freedom of its sample: S - 1 and P - 1. Satterthwaite's
+    # pooled degrees of freedom are too many whenever a few seeds happen to lie close together:
+    # by_seed is then too small, and the many prompts decide the quantile.
     seeds, prompts = (np.asarray(size, dtype=np.float64) for size in sizes)
-    own = stats.t.isf(np.asarray(p) / 2, np.where(seeds > 1, seeds - 1, np.nan))
-    other = stats.t.isf(np.asarray(p) / 2, np.maximum(prompts - 1, 1))
-    return np.sqrt(own**2 * by_seed + other**2 * by_prompt)
+    t_seeds = stats.t.isf(np.asarray(p) / 2, np.where(seeds > 1, seeds - 1, np.nan))
+    t_prompts = stats.t.isf(np.asarray(p) / 2, np.maximum(prompts - 1, 1))
+    return np.sqrt(t_seeds**2 * by_seed + t_prompts**2 * by_prompt)
 
 
 def p_value(differences: ArrayLike) -> Floats:
-    """Two-sided p (...) of paired differences (S, ..., P) being 0 in the mean.
+    """Return the two-sided p (...) of the hypothesis that paired differences have mean 0.
 
-    The p whose interval (``half_width``) just touches 0; the paired t test's if the prompts are
-    fixed. For ``holm``. NaN below two seeds; 1 for differences that are 0 throughout.
+    ``differences`` are (S, ..., P). The p is that whose interval (``half_width``) just touches
+    0, which is the paired t test's p if the prompts are fixed. Correct several by ``holm``. NaN
+    below two seeds; 1 if all differences are 0.
     """
     by_seed, by_prompt, seeds = variances(differences)
     distance = np.abs(_centre(differences))
     sizes = (seeds, np.shape(differences)[-1])
+    # Bisection over log10 p: the half-width falls as p grows.
     low, high = np.full(distance.shape, -100.0), np.zeros(distance.shape)
     for _ in range(50):
         middle = (low + high) / 2
         inside = distance <= half_width(by_seed, by_prompt, sizes, 10**middle)
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    # Without any variance the mean is certain: p is 1 if it is 0, and else 0.
     certain = (by_seed == 0) & (by_prompt == 0)
-    found = np.where(certain, np.where(distance == 0, 1.0, 0.0), 10**high)
-    return np.where(seeds > 1, found, np.nan)
+    p = np.where(certain, np.where(distance == 0, 1.0, 0.0), 10**high)
+    return np.where(seeds > 1, p, np.nan)
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """Adjusted p values (m,) of m tests: the chance of any false alarm stays below alpha.
+    """Return adjusted p values (m,) of m tests, which control the familywise error rate.
 
-    max over j <= i of (m - j + 1) p_(j), at most 1 (Holm 1979). NaN is no test, and stays.
+    max over j <= i of (m - j + 1) p_(j), at most 1 (Holm 1979). NaN marks a missing test: it
+    stays NaN and does not count.
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
@@ -118,11 +126,11 @@ def holm(p_values: ArrayLike) -> Floats:
 
 
 def _centre(values: ArrayLike) -> Floats:
-    """``mean`` of the seeds that have all their prompts."""
+    """Return ``grand_mean`` of the seeds with values for all prompts."""
     values = np.asarray(values, dtype=np.float64)
-    return mean(np.where(np.isnan(values).any(-1, keepdims=True), np.nan, values))
+    return grand_mean(np.where(np.isnan(values).any(-1, keepdims=True), np.nan, values))
 
 
 def _variance(draws: Floats) -> Floats:
-    """Variance of draws (D, ...), those that lack a value left out."""
+    """Return the variance of draws (D, ...), without those that lack a value."""
     return np.ma.filled(np.ma.masked_invalid(draws).var(axis=0, ddof=1), np.nan)

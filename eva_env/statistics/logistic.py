@@ -1,4 +1,4 @@
-"""Many small logistic regressions at once, by Newton's method."""
+"""Newton's method for many small logistic regressions at once."""
 
 from collections.abc import Callable
 
@@ -10,15 +10,16 @@ Derivatives = Callable[[Floats], tuple[Floats, Floats]]
 """Coefficients (..., k) -> gradient (..., k) and information (..., k, k)."""
 
 LIMIT = 1000
+"""Largest number of iterations."""
 
 
 def newton(derivatives: Derivatives, start: Floats) -> Floats:
-    """Coefficients (..., k) of the greatest log-likelihood, to about 1e-12 nats.
+    """Return the maximum-likelihood coefficients (..., k), to about 1e-12 nats.
 
-    ``information`` is minus its second derivative, and must be positive definite. No
-    coefficient moves by more than 1/2 at a time: as long as that changes no logit by more than
-    1, a step raises the likelihood of a logistic regression, since within it the curvature at
-    most grows e-fold. RuntimeError if there is no convergence.
+    The information, minus the second derivative of the log-likelihood, must be positive
+    definite. No coefficient moves by more than 1/2 per step: if that changes no logit by more
+    than 1, the curvature grows at most e-fold within the step, and the step raises the
+    likelihood. RuntimeError if there is no convergence.
     """
     coefficients = start
     for _ in range(LIMIT):
@@ -26,7 +27,7 @@ def newton(derivatives: Derivatives, start: Floats) -> Floats:
         step = np.linalg.solve(information, gradient[..., None])[..., 0]
         largest = np.abs(step).max(-1, keepdims=True)
         coefficients = coefficients + step / np.maximum(1, 2 * largest)
-        # The next step, which is not taken, would be of the order of this one's square.
+        # Convergence is quadratic: the next step would be of the order of this one's square.
         if (largest < 1e-6).all():
             return coefficients
     raise RuntimeError(f"no convergence in {LIMIT} steps of Newton's method")

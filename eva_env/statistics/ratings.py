@@ -1,8 +1,8 @@
-"""Ratings of players by whom they beat: Bradley-Terry strengths and Elo.
+"""Ratings of players from wins and losses: Bradley-Terry strengths and Elo.
 
 Strengths are in nats: a player that is d stronger than another beats it with probability
-sigmoid(d). Intervals come from the bootstrap: rate each drawn matrix, all in one call, and give
-the ratings to ``intervals.interval``.
+sigmoid(d). For intervals, rate all bootstrap draws of the win matrix in one call, and pass the
+ratings to ``intervals.interval``.
 """
 
 from collections.abc import Iterable
@@ -19,15 +19,16 @@ BASE = 1500.0
 
 
 def bradley_terry(wins: ArrayLike, anchor: int | None = None, prior: float = 0.0) -> Floats:
-    """Maximum-likelihood strengths (..., L) in nats of players with ``wins`` (..., L, L).
+    """Return maximum-likelihood strengths (..., L), in nats, from ``wins`` (..., L, L).
 
-    ``wins[i, j]`` is how often i has beaten j: counts or rates, a tie half of one for each, 0
-    both ways (or NaN) for players that have not met. The player ``anchor`` is at 0; with None
-    the mean is. Only players of whom each has beaten the other, if by way of third ones, have
-    strengths that can be compared (Ford 1957, see Hunter 2004, Annals of Statistics 32,
-    384-406): those not so connected to the anchor are NaN. With None the largest group is
-    rated. A ``prior`` of that many wins of everyone over everyone rates all, towards equal.
-    ValueError for another shape and for what is no number of wins.
+    ``wins[i, j]`` is how often i has beaten j, as counts or rates. A tie is half a win for
+    both; 0 both ways (or NaN) marks players that have not met. The player ``anchor`` has
+    strength 0; with None the mean strength is 0. Strengths are comparable only between players
+    that have beaten each other, directly or through others (Ford 1957, see Hunter 2004, Annals
+    of Statistics 32, 384-406): players not connected to the anchor in this way are NaN, and
+    with None the largest connected group is rated. A ``prior`` adds that many wins of every
+    player over every other; it rates all players and shrinks their strengths. ValueError for
+    another shape, and for negative or infinite wins.
     """
     if not 0 <= prior < np.inf:
         raise ValueError(f"prior must be finite and not negative, got {prior}")
@@ -36,12 +37,13 @@ def bradley_terry(wins: ArrayLike, anchor: int | None = None, prior: float = 0.0
     wins += prior * (1 - np.eye(size))
     rated = _connected(wins, anchor)
     wins *= rated[..., :, None] * rated[..., None, :]
-    # What the likelihood leaves open: the others' strengths, and the mean.
+    # The likelihood does not determine the unrated strengths and the mean. Adding to the
+    # information in these directions makes it positive definite and does not move the rest.
     filling = np.eye(size) * ~rated[..., None] + rated[..., :, None] * rated[..., None, :]
 
     def derivatives(strengths: Floats) -> tuple[Floats, Floats]:
         ahead = strengths[..., :, None] - strengths[..., None, :]
-        # Not wins - games * expit(ahead), which would cancel where a player nearly always wins.
+        # Not wins - games * expit(ahead): it cancels where a player nearly always wins.
         surplus = wins * expit(-ahead) - wins.swapaxes(-1, -2) * expit(ahead)
         curvature = (wins + wins.swapaxes(-1, -2)) * expit(ahead) * expit(-ahead)
         information = curvature.sum(-1)[..., None] * np.eye(size) - curvature
@@ -52,7 +54,7 @@ def bradley_terry(wins: ArrayLike, anchor: int | None = None, prior: float = 0.0
 
 
 def elo_scale(strengths: ArrayLike, base: float = BASE) -> Floats:
-    """Strengths in nats on Elo's scale: 400 / ln 10 points each, from ``base`` at 0."""
+    """Return strengths on Elo's scale: 400 / ln 10 points per nat, with ``base`` at 0."""
     return base + ELO_PER_NAT * np.asarray(strengths, dtype=np.float64)
 
 
@@ -62,11 +64,11 @@ def elo(
     k: float = 32.0,
     base: float = BASE,
 ) -> Floats:
-    """Ratings (L,) after a stream of outcomes (i, j, score of i), in the order they came.
+    """Return ratings (L,) after a stream of outcomes (i, j, score of i), in their order.
 
-    From ``base`` for all, each outcome moves both by k (score - expected score); a score is 1,
-    1/2 for a tie, or 0. Late outcomes weigh more, so for a fixed set ``bradley_terry`` is
-    the better rating. ValueError for a score outside [0, 1].
+    All start from ``base``. Each outcome moves both players by k (score - expected score); a
+    score is 1, 1/2 for a tie, or 0. Late outcomes weigh more, so ``bradley_terry`` is the
+    better rating for a fixed set of outcomes. ValueError for a score outside [0, 1].
     """
     ratings = [base] * players
     for i, j, score in outcomes:
@@ -79,7 +81,7 @@ def elo(
 
 
 def _checked(wins: ArrayLike) -> Floats:
-    """A copy with 0 on the diagonal and where either side of a pair is missing."""
+    """Return a copy with 0 on the diagonal and where either side of a pair is missing."""
     wins = np.array(wins, dtype=np.float64)
     if wins.ndim < 2 or wins.shape[-1] != wins.shape[-2]:
         raise ValueError(f"wins must have shape (..., L, L), got {wins.shape}")
@@ -87,15 +89,19 @@ def _checked(wins: ArrayLike) -> Floats:
     wins *= 1 - np.eye(wins.shape[-1])
     if not ((wins >= 0) & (wins < np.inf)).all():
         raise ValueError(f"wins must be finite and not negative, got {wins.min()} at least")
-    # Win rates of nothing but rounding.
+    # Win rates this small are rounding errors.
     wins[wins < 1e-12 * wins.max(initial=0.0)] = 0.0
     return wins
 
 
 def _connected(wins: Floats, anchor: int | None) -> NDArray[np.bool_]:
-    """Which players (..., L) have beaten, and been beaten by, the anchor, if indirectly."""
+    """Return True for players (..., L) in the anchor's group, or in the largest group.
+
+    In a group each player has beaten each other, directly or through others.
+    """
     size = wins.shape[-1]
     reach = (wins > 0) | np.eye(size, dtype=bool)
+    # Each squaring doubles the length of the chains of wins.
     for _ in range(max(size - 1, 1).bit_length()):
         reach = reach @ reach
     mutual = reach & reach.swapaxes(-1, -2)

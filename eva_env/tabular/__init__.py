@@ -1,10 +1,11 @@
-"""The tabular world, in which everything is exact.
+"""The tabular world, where values, regret and equilibria are exact.
 
-- ``world.py``: the skill ladder as a task; its settings and tables are in ``tables.py``, their
-  maths in ``ladder.py``, restricted solvers in ``sight.py``
-- ``reward.py``: its reward model
+- ``world.py``: the task, its settings and tables; the underlying numbers are in ``ladder.py``
+- ``partial_observability.py``: solvers that cannot distinguish prompts, or have low rank
+- ``reward.py``: the reward model, a matrix with optional noise
 - ``exact.py``: values, regret, order statistics and signals without sampling
 - ``regret_game.py``, ``equilibrium.py``: the true regret game, its value, NashConv
-- ``low_rank.py``: bounds on these where the solver is a low-rank table
-- ``board.py``, ``env.py``: the environment
+- ``low_rank.py``: bounds on both for a low-rank solver
+
+The environment is ``eva_env/envs/tabular.py``.
 """

@@ -1,4 +1,4 @@
-"""The numbers behind the skill ladder: correlated Gaussians, rewards, the prompt graph."""
+"""The tables of the skill ladder: correlated Gaussians, rewards, the prompt graph."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ OPERATORS = {
 
 DEPTH, BREADTH = ("up",), ("breadth_topic", "breadth_variant")
 QUALITY = ("up", "breadth_variant")
-"""Operators by kind, for creators that use only some."""
+"""Operators by kind, for creators that use only one kind."""
 
-SKILL, SKILL_SPREAD = 2.2, 0.25
-"""Inverse temperature of the reference policy at level 0, and its relative spread."""
+SKILL, SKILL_VARIATION = 2.2, 0.25
+"""Inverse temperature of the reference policy at level 0, and its relative variation."""
 
 SHARPNESS = 8.0
 """Exponent of the rewards at the top level; 1 at level 0, geometric in between."""
@@ -31,18 +31,18 @@ HACK_MASS = 0.002
 """Reference probability of each hackable response."""
 
 TOPIC_CORRELATION, VARIANT_CORRELATION = 0.2, 0.8
-"""How alike the rewards of two topics, and of two variants, are."""
+"""Correlation of the latent quality between two topics, and between two variants."""
 
 TOPIC_TRANSFER, VARIANT_TRANSFER = 0.3, 0.9
-"""How much of what is learned on a topic or a variant carries over to another."""
+"""Share of a logit change on one topic, or variant, that carries over to another."""
 
 
 def correlation_factor(
     sizes: tuple[int, int, int], topic: float, level: float, variant: float
 ) -> Floats:
-    """A square root (K, K) of the product of the correlations along the three coordinates.
+    """Return a square root (K, K) of the product of the three coordinates' correlations.
 
-    Topics and variants are equicorrelated; levels are an AR(1), level^|difference|.
+    Topics and variants are equicorrelated; levels are AR(1), level^|difference|.
     """
     topics, levels, variants = sizes
     return np.kron(
@@ -54,23 +54,23 @@ def correlation_factor(
 def draws(
     sizes: tuple[int, int, int], responses: int, drift: float, slope: float, seed: int
 ) -> tuple[Floats, Floats]:
-    """Latent quality (K, M), and the reference policy's skill on each prompt (K,)."""
+    """Return the latent quality (K, M) and the reference policy's skill (K,)."""
     topic, level, _ = np.indices(sizes).reshape(3, -1)
     rng = stream(seed, *b"tables")
     factor = correlation_factor(sizes, TOPIC_CORRELATION, drift, VARIANT_CORRELATION)
     quality = factor @ rng.standard_normal((len(level), responses))
-    start = SKILL * (1 + SKILL_SPREAD * rng.uniform(-1, 1, sizes[:2]))
+    start = SKILL * (1 + SKILL_VARIATION * rng.uniform(-1, 1, sizes[:2]))
     return quality, start[topic, level] - slope * level
 
 
 def gold_rewards(quality: Floats, level: Ints) -> Floats:
-    """Phi(g)^kappa, (K, M) in [0, 1]; kappa is geometric in the level (K,), 1 to 8."""
+    """Return Phi(g)^kappa, (K, M) in [0, 1]; kappa is geometric in the level (K,), 1 to 8."""
     kappa = SHARPNESS ** (level / level.max())
     return normal_cdf(quality) ** kappa[:, None]
 
 
 def reference_logits(quality: Floats, skill: Floats, hackable: int) -> Floats:
-    """Log-probabilities (K, M) of exp(skill g), with 0.002 set aside for each hackable one."""
+    """Return log-probabilities (K, M) of exp(skill g); hackable responses get 0.002 each."""
     honest = skill[:, None] * quality[:, : quality.shape[1] - hackable]
     honest -= honest.max(-1, keepdims=True)
     honest -= np.log(np.exp(honest).sum(-1, keepdims=True))
@@ -82,31 +82,36 @@ def reference_logits(quality: Floats, skill: Floats, hackable: int) -> Floats:
 def prompt_graph(
     coordinates: Ints, trainable: Sequence[int] | Ints
 ) -> tuple[Mapping[str, tuple[int, ...]], ...]:
-    """For each prompt of ``coordinates`` (3, K), the trainable prompts an operator may give."""
+    """Return the trainable prompts that each operator may give, for each of K prompts.
+
+    ``coordinates`` (3, K) are topic, level and variant.
+    """
     topic, level, variant = coordinates
-    free = np.isin(np.arange(len(topic)), trainable)
-    rows = []
-    for t, rung, v in coordinates.T:
-        ladder = free & (topic == t) & (variant == v)
-        aside = free & (level == rung)
+    is_trainable = np.isin(np.arange(len(topic)), trainable)
+    graph = []
+    for t, n, v in coordinates.T:
+        same_ladder = is_trainable & (topic == t) & (variant == v)
+        same_level = is_trainable & (level == n)
         edges = {
-            "up": ladder & (level == rung + 1),
-            "down": ladder & (level == rung - 1),
-            "breadth_topic": aside & (topic != t) & (variant == v),
-            "breadth_variant": aside & (topic == t) & (variant != v),
+            "up": same_ladder & (level == n + 1),
+            "down": same_ladder & (level == n - 1),
+            "breadth_topic": same_level & (topic != t) & (variant == v),
+            "breadth_variant": same_level & (topic == t) & (variant != v),
         }
-        targets = {name: tuple(np.flatnonzero(to).tolist()) for name, to in edges.items()}
-        rows.append(targets)
-    return tuple(rows)
+        graph.append({name: tuple(np.flatnonzero(to).tolist()) for name, to in edges.items()})
+    return tuple(graph)
 
 
 def _equal(n: int, correlation: float) -> Floats:
-    """Cholesky factor (n, n) of a matrix with one correlation off the diagonal."""
+    """Return the Cholesky factor (n, n) of a matrix with equal correlations."""
     return np.linalg.cholesky(np.eye(n) * (1 - correlation) + correlation)
 
 
 def _autoregressive(n: int, correlation: float) -> Floats:
-    """Cholesky factor (n, n) of correlation^|i-j|, in closed form: 1 is allowed."""
+    """Return the Cholesky factor (n, n) of correlation^|i-j|.
+
+    The closed form also holds for a correlation of 1, where the matrix is singular.
+    """
     lag = np.subtract.outer(np.arange(n), np.arange(n))
     factor = np.where(lag >= 0, correlation ** np.maximum(lag, 0), 0.0)
     factor[:, 1:] *= math.sqrt(1 - correlation**2)

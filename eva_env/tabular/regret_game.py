@@ -1,4 +1,4 @@
-"""The true regret game between a creator and the solvers of a class."""
+"""The true regret game between a creator and a class of solvers."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,39 +13,39 @@ from eva_env.tabular.world import TabularWorld
 from eva_env.types import Floats, Ints
 
 LEAST = 1e-300
-"""Least probability of a response under the reference; below it logarithms end."""
+"""Lowest reference probability of a response; smaller ones have no finite logarithm."""
 
 
 @dataclass(frozen=True, eq=False)
 class RegretGame:
     """The creator maximises E_mu Reg_beta(x; pi) by mu over ``prompts``, the solver minimises.
 
-    What the solver maximises, E_mu V_beta, differs from minus that by a term without pi: both
-    games have the same best responses, equilibria and NashConv. Its class is all tables pi
-    (K, M) with one law for each cell of prompts; with ``features``, those of them that
+    The solver's usual objective, E_mu V_beta, differs from minus this payoff by a term without
+    pi, so both games have the same best responses, equilibria and NashConv. The solver's class
+    is all tables pi (K, M) with one policy per information set; with ``features``, those that
     softmax(log reference + features @ theta) reaches. Made by ``of`` and ``of_world``.
     """
 
     rewards: Floats
-    """r (K, M), which regret is of."""
+    """r (K, M), the rewards whose regret is the payoff."""
 
     reference: Floats
-    """pi_ref (K, M), positive, the same within a cell."""
+    """pi_ref (K, M), positive, the same on all prompts of an information set."""
 
     information_set: Ints
-    """Cell 0 ... C-1 of each prompt, (K,)."""
+    """Information set 0 ... C-1 of each prompt, (K,)."""
 
     prompts: Ints
-    """What the creator may publish, (P,), increasing."""
+    """Prompts that the creator may publish, (P,), in ascending order."""
 
     offset: Floats
-    """c (K,) of the payoff c - V_beta(x; pi): V*_beta, which makes it the regret."""
+    """c (K,) of the payoff c - V_beta(x; pi); with c = V*_beta the payoff is the regret."""
 
     beta: float
     """Units of reward per nat of KL(pi || pi_ref)."""
 
     features: Floats | None
-    """(K, d) of a low-rank solver; None for all tables that the cells allow."""
+    """(K, d) of a low-rank solver; None for all tables with one policy per information set."""
 
     @classmethod
     def of(
@@ -57,32 +57,34 @@ class RegretGame:
         beta: float = 0.0,
         features: Floats | None = None,
     ) -> Self:
-        """The game on a matrix of rewards.
+        """Return the game on a matrix of rewards.
 
-        By default the reference is uniform, every prompt its own cell, which any labels (K,)
-        may name, and all may be published. ValueError for a reference with zeros or that
-        differs within a cell, and for prompts out of range.
+        By default the reference is uniform, every prompt is an information set by itself, and
+        every prompt may be published. ``information_set`` takes any labels (K,). ValueError
+        for a reference that has zeros or differs within an information set, and for prompts
+        out of range.
         """
         matrix = np.asarray(rewards, dtype=np.float64)
         size, responses = matrix.shape
-        law = np.full(matrix.shape, 1 / responses) if reference is None else reference
-        if not (law > 0).all():
+        if reference is None:
+            reference = np.full(matrix.shape, 1 / responses)
+        if not (reference > 0).all():
             raise ValueError("reference must be positive everywhere")
         labels = np.arange(size) if information_set is None else information_set
         numbered = np.unique(labels, return_inverse=True)[1].reshape(-1)
         published = np.unique(np.arange(size) if prompts is None else prompts)
         if not published.size or published[0] < 0 or published[-1] >= size:
             raise ValueError(f"prompts must be one or more in 0 ... {size - 1}")
-        best = exact.optimal_value(matrix, law, beta)
-        game = cls(matrix, law, numbered, published, best, beta, features)
-        game.require_policy("reference", law)
+        best = exact.optimal_value(matrix, reference, beta)
+        game = cls(matrix, reference, numbered, published, best, beta, features)
+        game.require_policy("reference", reference)
         return game
 
     @classmethod
     def of_world(
         cls, world: TabularWorld, beta: float = 0.0, prompts: ArrayLike | None = None
     ) -> Self:
-        """The game of a world's gold rewards and of its solver, as blind and of such rank.
+        """Return the game of a world's gold rewards and its solver's information and rank.
 
         ``prompts`` are by default those that a creator may publish.
         """
@@ -93,45 +95,47 @@ class RegretGame:
         return cls.of(world.gold, reference, world.information_set, published, beta, features)
 
     def of_reward(self) -> Self:
-        """The game in which the creator minimises, and the solver maximises, E_mu V_beta.
+        """Return the game in which the creator minimises E_mu V_beta, the solver maximises it.
 
-        Its equilibrium is maximin reward, and its payoff, the creator's, minus the reward.
+        Its equilibrium is maximin reward, and the creator's payoff is minus the reward.
         """
         return replace(self, offset=np.zeros(len(self.rewards)))
 
     def payoffs(self, policy: Floats) -> Floats:
-        """Reg_beta(x; pi) of each prompt, (K,), in units of reward."""
-        own = exact.regularised_value(policy, self.rewards, self.reference, self.beta)
-        return self.offset - own
+        """Return Reg_beta(x; pi) of each prompt, (K,), in units of reward."""
+        attained = exact.regularised_value(policy, self.rewards, self.reference, self.beta)
+        return self.offset - attained
 
     def worst_case(self, policy: Floats) -> float:
-        """The highest regret of a policy (K, M) on a prompt that may be published."""
+        """Return the highest regret of a policy (K, M) on a prompt that may be published."""
         return float(self.payoffs(policy)[self.prompts].max())
 
     def best_response(self, creator: Floats) -> Floats:
-        """A law for each cell that minimises the creator's payoff, (K, M).
+        """Return the policy (K, M), one per information set, of least payoff to the creator.
 
-        Proportional to pi_ref exp(E[r | cell] / beta); at beta = 0 pi_ref on the best
-        responses. Cells without mass keep pi_ref. Low rank is not looked at.
+        Proportional to pi_ref exp(E[r | information set] / beta); at beta = 0 it is pi_ref
+        restricted to the best responses. Information sets without mass keep pi_ref. The rank
+        limit is ignored.
         """
         mass = self._membership @ creator
         total = self._membership @ (creator[:, None] * self.rewards)
         mean = np.divide(total, mass[:, None], out=total, where=mass[:, None] > 0)
-        first = self._membership.argmax(1)
-        return distributions.optimal_policy(mean, self.reference[first], self.beta)[self.information_set]
+        reference = self.reference[self._membership.argmax(1)]
+        by_set = distributions.optimal_policy(mean, reference, self.beta)
+        return by_set[self.information_set]
 
     @property
-    def spread(self) -> float:
-        """Range of the rewards, by which tolerances and temperatures are; 1 if it is 0."""
+    def reward_range(self) -> float:
+        """Largest minus smallest reward, the unit of tolerances and temperatures; 1 if 0."""
         return float(np.ptp(self.rewards)) or 1.0
 
     @cached_property
     def _membership(self) -> Floats:
-        """Which prompts are in each cell, as ones, (C, K)."""
+        """Return 1 where an information set contains a prompt, else 0; (C, K)."""
         return np.eye(self.information_set.max() + 1)[:, self.information_set]
 
     def require_policy(self, name: str, table: Floats) -> None:
-        """ValueError unless a table holds (K, M) probabilities, one law for each cell."""
+        """Raise ValueError unless the table (K, M) has one distribution per information set."""
         shape = self.rewards.shape
         if table.shape != shape or not (table >= 0).all() or np.ptp([1, *table.sum(-1)]) > 1e-6:
             raise ValueError(f"{name} must be a table of probabilities of shape {shape}")
@@ -139,6 +143,6 @@ class RegretGame:
         gap = np.abs(table - table[first]).max()
         if gap > 1e-6:
             raise ValueError(
-                f"{name} must be the same on all prompts of a cell, but differs by {gap:.1g}; "
-                "take the game of the world that the solver played"
+                f"{name} must be the same on all prompts of an information set, but differs by "
+                f"{gap:.1g}; take the game of the world that the solver was trained on"
             )

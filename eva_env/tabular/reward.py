@@ -1,4 +1,4 @@
-"""The reward model of a tabular world: a matrix, and noise if asked for."""
+"""The reward model of a tabular world: a matrix, and optional noise."""
 
 import math
 from collections.abc import Sequence
@@ -10,20 +10,19 @@ import numpy as np
 
 from eva_env.rewards.comparisons import Comparisons
 from eva_env.rewards.noise import draws
-from eva_env.rewards.noise import stream as stream
 from eva_env.rewards.pairwise import sigmoid
 from eva_env.types import Floats, Ints, Round
 
 
 @dataclass(frozen=True, eq=False)
 class TabularReward:
-    """Looks rewards up in a matrix (K, M), and adds Gaussian noise where asked to.
+    """Looks up rewards in a matrix (K, M) and adds Gaussian noise if ``noise_std`` is set.
 
     The noise is a pure function of ``seed``, the round ``index``, prompt and response, and of
-    how often both have come before in the batch: see ``eva_env.rewards.noise.draws``. So
-    forks and resumed runs see the same, and a second answer to the same batch, as in
-    ``Eva.resample``, meets new noise wherever its responses are others. Ids are not checked
-    here: the environments do.
+    how often the pair has occurred before in the batch: see ``eva_env.rewards.noise.draws``.
+    So forks and resumed runs see the same noise. A second set of responses to a batch, as in
+    ``Eva.resample``, gets new noise where its responses differ. The environments, not this
+    class, check that ids are in range.
     """
 
     matrix: Floats
@@ -39,7 +38,7 @@ class TabularReward:
     """The round that the noise belongs to."""
 
     def __call__(self, prompts: Sequence[int] | Ints, responses: Any) -> Floats:
-        """Rewards (B, n) of the responses (B, n) to the prompts (B,)."""
+        """Return the rewards (B, n) of the responses (B, n) to the prompts (B,)."""
         prompts = np.asarray(prompts)
         rewards = self.matrix[prompts[:, None], responses]
         if self.noise_std is None:
@@ -48,22 +47,22 @@ class TabularReward:
         return rewards + self.noise_std[prompts, None] * noise
 
     def best(self, prompts: Sequence[int] | Ints) -> Floats:
-        """Highest mean reward (B,) attainable on each prompt."""
+        """Return the highest mean reward (B,) attainable on each prompt."""
         return self._best[np.asarray(prompts)]
 
     def advance(self, round: Round) -> "TabularReward":
-        """The next round's model: this one, unless noise has to be drawn afresh."""
+        """Return the next round's model: with new noise, or itself if it has no noise."""
         return self if self.noise_std is None else replace(self, index=round.index + 1)
 
     def refit(
         self, comparisons: Comparisons, tie: float, rng: np.random.Generator
     ) -> "TabularReward":
-        """The model with the matrix that ``fit`` finds; nothing is drawn."""
+        """Return the model with the matrix that ``fit`` finds; ``rng`` is not used."""
         return replace(self, matrix=fit(self.matrix, comparisons, tie))
 
     @property
     def random(self) -> bool:
-        """Whether the same response may get another reward."""
+        """True if the same response may get different rewards."""
         return self.noise_std is not None
 
     @cached_property
@@ -72,30 +71,39 @@ class TabularReward:
 
 
 def fit(matrix: Floats, comparisons: Comparisons, tie: float) -> Floats:
-    """The table (K, M) that explains comparisons best, tied to the one that there is.
+    """Return the table (K, M) that best explains the comparisons, tied to ``matrix``.
 
-    With s = sharpness * rewards, the minimiser of
-    sum_p log(1 + exp(s_rejected - s_chosen)) + tie / 2 * sum_cells (s - s_before)^2:
-    Bradley & Terry (1952) with a Gaussian prior. Strongly convex, so that Nesterov's method
-    with constant momentum finds it. Cells that nobody compared stay as they are.
+    With s = sharpness * rewards, it minimises
+    sum_p log(1 + exp(s_rejected - s_chosen)) + tie / 2 * sum_entries (s - s_before)^2:
+    Bradley & Terry (1952) with a Gaussian prior. Entries that were not compared keep their
+    value.
     """
     size, sharpness = len(comparisons), comparisons.sharpness
+
+    # 1. Gather the compared entries of the table; only they change.
     rows = np.asarray(comparisons.prompts) * matrix.shape[1]
     compared = np.concatenate([rows + comparisons.chosen, rows + comparisons.rejected])
-    cells, place = np.unique(compared, return_inverse=True)
-    up, down = place[:size], place[size:]
-    before = sharpness * matrix.ravel()[cells]
+    entries, place = np.unique(compared, return_inverse=True)
+    chosen, rejected = place[:size], place[size:]
+    before = sharpness * matrix.ravel()[entries]
+
+    # 2. Nesterov's method with constant momentum: the objective is strongly convex (``tie``),
+    #    and its curvature is at most tie plus half the number of comparisons of an entry.
     steepest = tie + np.bincount(place).max() / 2
     momentum = 1 - 2 / (1 + math.sqrt(steepest / tie))
     scores = ahead = before
     for _ in range(100_000):
-        wrong = sigmoid(ahead[down] - ahead[up])
-        pull = np.bincount(down, wrong, len(cells)) - np.bincount(up, wrong, len(cells))
+        wrong = sigmoid(ahead[rejected] - ahead[chosen])
+        pull = np.bincount(rejected, wrong, len(entries)) - np.bincount(
+            chosen, wrong, len(entries)
+        )
         slope = pull + tie * (ahead - before)
         if np.abs(slope).max() < 1e-9:
             break
         scores, last = ahead - slope / steepest, scores
         ahead = scores + momentum * (scores - last)
+
+    # 3. Write the scores back in units of reward.
     fitted = matrix.copy()
-    fitted.ravel()[cells] = ahead / sharpness
+    fitted.ravel()[entries] = ahead / sharpness
     return fitted

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eva_env.require import require
 from eva_env.tabular import ladder, partial_observability
 from eva_env.tabular.ladder import BREADTH, DEPTH, OPERATORS, QUALITY
 from eva_env.tabular.partial_observability import BLIND, Blind
@@ -28,19 +29,21 @@ __all__ = ["OPERATORS", "TabularReward", "TabularWorld"]
 class TabularWorld(World):
     """K = topics * levels * variants prompts, M responses: a ``Task`` over integers.
 
-    Latent quality g (K, M) is Gaussian. Gold rewards Phi(g)^kappa lie in [0, 1], with kappa
-    growing from 1 to 8 along the ladder; the reference policy is proportional to
-    exp((skill - slope * level) g), so that it knows the first rungs and prefers wrong answers
-    on the last. Easy prompts bore, the hardest show no reward in a few samples, and between
-    them lies a frontier that moves as the solver learns. Human prompts are the first rungs.
+    Latent quality g (K, M) is Gaussian. Gold rewards are Phi(g)^kappa in [0, 1]; kappa grows
+    from 1 to 8 with the level. The reference policy is proportional to
+    exp((skill - slope * level) g): it solves the first levels and prefers wrong responses on
+    the last. Easy prompts teach little, the hardest show no reward in a few samples, and the
+    useful prompts between them move up as the solver learns. Human prompts come from the first
+    two levels.
 
-    Held out, and rejected by ``valid``: variant 0, of which the others are near twins; with
-    ``variants=1`` topic 0.
+    ``valid`` rejects the held-out prompts: variant 0, whose rewards are close to those of the
+    other variants, or topic 0 if ``variants=1``.
 
-    The solver starts as a softmax table, ``reference_logits`` and ``features``, that sees every
-    prompt: some solver is best on all of them. ``blind`` hides coordinates from it, so that the
-    prompts of a cell (``cells``) share one law, and ``rank`` limits how finely it can answer:
-    then ``eva_env.tabular.equilibrium`` is not trivial.
+    The solver starts as a softmax table with ``reference_logits`` and ``features``. By default
+    it distinguishes all prompts, so one policy is best on all of them. ``blind`` hides
+    coordinates from it: the prompts of an ``information_set`` then share one policy. ``rank``
+    limits its logits to a low-rank matrix. With either, ``eva_env.tabular.equilibrium`` is not
+    trivial.
 
     Arrays are read-only, and the same fields give the same bytes.
     """
@@ -52,66 +55,58 @@ class TabularWorld(World):
     """M, hackable ones included."""
 
     slope: float = 0.5
-    """Skill that the reference policy loses from a level to the next; 0 is a flat ladder."""
+    """Skill that the reference policy loses per level; at 0 all levels are equally hard."""
 
     drift: float = 0.9
     """Correlation, in [0, 1], of the latent quality at neighbouring levels."""
 
     lengthscale: float = 2.0
-    """Levels over which learning carries in ``features``, by exp(-|dl|/lengthscale)."""
+    """Levels over which learning carries over in ``features``, by exp(-|dl|/lengthscale)."""
 
     noise: float = 0.0
     """Standard deviation of the proxy's Gaussian noise, in units of reward."""
 
     noisy_topics: int | None = None
-    """How many topics, from the last one down, have that noise; None for all."""
+    """Number of topics, counted from the last, that have this noise; None for all."""
 
     hackable: int = 0
-    """Responses (the last ones) that the proxy scores 1 and gold 0, on every prompt."""
+    """Number of responses (the last ones) with proxy reward 1 and gold reward 0 everywhere."""
 
     world_seed: int = 0
-    """Seed of the tables and of the proxy's noise (``seed`` is the method that draws)."""
+    """Seed of the tables and of the proxy's noise (the method ``seed`` draws prompts)."""
 
     blind: Blind = "nothing"
-    """What the solver cannot see: prompts alike but for it share one law. "level" hides the
-    variant too, "all" everything."""
+    """Coordinate hidden from the solver: prompts that differ only in it share one policy.
+    "level" also hides the variant, "all" hides everything."""
 
     rank: int | None = None
-    """Rank of the solver's softmax table; None for that of the cells it can tell apart."""
+    """Rank of the solver's softmax table; None for the number of information sets."""
 
     def __post_init__(self) -> None:
         if self.blind not in BLIND:
             raise ValueError(f"blind must be one of {', '.join(BLIND)}, got {self.blind!r}")
-        bounds: dict[str, tuple[float, float]] = {
-            "topics": (2 if self.variants == 1 else 1, math.inf),
-            "levels": (2, math.inf),
-            "variants": (1, math.inf),
-            "responses": (2 + self.hackable, math.inf),
-            "drift": (0, 1),
-            "slope": (0, 100),
-            "lengthscale": (0, math.inf),
-            "noise": (0, np.finfo(np.float64).max),
-            "hackable": (0, 0.5 / ladder.HACK_MASS),
-        }
-        if self.noisy_topics is not None:
-            bounds["noisy_topics"] = (0, self.topics)
-        if self.rank is not None:
-            bounds["rank"] = (1, math.prod(self._seen))
-        for name, (low, high) in bounds.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be in {low:g} ... {high:g}, got {value}")
+        require(self, f"[{2 if self.variants == 1 else 1}, inf)", "topics")
+        require(self, "[2, inf)", "levels")
+        require(self, "[1, inf)", "variants")
+        require(self, f"[{2 + self.hackable}, inf)", "responses")
+        require(self, "[0, 1]", "drift")
+        require(self, "[0, 100]", "slope")
+        require(self, "[0, inf]", "lengthscale")
+        require(self, "[0, inf)", "noise")
+        require(self, f"[0, {0.5 / ladder.HACK_MASS:g}]", "hackable")
+        require(self, f"[0, {self.topics}]", "noisy_topics")
+        require(self, f"[1, {math.prod(self._seen)}]", "rank")
 
     # Prompts
 
     @property
     def size(self) -> int:
-        """K, the number of prompts, held-out ones included."""
+        """K, the number of prompts, including the held-out ones."""
         return self.topics * self.levels * self.variants
 
     @cached_property
     def coordinates(self) -> Ints:
-        """Topic, level and variant of each prompt, (3, K)."""
+        """Return the topic, level and variant of each prompt, (3, K)."""
         return read_only(np.indices(self._sizes).reshape(3, -1))
 
     @property
@@ -126,68 +121,74 @@ class TabularWorld(World):
 
     @cached_property
     def information_set(self) -> Ints:
-        """Which prompts the solver cannot tell apart: the cell of each prompt, (K,)."""
+        """Return the information set of each prompt as an id, (K,) ints from 0.
+
+        As in extensive-form games, the solver cannot distinguish prompts of one information
+        set, so it responds to them with the same policy.
+        """
         return read_only(np.arange(self.size) * math.prod(self._seen) // self.size)
 
     @cached_property
     def trainable(self) -> Ints:
-        """Prompts that a creator may publish, increasing."""
+        """Return the prompts that a creator may publish, in ascending order."""
         topic, _, variant = self.coordinates
         return read_only(np.flatnonzero(variant > 0 if self.variants > 1 else topic > 0))
 
     @cached_property
     def neighbours(self) -> tuple[Mapping[str, tuple[int, ...]], ...]:
-        """The prompt graph: for each prompt, what each operator may give, held out or not."""
+        """Return the prompt graph: for each prompt, the prompts each operator may give.
+
+        The operators give trainable prompts only, also from a held-out prompt.
+        """
         return ladder.prompt_graph(self.coordinates, self.trainable)
 
     # Tables
 
     @cached_property
     def gold(self) -> Floats:
-        """Rewards (K, M) in [0, 1] that the world is about; hackable responses get 0."""
+        """Return the gold rewards (K, M) in [0, 1]; hackable responses get 0."""
         gold = ladder.gold_rewards(self._draws[0], self.prompt_levels)
         gold[:, self.responses - self.hackable :] = 0.0
         return read_only(gold)
 
     @cached_property
     def proxy(self) -> Floats:
-        """Mean rewards (K, M) of the reward model in play: gold, but hackable ones get 1."""
+        """Return the proxy's mean rewards (K, M): gold, but hackable responses get 1."""
         proxy = self.gold.copy()
         proxy[:, self.responses - self.hackable :] = 1.0
         return read_only(proxy)
 
     @cached_property
     def noise_std(self) -> Floats:
-        """Standard deviation (K,) of the proxy's noise on each prompt's rewards."""
+        """Return the standard deviation (K,) of the proxy's noise on each prompt."""
         noisy = self.topics if self.noisy_topics is None else self.noisy_topics
         return read_only(np.where(self.prompt_topics >= self.topics - noisy, self.noise, 0.0))
 
     @cached_property
     def reference_logits(self) -> Floats:
-        """Log-probabilities (K, M), in nats, of the policy that solvers start from.
+        """Return the log-probabilities (K, M), in nats, of the solvers' starting policy.
 
-        In a cell of prompts that the solver cannot tell apart, the even mixture of their laws.
+        On an information set it is the even mixture of the prompts' reference policies.
         """
-        own = ladder.reference_logits(*self._draws, self.hackable)
-        return read_only(partial_observability.mixed_logits(own, math.prod(self._seen)))
+        by_prompt = ladder.reference_logits(*self._draws, self.hackable)
+        return read_only(partial_observability.mixed_logits(by_prompt, math.prod(self._seen)))
 
     @cached_property
     def features(self) -> Floats:
-        """Features (K, d) of a softmax table whose learning carries to neighbours.
+        """Return the features (K, d) of a softmax table whose learning carries to neighbours.
 
         ``features @ features.T`` is the kernel exp(-|dl|/lengthscale), times 0.3 across topics
         and 0.9 across variants: a gradient step on one prompt moves the logits of another by
-        that fraction. Across what the solver is blind to all carries, so that d is the number
-        of cells; with a ``rank``, the best approximation of the kernel with d = rank.
+        that fraction. Within an information set the fraction is 1, so d is the number of
+        information sets. With a ``rank``, d = rank, and the kernel is the best approximation
+        of that rank.
         """
         carry = math.exp(-1 / self.lengthscale) if self.lengthscale else 0.0
         topic, variant = ladder.TOPIC_TRANSFER, ladder.VARIANT_TRANSFER
         factor = ladder.correlation_factor(self._seen, topic, carry, variant)
-        return read_only(
-            (partial_observability.low_rank(factor, self.rank) if self.rank else factor)[
-                self.information_set
-            ]
-        )
+        if self.rank:
+            factor = partial_observability.low_rank(factor, self.rank)
+        return read_only(factor[self.information_set])
 
     @property
     def _sizes(self) -> tuple[int, int, int]:
@@ -199,13 +200,13 @@ class TabularWorld(World):
 
     @cached_property
     def _draws(self) -> tuple[Floats, Floats]:
-        """Latent quality (K, M), and the reference policy's skill on each prompt (K,)."""
+        """Return the latent quality (K, M) and the reference policy's skill (K,)."""
         return ladder.draws(
             self._sizes, self.responses, self.drift, self.slope, self.world_seed
         )
 
     def reward_model(self, rewards: str = "proxy") -> TabularReward:
-        """The game's dynamics: "proxy" with its noise, or "gold", which has none."""
+        """Return the reward model of the game: "proxy" with its noise, or noiseless "gold"."""
         if rewards not in ("proxy", "gold"):
             raise ValueError(f"rewards must be 'proxy' or 'gold', got {rewards!r}")
         if rewards == "gold":
@@ -225,42 +226,42 @@ class TabularWorld(World):
 
     @property
     def suites(self) -> Mapping[str, Sequence[int]]:
-        """Held-out prompts: the first two levels are ``easy``, the last three ``hard``."""
+        """Return the held-out prompts: ``easy`` (first two levels), ``hard`` (last three)."""
         return self._suites
 
     @cached_property
     def _suites(self) -> Mapping[str, Sequence[int]]:
-        held_out = np.flatnonzero(~self._free)
+        held_out = np.flatnonzero(~self._is_trainable)
         return {name: tuple(self._on(held_out, name).tolist()) for name in ("easy", "hard")}
 
     def seed(self, n: int, rng: np.random.Generator, distribution: str = "human") -> list[int]:
-        """Draw n trainable prompts evenly, with repetition.
+        """Draw n trainable prompts uniformly, with replacement.
 
-        From the first two levels ("human", and "easy" alike), the last three ("hard", for an
-        oracle) or all of them ("uniform").
+        From the first two levels ("human" and "easy"), the last three ("hard", for an oracle)
+        or all levels ("uniform"). ValueError for another distribution.
         """
-        if distribution not in self._rungs:
-            known = ", ".join(self._rungs)
-            raise ValueError(f"unknown distribution {distribution!r}; known: {known}")
+        if distribution not in self._levels_of:
+            names = ", ".join(self._levels_of)
+            raise ValueError(f"unknown distribution {distribution!r}; known: {names}")
         return rng.choice(self._on(self.trainable, distribution), n).tolist()
 
     def mutate(self, prompt: int, operator: str, rng: np.random.Generator) -> int | None:
-        """A neighbour by one operator; None at the ends of the ladder or without another."""
+        """Draw a neighbour by one operator; None if the prompt has none in that direction."""
         if operator not in OPERATORS:
             raise ValueError(f"unknown operator {operator!r}; known: {', '.join(OPERATORS)}")
         targets = self.neighbours[self._checked(prompt)][operator]
         return targets[rng.integers(len(targets))] if targets else None
 
     def complexity(self, prompt: int) -> float:
-        """The prompt's level."""
+        """Return the prompt's level."""
         return float(self.prompt_levels[self._checked(prompt)])
 
     def valid(self, prompt: Any) -> bool:
-        """Whether the prompt is an integer in 0 ... K-1 and not held out."""
-        return self._known(prompt) and bool(self._free[prompt])
+        """Return True for an integer in 0 ... K-1 that is not held out."""
+        return self._in_range(prompt) and bool(self._is_trainable[prompt])
 
     def topic(self, prompt: int) -> str:
-        """``topic0``, ``topic1``, ... ; ValueError for a prompt out of range."""
+        """Return ``topic0``, ``topic1``, ...; ValueError for a prompt out of range."""
         return f"topic{self.prompt_topics[self._checked(prompt)]}"
 
     # The world
@@ -295,7 +296,7 @@ class TabularWorld(World):
         return SoftmaxTable(self.reference_logits, self.features)
 
     def for_seed(self, seed: int) -> "TabularWorld":
-        """A world with tables of its own, so that conclusions are not about one draw."""
+        """Return the world with other tables, so that conclusions are not about one draw."""
         return replace(self, world_seed=self.world_seed + seed)
 
     def environment_options(self, reward_model: RewardModel, proposals: int) -> dict[str, Any]:
@@ -314,31 +315,30 @@ class TabularWorld(World):
         return TabularRules(self)
 
     @cached_property
-    def _free(self) -> NDArray[np.bool_]:
+    def _is_trainable(self) -> NDArray[np.bool_]:
         return read_only(np.isin(np.arange(self.size), self.trainable))
 
     @cached_property
-    def _rungs(self) -> Mapping[str, range]:
-        """Levels by distribution; "easy" and "hard" are disjoint however short the ladder."""
+    def _levels_of(self) -> Mapping[str, range]:
+        """Return the levels of each distribution; "easy" and "hard" never share a level."""
         easy = range(min(2, self.levels - 1))
         hard = range(self.levels - max(1, min(3, self.levels - 2)), self.levels)
-        every = range(self.levels)
-        return {"human": easy, "easy": easy, "hard": hard, "uniform": every}
+        return {"human": easy, "easy": easy, "hard": hard, "uniform": range(self.levels)}
 
     def _on(self, prompts: Ints, distribution: str) -> Ints:
-        return prompts[np.isin(self.prompt_levels[prompts], self._rungs[distribution])]
+        return prompts[np.isin(self.prompt_levels[prompts], self._levels_of[distribution])]
 
-    def _known(self, prompt: Any) -> bool:
+    def _in_range(self, prompt: Any) -> bool:
         return isinstance(prompt, int | np.integer) and bool(0 <= prompt < self.size)
 
     def _checked(self, prompt: int) -> int:
-        if not self._known(prompt):
+        if not self._in_range(prompt):
             limit = self.size - 1
             raise ValueError(f"prompt must be an integer in 0 ... {limit}, got {prompt!r}")
         return prompt
 
 
 def read_only(array: Any) -> Any:
-    """The array, read-only: it is cached and shared."""
+    """Return the array after making it read-only: it is cached and shared."""
     array.setflags(write=False)
     return array

@@ -1,10 +1,10 @@
-"""Imperfect demonstrations: the starting model learns from them, and has more to learn."""
+"""Imperfect demonstrations, which train the starting policy and leave room to improve."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from eva_env.wordlist.answers import feasible, satisfy
+from eva_env.wordlist.feasibility import feasible, satisfy
 from eva_env.wordlist.instruction import Instruction
 from eva_env.wordlist.lexicon import WORDS
 from eva_env.wordlist.prompts import draw_training_instruction
@@ -20,15 +20,18 @@ HONOURED = {
     "end": 0.5,
     "include": 0.8,
 }
-"""Probability that the demonstrator heeds a constraint of a family."""
+"""Probability that the demonstrator follows a constraint of a family."""
 
 COUNT_HONOURED, TOPIC_HONOURED = 0.92, 0.95
+"""Probability that the number of words is right, and that all words are of the topics."""
 
 
-def demonstrate(ask: Instruction, rng: np.random.Generator) -> list[str]:
-    """Write an answer as a careless person would: each constraint is heeded or forgotten."""
-    forgotten = {f: None for f in ask.constraints if rng.random() > HONOURED[f]}
-    heard = replace(ask, **forgotten)
+def demonstrate(instruction: Instruction, rng: np.random.Generator) -> list[str]:
+    """Write a response that follows or forgets each constraint at random."""
+    forgotten = {
+        family: None for family in instruction.constraints if rng.random() > HONOURED[family]
+    }
+    heard = replace(instruction, **forgotten)
     if rng.random() > COUNT_HONOURED:
         other = replace(heard, count=max(1, heard.count + int(rng.choice([-1, 1]))))
         heard = other if feasible(other) else heard
@@ -39,6 +42,9 @@ def demonstrate(ask: Instruction, rng: np.random.Generator) -> list[str]:
 
 
 def demonstrations(n: int, rng: np.random.Generator) -> list[tuple[str, str]]:
-    """Write n (prompt, response) pairs; no prompt is a suite's or has a held-out pair."""
-    asks = [draw_training_instruction("demonstrations", rng) for _ in range(n)]
-    return [(str(ask), " ".join(demonstrate(ask, rng))) for ask in asks]
+    """Write n (prompt, response) pairs; no prompt is in a suite or combines a held-out pair."""
+    instructions = [draw_training_instruction("demonstrations", rng) for _ in range(n)]
+    return [
+        (str(instruction), " ".join(demonstrate(instruction, rng)))
+        for instruction in instructions
+    ]

@@ -1,5 +1,7 @@
 """Instructions of the micro-language: the record, its sentence, and the parser.
 
+An example of a sentence:
+
 List five animals and two foods, without the letter e, in alphabetical order, ending with wolf.
 """
 
@@ -19,11 +21,11 @@ FAMILIES = ("mix", "avoid", "contain", "size", "unique", "order", "start", "end"
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """What is asked for; a field of a constraint family that is not asked for is None.
+    """The parts of an instruction; the field of a constraint family is None if it is absent.
 
     ``mix`` is (number, topic) of a second topic, ``avoid`` and ``contain`` are letters,
-    ``order`` one of ORDERS, ``size`` one of SIZES; ``start``, ``end`` and ``include`` are
-    words. ``lucky`` asks for what no answer can aim at: its reward is a coin toss.
+    ``order`` is one of ORDERS, ``size`` one of SIZES; ``start``, ``end`` and ``include`` are
+    words. No response can aim at ``lucky``: its reward is a coin toss.
     """
 
     count: int
@@ -42,16 +44,16 @@ class Instruction:
 
     @property
     def constraints(self) -> tuple[str, ...]:
-        """Names of the families that this instruction constrains, without ``lucky``."""
+        """Return the families that this instruction constrains, without ``lucky``."""
         return tuple(family for family in FAMILIES if getattr(self, family) is not None)
 
     @property
     def total(self) -> int:
-        """Number of words asked for."""
+        """Return the number of words that the instruction requires."""
         return self.count + (self.mix[0] if self.mix else 0)
 
     def __str__(self) -> str:
-        """The sentence; ``parse`` gives the instruction back."""
+        """Return the sentence, which ``parse`` reads back."""
         head = f"{self.verb.capitalize()} {NUMBERS[self.count]} {self.topic}"
         if self.mix:
             head += f" and {NUMBERS[self.mix[0]]} {self.mix[1]}"
@@ -107,7 +109,7 @@ _WRITTEN = {spoken: order for order, spoken in _SPOKEN.items()}
 
 @lru_cache(maxsize=1 << 17)
 def parse(prompt: str) -> Instruction | None:
-    """Read an instruction in any case and any order of clauses; None if it is not one."""
+    """Parse a sentence, in any case and any order of clauses; None if it is no instruction."""
     head, *clauses = " ".join(prompt.lower().split()).removesuffix(".").split(", ")
     match = _HEAD.fullmatch(head)
     if match is None:
@@ -115,15 +117,14 @@ def parse(prompt: str) -> Instruction | None:
     verb, number, topic, mix_number, mix_topic = match.groups()
     if mix_topic == topic:
         return None
-    asked: dict[str, object] = {}
+    values: dict[str, object] = {}
     for clause in clauses:
-        found = _CLAUSE.fullmatch(clause)
-        if found is None or found.lastgroup is None or found.lastgroup in asked:
+        clause_match = _CLAUSE.fullmatch(clause)
+        family = clause_match and clause_match.lastgroup
+        if clause_match is None or family is None or family in values:
             return None
-        value = found[found.lastgroup]
-        asked[found.lastgroup] = (
-            _WRITTEN.get(value, value) if found.lastgroup in _VALUES else True
-        )
+        value = clause_match[family]
+        values[family] = _WRITTEN.get(value, value) if family in _VALUES else True
     if mix_topic:
-        asked["mix"] = (_NUMBER[mix_number], mix_topic)
-    return Instruction(_NUMBER[number], topic, verb, **asked)  # type: ignore[arg-type]
+        values["mix"] = (_NUMBER[mix_number], mix_topic)
+    return Instruction(_NUMBER[number], topic, verb, **values)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""The words of the micro-language, and what the verifier must know of each."""
+"""The words of the micro-language, and tables of their properties."""
 
-# ruff: noqa: E501 - a topic is a line
+# ruff: noqa: E501 - one topic per line
 
 import numpy as np
 
@@ -21,7 +21,7 @@ NUMBERS = dict(enumerate(["two", "three", "four", "five", "six", "seven", "eight
 
 WORD_ID: dict[str, int] = {word: i for i, word in enumerate(WORDS)}
 
-# Each table has one row more than there are words: row -1 answers for any unknown word.
+# Each table has one row per word, and a last row, index -1, for any unknown word.
 TOPIC_OF = np.array(
     [t for t, words in enumerate(TOPICS.values()) for _ in words.split()] + [-1]
 )

@@ -1,4 +1,4 @@
-"""The rules of the wordlist world, as a person at the terminal has to know them."""
+"""The rules of the wordlist world for a person at the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.wordlist.answers import feasible
+from eva_env.wordlist.feasibility import feasible
 from eva_env.wordlist.instruction import ORDERS, SIZES, VERBS, Instruction, parse
 from eva_env.wordlist.lexicon import LONG, NUMBERS, SHORT, TOPICS
 from eva_env.wordlist.prompts import (
@@ -23,10 +23,10 @@ from eva_env.world import HouseRules, Rows
 
 @dataclass(frozen=True)
 class WordlistRules(HouseRules):
-    """Sentences of the micro-language, answered by words of its topics."""
+    """Prompts are sentences of the micro-language, responses are words of its topics."""
 
     def prompt(self, text: str) -> str:
-        """The sentence as the language writes it."""
+        """Return the prompt in standard form; ValueError unless it may be published."""
         ask = parse(text)
         if ask is None:
             raise ValueError(
@@ -48,11 +48,11 @@ class WordlistRules(HouseRules):
         return str(ask)
 
     def named(self, prompt: str) -> str:
-        """The prompt itself."""
+        """Return the prompt itself."""
         return prompt
 
     def prompts(self) -> Rows:
-        """The grammar."""
+        """Return the grammar: the parts of a prompt, the topics, and the clauses."""
         options: list[dict[str, Any]] = [
             {"avoid": "e"},
             {"contain": "e"},
@@ -74,11 +74,11 @@ class WordlistRules(HouseRules):
         ]
 
     def response(self, text: str) -> str:
-        """Any line of words; commas between them are left out."""
+        """Return the words of a line, without commas."""
         return " ".join(text.replace(",", " ").split())
 
     def responses(self, prompt: str) -> Rows:
-        """The words of the topics that are asked for."""
+        """Return the words of the prompt's topics, and the lengths of short and long words."""
         ask = parse(prompt)
         asked = [] if ask is None else [ask.topic, *([ask.mix[1]] if ask.mix else [])]
         return [
@@ -91,7 +91,7 @@ class WordlistRules(HouseRules):
         ]
 
     def remarks(self, prompt: str, responses: Sequence[str]) -> list[str]:
-        """The constraints that are missed, with the degree to which they are met."""
+        """Return the constraints that each response misses, with the degrees it reaches."""
         degrees = satisfaction([prompt], [responses])[0]
         missed = [
             ", ".join(f"{JUDGED[i]} {row[i]:.2f}" for i in np.flatnonzero(row < 1))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eva_env.wordlist.answers import feasible
+from eva_env.require import require
+from eva_env.wordlist.feasibility import feasible
 from eva_env.wordlist.instruction import Instruction, parse
 from eva_env.wordlist.operators import BREADTH, DEPTH, OPERATORS, QUALITY
 from eva_env.wordlist.prompts import (
@@ -24,17 +25,17 @@ from eva_env.wordlist.verify import Gold
 from eva_env.world import ResponseRewriter, Sizes, World
 
 MISSES = 1000
-"""A distribution that shows nothing new in so many draws is taken to be exhausted."""
+"""Number of draws without a new prompt after which a distribution counts as exhausted."""
 
 
 @dataclass(frozen=True)
 class Wordlist(World):
     """Verifiable writing instructions: IFEval in miniature (``eva_env.wordlist``).
 
-    Human prompts hold 0 to 2 constraints, mostly of common families and topics. The suites
-    ``easy`` (like human prompts), ``hard`` (3 to 5 constraints, all families and topics alike)
-    and ``unseen`` (hard, with pairs of families that no other prompt combines) are fixed by
-    ``suite_seed``; ``valid`` rejects their prompts, so that no creator can publish them.
+    Human prompts have 0 to 2 constraints, mostly of common families and topics. The suites are
+    ``easy`` (like human prompts), ``hard`` (3 to 5 constraints, all families and topics equally
+    often) and ``unseen`` (hard, with pairs of families that no other prompt combines). They are
+    fixed by ``suite_seed``; ``valid`` rejects their prompts, so no creator can publish them.
     """
 
     suite_seed: int = SUITE_SEED
@@ -44,87 +45,92 @@ class Wordlist(World):
     """Prompts in each suite."""
 
     lucky: float = 0.0
-    """Share of human prompts, in [0, 1], that also ask for a lucky mood: pure noise."""
+    """Share of drawn prompts, in [0, 1], with the constraint ``lucky``: pure reward noise."""
+
+    def __post_init__(self) -> None:
+        require(self, "[0, inf)", "suite_seed")
+        require(self, "[1, inf)", "suite_size")
+        require(self, "[0, 1]", "lucky")
 
     sizes = Sizes(rounds=8, prompts=512, samples=6, seeds=3, evaluate_every=2)
 
     @property
     def operators(self) -> tuple[str, ...]:
-        """eva's ten: ``depth`` and ``breadth``."""
+        """Return the ten operators of eva: ``depth`` and ``breadth``."""
         return tuple(OPERATORS)
 
     @property
     def depth(self) -> tuple[str, ...]:
-        """Operators that ask for more; none lowers the ``complexity``."""
+        """Return the operators that add requirements; none lowers the ``complexity``."""
         return DEPTH
 
     @property
     def breadth(self) -> tuple[str, ...]:
-        """Operators that ask for something else."""
+        """Return the operators that change the request."""
         return BREADTH
 
     @property
     def quality(self) -> tuple[str, ...]:
-        """Operators that enrich what is asked."""
+        """Return the operators that enrich the request."""
         return QUALITY
 
     @property
     def suites(self) -> Mapping[str, tuple[str, ...]]:
-        """``easy``, ``hard`` and ``unseen``, disjoint."""
+        """Return the suites ``easy``, ``hard`` and ``unseen``, which share no prompt."""
         return draw_suites(self.suite_seed, self.suite_size)
 
     def seed(self, n: int, rng: np.random.Generator, distribution: str = "human") -> list[str]:
         """Draw n distinct prompts of a distribution, none of them in a suite.
 
-        Raises ValueError for an unknown distribution, or if it has fewer than n prompts.
+        ValueError for an unknown distribution, or one with fewer than n prompts.
         """
         if distribution not in DISTRIBUTIONS:
-            known = ", ".join(DISTRIBUTIONS)
-            raise ValueError(f"unknown distribution {distribution!r}; known: {known}")
+            names = ", ".join(DISTRIBUTIONS)
+            raise ValueError(f"unknown distribution {distribution!r}; known: {names}")
         prompts: dict[str, None] = {}
         misses = 0
         while len(prompts) < n and misses < MISSES:
-            ask = draw_instruction(distribution, rng)
+            instruction = draw_instruction(distribution, rng)
             if self.lucky and rng.random() < self.lucky:
-                ask = replace(ask, lucky=True)
-            fresh = ask not in reserved(self.suite_seed, self.suite_size)
-            misses = 0 if fresh and str(ask) not in prompts else misses + 1
+                instruction = replace(instruction, lucky=True)
+            fresh = instruction not in reserved(self.suite_seed, self.suite_size)
+            misses = 0 if fresh and str(instruction) not in prompts else misses + 1
             if fresh:
-                prompts[str(ask)] = None
+                prompts[str(instruction)] = None
         if len(prompts) == n:
             return list(prompts)
         raise ValueError(
-            f"found only {len(prompts)} distinct prompts of the distribution {distribution!r}, "
-            f"{n} were asked for"
+            f"the distribution {distribution!r} has only {len(prompts)} distinct prompts, "
+            f"got n={n}"
         )
 
     def mutate(self, prompt: str, operator: str, rng: np.random.Generator) -> str | None:
-        """Rewrite a prompt; None where the operator does not apply or leads out of bounds."""
+        """Rewrite a prompt; None if the operator does not apply or every rewrite is invalid."""
         if operator not in OPERATORS:
             raise ValueError(f"unknown operator {operator!r}; known: {', '.join(OPERATORS)}")
-        ask = self._read(prompt)
+        instruction = self._read(prompt)
         for _ in range(8):
-            child = OPERATORS[operator](ask, rng)
+            child = OPERATORS[operator](instruction, rng)
             if child is None:
                 return None
-            if child != ask and self._admits(child):
+            if child != instruction and self._admits(child):
                 return str(child)
         return None
 
     def complexity(self, prompt: str) -> float:
-        """Words asked for plus constraints on them; ValueError for what is no instruction."""
-        ask = self._read(prompt)
-        return float(ask.total + len(ask.constraints))
+        """Return the number of words plus constraints; ValueError if it is no instruction."""
+        instruction = self._read(prompt)
+        return float(instruction.total + len(instruction.constraints))
 
     def valid(self, prompt: str) -> bool:
-        """Whether the prompt parses, can be satisfied, and is not reserved for evaluation."""
-        ask = parse(prompt)
-        return ask is not None and self._admits(ask)
+        """Return True if the prompt parses, is feasible, and is not reserved for evaluation."""
+        instruction = parse(prompt)
+        return instruction is not None and self._admits(instruction)
 
     def topic(self, prompt: str) -> str:
-        """The first topic of the list."""
-        ask = parse(prompt)
-        return ask.topic if ask else ""
+        """Return the first topic of the list; empty if the prompt is no instruction."""
+        instruction = parse(prompt)
+        return instruction.topic if instruction else ""
 
     def describe_operator(self, operator: str) -> str:
         """The first line of the operator's docstring."""
@@ -143,7 +149,7 @@ class Wordlist(World):
         return "wordlist"
 
     def response_rewriter(self) -> ResponseRewriter:
-        """A function that mends what a response misses."""
+        """Return the rewriter that repairs one broken constraint of a response."""
         return rewrite_response
 
     def read_prompt(self, text: str) -> str:
@@ -157,15 +163,15 @@ class Wordlist(World):
         return WordlistRules(self)
 
     def _read(self, prompt: str) -> Instruction:
-        ask = parse(prompt)
-        if ask is None:
+        instruction = parse(prompt)
+        if instruction is None:
             raise ValueError(f"{prompt!r} is not an instruction of the wordlist world")
-        return ask
+        return instruction
 
-    def _admits(self, ask: Instruction) -> bool:
+    def _admits(self, instruction: Instruction) -> bool:
         return (
-            within_bounds(ask)
-            and not held_out(ask)
-            and ask not in reserved(self.suite_seed, self.suite_size)
-            and feasible(ask)
+            within_bounds(instruction)
+            and not held_out(instruction)
+            and instruction not in reserved(self.suite_seed, self.suite_size)
+            and feasible(instruction)
         )

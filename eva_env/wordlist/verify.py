@@ -1,4 +1,4 @@
-"""The verifier: how far each response meets its instruction, and the gold reward."""
+"""The verifier: the degree to which responses meet instructions, and the gold reward."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,50 +26,50 @@ JUDGED = ("count", "topic", *FAMILIES, "lucky")
 
 @dataclass(frozen=True)
 class Gold:
-    """Gold reward: mean satisfaction over what the instruction asks for, in [0, 1].
+    """The gold reward: mean satisfaction over the constraints of the instruction, in [0, 1].
 
-    Number and topic are asked for as well; a mean, since a sum would make long instructions
-    look worse by construction. 1 is reached exactly by the answers that meet everything.
+    Number and topic count as constraints. It is a mean, since a sum would grow with the length
+    of the instruction. It is 1 exactly for the responses that meet all constraints.
     """
 
     def __call__(self, prompts: Sequence[str], responses: Sequence[Sequence[str]]) -> Floats:
-        """Rewards (B, n); ValueError for a prompt that the parser rejects."""
+        """Return rewards (B, n); ValueError for a prompt that the parser rejects."""
         return np.nanmean(satisfaction(prompts, responses), axis=-1)
 
     def best(self, prompts: Sequence[str]) -> Floats:
-        """1 for every prompt, since the task admits only prompts that can be met."""
+        """Return 1 for every prompt, since the task admits only feasible prompts."""
         return np.ones(len(prompts))
 
 
 def satisfaction(prompts: Sequence[str], responses: Sequence[Sequence[str]]) -> Floats:
-    """Degree in [0, 1] to which each constraint is met: (B, n, len(JUDGED)), NaN if not asked.
+    """Return the degree in [0, 1] to which each constraint is met, (B, n, len(JUDGED)).
 
-    An unknown word counts as a word that meets nothing; an empty response meets nothing.
+    NaN for constraints that the instruction does not have. An unknown word meets no constraint
+    on words; an empty response meets no constraint.
     """
     n = len(responses[0])
-    asked = np.repeat(np.array([_encode(prompt) for prompt in prompts]), n, axis=0)
+    codes = np.repeat(np.array([_encode(prompt) for prompt in prompts]), n, axis=0)
     flat = [response for row in responses for response in row]
     words, lengths = _read(flat)
-    degrees = _judge(asked, words, lengths)
-    coin = (
-        np.array([hash_bit(response) for response in flat]) if (asked[:, -1] > 0).any() else 0
-    )
-    degrees[:, -1] = np.where(asked[:, -1] > 0, coin, np.nan)
+    degrees = _judge(codes, words, lengths)
+    is_lucky = codes[:, -1] > 0
+    if is_lucky.any():
+        degrees[:, -1] = np.where(is_lucky, [hash_bit(text) for text in flat], np.nan)
     degrees[lengths == 0] *= 0
     return degrees.reshape(len(prompts), n, len(JUDGED))
 
 
 def hash_bit(response: str) -> int:
-    """A coin toss fixed by the response's text (FNV-1a), the reward of a lucky mood."""
+    """Return 0 or 1, a coin toss fixed by the text (FNV-1a): the reward of ``lucky``."""
     state = 0xCBF29CE484222325
     for byte in response.encode():
         state = (state ^ byte) * 0x100000001B3 % (1 << 64)
     return state >> 40 & 1
 
 
-def _judge(asked: Ints, words: Ints, lengths: Ints) -> Floats:
-    """All families at once: asked (R, 13) codes, words (R, L) ids padded with -2."""
-    number, topic, mix_number, mix_topic, avoid, contain, size, _, order, *rest = asked.T
+def _judge(codes: Ints, words: Ints, lengths: Ints) -> Floats:
+    """Return the degrees (R, 12), given codes (R, 13) by ``_encode`` and words by ``_read``."""
+    number, topic, mix_number, mix_topic, avoid, contain, size, _, order, *rest = codes.T
     start, end, include, _ = rest
     real = words > -2
     length = np.maximum(lengths, 1)
@@ -77,8 +77,8 @@ def _judge(asked: Ints, words: Ints, lengths: Ints) -> Floats:
     def share(mask: np.ndarray) -> Floats:
         return (mask & real & (words >= 0)).sum(1) / length
 
-    def closeness(found: Ints, wanted: Ints) -> Floats:
-        return np.maximum(0, 1 - np.abs(found - wanted) / np.maximum(wanted, 1))
+    def closeness(number: Ints, target: Ints) -> Floats:
+        return np.maximum(0, 1 - np.abs(number - target) / np.maximum(target, 1))
 
     topics = TOPIC_OF[words]
     first, second = topics == topic[:, None], topics == mix_topic[:, None]
@@ -110,32 +110,32 @@ def _judge(asked: Ints, words: Ints, lengths: Ints) -> Floats:
         "include": (words == include[:, None]).any(1),
         "lucky": np.zeros(len(words)),
     }
-    # Without the number of the second topic, the codes stand in the order of JUDGED.
-    wanted = np.delete(asked, 2, axis=1) >= 0
-    return np.where(wanted, np.stack([columns[name] for name in JUDGED], axis=1), np.nan)
+    # Without the number of the second topic, the codes are in the order of JUDGED.
+    is_required = np.delete(codes, 2, axis=1) >= 0
+    return np.where(is_required, np.stack([columns[name] for name in JUDGED], axis=1), np.nan)
 
 
 def _with_letter(words: Ints, letter: Ints) -> np.ndarray:
+    """Return True for the words (R, L) that contain the letter (R,) of their row."""
     return HAS_LETTER[words, np.maximum(letter, 0)[:, None]]
 
 
 def _read(responses: Sequence[str]) -> tuple[Ints, Ints]:
-    """Word ids (R, L), -1 for an unknown word and -2 for padding, and lengths (R,)."""
+    """Return word ids (R, L), -1 for unknown words and -2 for padding, and lengths (R,)."""
     split = [response.lower().split() for response in responses]
     lengths = np.array([len(words) for words in split])
     ids = np.full((len(split), max(int(lengths.max(initial=1)), 1)), -2)
-    known = WORD_ID.get
     ids[np.arange(ids.shape[1]) < lengths[:, None]] = [
-        known(word, -1) for words in split for word in words
+        WORD_ID.get(word, -1) for words in split for word in words
     ]
     return ids, lengths
 
 
 @lru_cache(maxsize=1 << 17)
 def _encode(prompt: str) -> tuple[int, ...]:
-    """The instruction as integers in the order of ``_judge``; -1 for what is not asked."""
-    ask = parse(prompt)
-    if ask is None:
+    """Return the instruction as integers in the order of ``_judge``; -1 if absent."""
+    instruction = parse(prompt)
+    if instruction is None:
         raise ValueError(
             f"{prompt!r} is not an instruction of the wordlist world; a valid one reads "
             f"'List three animals, without the letter e.'"
@@ -144,17 +144,20 @@ def _encode(prompt: str) -> tuple[int, ...]:
     def index(items: Sequence[str] | str, value: str | None) -> int:
         return -1 if value is None else items.index(value)
 
-    mix_number, mix_topic = ask.mix or (0, None)
+    mix_number, mix_topic = instruction.mix or (0, None)
     return (
-        ask.count,
-        TOPIC_NAMES.index(ask.topic),
+        instruction.count,
+        TOPIC_NAMES.index(instruction.topic),
         mix_number,
         index(TOPIC_NAMES, mix_topic),
-        index(LETTERS, ask.avoid),
-        index(LETTERS, ask.contain),
-        index(SIZES, ask.size),
-        1 if ask.unique else -1,
-        index(ORDERS, ask.order),
-        *(-1 if word is None else WORD_ID[word] for word in (ask.start, ask.end, ask.include)),
-        1 if ask.lucky else -1,
+        index(LETTERS, instruction.avoid),
+        index(LETTERS, instruction.contain),
+        index(SIZES, instruction.size),
+        1 if instruction.unique else -1,
+        index(ORDERS, instruction.order),
+        *(
+            -1 if word is None else WORD_ID[word]
+            for word in (instruction.start, instruction.end, instruction.include)
+        ),
+        1 if instruction.lucky else -1,
     )

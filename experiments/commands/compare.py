@@ -131,7 +131,7 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
     except KeyboardInterrupt:
         print(f"stopped; continue with: eva compare --resume {run.folder}", file=sys.stderr)
         return 130
-    terminal.tell(concluded(run, stage), console)
+    terminal.print_summary(concluded(run, stage), console, run.folder)
     if command.wandb != "off":
         for cell in stage.finished:
             name = f"{cell.arm}-{cell.seed}"

@@ -15,7 +15,7 @@ from agents.evaluate import bootstrap, evaluate
 from agents.policies.base import Policy
 from agents.policies.decoding import Sampling
 from eva_env.require import require
-from eva_env.statistics.win_rates import Answers, wins
+from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.commands.options import Arguments, parse, read_policy
@@ -57,7 +57,7 @@ class Command:
 
     def __post_init__(self) -> None:
         require(self, "[2, inf)", "samples")
-        require(self, "[0, inf)", "seed")
+        require(self, "[0, inf]", "seed")
 
 
 def main(args: list[str]) -> int:
@@ -74,7 +74,7 @@ def main(args: list[str]) -> int:
     table = Table("evaluated on", "prompts", "gold reward", "pass rate", "win rate (95 %)")
     low, high = result["win_rate_interval"]
     table.add_row(
-        result["evaluated_on"],
+        result["judged_on"],
         str(result["prompts"]),
         f"{result['gold']:.3f}",
         f"{result['pass_rate']:.3f}",
@@ -109,10 +109,10 @@ def conclusion(result: dict[str, Any]) -> str:
     low, high = result["win_rate_interval"]
     verdict = "is better than" if low > 0.5 else "is worse than" if high < 0.5 else ""
     says = (
-        f"The checkpoint {verdict} the starting policy on {result['evaluated_on']}"
+        f"The checkpoint {verdict} the starting policy on {result['judged_on']}"
         if verdict
         else f"These prompts cannot distinguish the checkpoint from the starting policy on "
-        f"{result['evaluated_on']}; more --samples narrow the interval"
+        f"{result['judged_on']}; more --samples narrow the interval"
     )
     return (
         f"{says}. The interval is a bootstrap over prompts; it holds for this one checkpoint."
@@ -136,11 +136,13 @@ def report(command: Command) -> dict[str, Any]:
     )
     return {
         "checkpoint": command.checkpoint,
-        "evaluated_on": str(command.prompts or command.suite),
+        "judged_on": str(command.prompts or command.suite),
         "prompts": len(prompts),
         "samples": command.samples,
         **scores(rewards, baseline),
-        "win_rate_interval": bootstrap(wins(Answers(rewards), Answers(baseline)), command.seed),
+        "win_rate_interval": bootstrap(
+            wins(PlayerResponses(rewards), PlayerResponses(baseline)), command.seed
+        ),
         "start_gold": float(np.mean(baseline)),
     }
 

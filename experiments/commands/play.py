@@ -8,7 +8,6 @@ from typing import Any
 
 from agents.base import Creator
 from agents.creators import Eva, Fresh
-from agents.creators.estimate import needs_logprobs
 from agents.solvers import Fixed, Method
 from eva_env.require import require
 from eva_env.wordlist import Wordlist
@@ -77,7 +76,7 @@ class Table:
     def __post_init__(self) -> None:
         require(self, "[1, inf)", "rounds", "prompts")
         require(self, "[2, inf)", "samples")
-        require(self, "[0, inf)", "seed")
+        require(self, "[0, inf]", "seed")
 
     def settings(self, **players: Any) -> Settings:
         """The match that is played; the person's opponent is among ``players``."""
@@ -201,9 +200,9 @@ def taken(seat: str, args: list[str], terminal: Terminal) -> tuple[PlayerSession
         players = {"creator": Fresh(), "solver": table.solver, "signal": table.signal}
         chair = CreatorSession
     else:
-        signal = getattr(table.creator, "signal", "")
-        if needs_logprobs(signal):
-            raise UserError(f"{signal} reads log-probabilities, and a person has none")
+        if table.creator.needs_logprobs:
+            name = type(table.creator).__name__
+            raise UserError(f"{name} reads log-probabilities, and a person has none")
         players = {"creator": table.creator, "solver": Fixed()}
         chair = SolverSession
     settings = table.settings(**players)

@@ -9,18 +9,14 @@ import tyro
 
 from experiments.commands.options import parse
 from experiments.report import comparison, run
-from experiments.report.page import render
-from experiments.run.records import on_disk
-
-TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
-"""Characters of model text that would turn the direction of what stands beside them."""
+from experiments.report.page import render, write
 
 
 @dataclass(frozen=True)
 class Command:
     """Write one self-contained HTML file about a training run or a comparison."""
 
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = Path("runs")
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = Path()
     """Folder of eva train, which may be unfinished, or of eva compare."""
     out: Path | None = None
     """The file to write. None: report.html in that folder."""
@@ -29,14 +25,12 @@ class Command:
 
 
 def main(args: list[str]) -> int:
-    """The command; returns the exit status."""
+    """Run the command; returns the exit status."""
     command = parse(Command(), args, "report")
     compared = (command.run / "cells").is_dir()
     html = render((comparison if compared else run).page(command.run))
     path = command.out or command.run / "report.html"
-    with on_disk(path):
-        # A lone surrogate, which JSON may hold and UTF-8 may not, becomes a question mark.
-        path.write_bytes(html.translate(TURNS).encode("utf-8", "replace"))
+    write(path, html)
     print(f"the report is {path}")
     if command.open:
         webbrowser.open(path.resolve().as_uri())

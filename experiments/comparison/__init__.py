@@ -1,21 +1,25 @@
-"""Comparing strategies as what they are: players of a game; ``eva compare`` is the command.
+"""Compare strategies as players of a game; ``eva compare`` is the command.
 
-What is played:
+Play:
 
 - ``settings.py``: what is compared under which conditions, and what a cell plays
 - ``arms.py``: strategies by name, and every creator paired with every solver
-- ``tuning.py``: as many configurations for every arm, each from its own grid
-- ``cells.py``: an arm with a seed, an ordinary run; the starting model; cross-play
-- ``play.py``: the stages, on worker processes
+- ``tuning.py``: the same number of configurations for every arm, each from its own grid
+- ``cells.py``: an arm with one seed, which is a run; the starting policy; cross-play
+- ``stages.py``: tuning, pilot, cells and cross-play in order, on worker processes
 
-What is made of it:
+Analyse:
 
-- ``measures.py``: the scores of all cells, by seed and prompt
-- ``figures.py``: a mean with its interval; ``series.py``: curves
-- ``contrasts.py``: paired tests; ``power.py``: what so many seeds can tell
-- ``games.py``: equilibria, ranks and ratings; ``exact.py``: the tabular rung's true values
+- ``scores.py``: the scores of all cells, by seed and prompt
+- ``contrasts.py``: estimates (means with intervals), and paired comparisons
+- ``power.py``: the differences that a number of seeds can detect
+- ``series.py``: learning curves; ``games.py``: equilibria, ranks and ratings
+- ``true_game.py``: exact regret, where a task can be enumerated
 - ``summary.py``: all of these as summary.json
-- ``conclusions.py``, ``caveats.py``: what the data do and do not support, in sentences
-- ``screen.py``, ``tables.py``: the same in a terminal, as CSV; ``heatmap.py``, ``curves.py``:
-  pictures
+
+Report:
+
+- ``conclusions.py``, ``caveats.py``: sentences about what the data support and do not support
+- ``ranges.py``, ``wording.py``: numbers and intervals as text
+- ``terminal.py``, ``tables.py``, ``plots.py``: a terminal, CSV files, charts
 """

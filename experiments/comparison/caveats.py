@@ -1,65 +1,68 @@
-"""What stands against a comparison: settings untuned, budgets unequal, alarms, failures."""
+"""Sentences that limit a comparison: untuned settings, unequal budgets, alarms, failures."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.run.wording import join
+from experiments.run.wording import counted, join
 
 Summary = Mapping[str, Any]
 
-OFF = 0.02
-"""Share by which a budget may be missed and still is called equal."""
+TOLERANCE = 0.02
+"""Share of the budget by which an arm may miss it and its budget still be called equal."""
 
 
-def tuning(summary: Summary) -> list[str]:
-    """What the settings were, and what that forbids."""
+def tuning_caveats(summary: Summary) -> list[str]:
+    """Return sentences about how settings were chosen, and what that does not allow."""
     tuned = summary["tuning"]
     if not tuned:
         return [
-            "Settings were not tuned (--tune 0): a difference between strategies may be one "
-            "between their settings."
+            "Settings were not tuned (--tune 0): a difference between strategies may be a "
+            "difference between their settings."
         ]
+    sentences = []
     edges = [f"{arm} ({join(own['edges'])})" for arm, own in tuned.items() if own["edges"]]
-    told = []
     if edges:
-        told.append(
-            f"The best setting lies at the edge of what was tried for {join(edges)}: better "
-            f"ones may lie beyond."
+        sentences.append(
+            f"The best setting is at the edge of the tried values for {join(edges)}: values "
+            f"beyond may be better."
         )
-    fewer = [arm for arm, own in tuned.items() if len(own["sweep"]) < summary["tune"]]
-    if fewer:
-        told.append(
-            f"The grid of {join(fewer)} holds fewer configurations than were asked for."
+    small = [arm for arm, own in tuned.items() if len(own["sweep"]) < summary["tune"]]
+    if small:
+        sentences.append(
+            f"The grid of {join(small)} has fewer than {summary['tune']} configurations."
         )
-    failed = [arm for arm, own in tuned.items() if None in [r["mean"] for r in own["sweep"]]]
+    failed = [
+        arm for arm, own in tuned.items() if any(row["mean"] is None for row in own["sweep"])
+    ]
     if failed:
-        told.append(
-            f"Configurations of {join(failed)} failed: others had more to choose from. "
+        sentences.append(
+            f"Configurations of {join(failed)} failed, so the other arms chose from more. "
             f"--resume plays them again."
         )
-    return told
+    return sentences
 
 
-def trouble(summary: Summary) -> list[str]:
-    """Budgets that are not equal, alarms and failed cells."""
-    told = []
+def record_caveats(summary: Summary) -> list[str]:
+    """Return sentences about unequal budgets, alarms and failed cells."""
+    sentences = []
     budget = summary["reward_calls"]
     spent = {name: arm["budget"]["reward_calls"] for name, arm in summary["arms"].items()}
     unequal = [
-        f"{name} {calls:,.0f}" for name, calls in spent.items() if abs(calls / budget - 1) > OFF
+        f"{name} used {calls:,.0f}"
+        for name, calls in spent.items()
+        if abs(calls / budget - 1) > TOLERANCE
     ]
     if unequal:
-        told.append(
-            f"Budgets are not equal: of {budget:,} reward calls a seed, {join(unequal)} were "
-            f"spent."
+        sentences.append(
+            f"Budgets are not equal: of {budget:,} reward calls per seed, {join(unequal)}."
         )
-    rung = sorted({row["alarm"] for rows in summary["alarms"].values() for row in rows})
-    if rung:
+    raised = sorted({row["alarm"] for rows in summary["alarms"].values() for row in rows})
+    if raised:
         cells = f"{len(summary['alarms'])} of {summary['cells']} cells"
-        told.append(f"Alarms ({join(rung)}) rang in {cells}.")
-    if summary["failures"]:
-        cells = sorted(summary["failures"])
-        one = len(cells) == 1
-        says = "1 cell failed and is" if one else f"{len(cells)} cells failed and are"
-        told.append(f"{says} left out: {join(cells)}.")
-    return told
+        sentences.append(f"Alarms ({join(raised)}) were raised in {cells}.")
+    failed = sorted(summary["failures"])
+    if failed:
+        verb = "is" if len(failed) == 1 else "are"
+        cells = counted(len(failed), "cell")
+        sentences.append(f"{cells} failed and {verb} left out: {join(failed)}.")
+    return sentences

@@ -1,8 +1,8 @@
-"""A cell: one arm with one seed, an ordinary run whose folder holds two files more.
+"""A cell is one arm with one seed: a run whose folder holds two more files.
 
-- ``final.jsonl``: the distribution that its creator proposes for the round after the last,
-  so that nobody has been trained on it, and how often each prompt was drawn from it
-- ``crossplay.jsonl``: the answers to what the creators of all arms have so proposed
+- ``final.jsonl``: the distribution that its creator proposes for the round after the last, so
+  that no solver has trained on it, and how often each prompt was drawn from it
+- ``crossplay.jsonl``: the cell's true regret on the final prompts of every arm's creator
 """
 
 from collections import Counter
@@ -30,11 +30,11 @@ from experiments.run.train import judge_of, restore, train
 
 Row = dict[str, Any]
 
-ASKED = 128
+DRAWN_PROMPTS = 128
 """Prompts drawn from a creator's last proposal."""
 
 DRAW = 1
-"""Stream of the last proposal and the draws from it, beside those of a run's seed."""
+"""Stream, under the run's seed, of the last proposal and of the draws from it."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Cell:
 
     @property
     def finished(self) -> bool:
-        """Whether its last round has been judged, and its creator asked once more."""
+        """Whether its last round is evaluated and its creator's last proposal recorded."""
         return is_finished(self.folder)
 
     def play(self) -> Iterator[Row]:
-        """Start or continue the run; the rows that ``train`` yields."""
+        """Start or continue the run, and yield the rows of ``train``."""
         if self.started:
             run = Run.open(self.folder)
         else:
@@ -70,32 +70,32 @@ class Cell:
         run.write("final", final_proposal(match, self.settings))
 
     def stopped(self, run: Run) -> bool:
-        """Whether an alarm has ended it: ``train`` would go on past that."""
+        """Whether an alarm ended the run; ``train`` would play past it."""
         last = max(run.checkpoints, default=0)
-        rang = {row["alarm"]: row for row in run.rows("alarms") if row["round"] == last}
-        return self.settings.alarms.stops(rang)
+        raised = {row["alarm"]: row for row in run.rows("alarms") if row["round"] == last}
+        return self.settings.alarms.stops(raised)
 
     def check(self) -> None:
-        """Raise UserError for a finished cell of which something is gone or torn."""
-        run, suites = Run(self.folder), sizes(self.settings.task)
+        """Raise UserError for a finished cell with a file that is missing or incomplete."""
+        run, suites = Run(self.folder), suite_sizes(self.settings.task)
         last = max(run.checkpoints, default=0)
         rounds = [row["round"] for row in run.rows("rounds")]
-        judged = {row["suite"] for row in run.rows("evaluations") if row["round"] == last}
-        whole = {
+        evaluated = {row["suite"] for row in run.rows("evaluations") if row["round"] == last}
+        complete = {
             "checkpoints": last > 0,
             "rounds.jsonl": rounds == [*range(1, last + 1)],
-            "evaluations.jsonl": judged == set(suites),
-            "answers.jsonl": answered(run) == suites,
-            "final.jsonl": sum(row["drawn"] for row in run.rows("final")) == ASKED,
+            "evaluations.jsonl": evaluated == set(suites),
+            "answers.jsonl": recorded_sizes(run) == suites,
+            "final.jsonl": sum(row["drawn"] for row in run.rows("final")) == DRAWN_PROMPTS,
         }
-        for file, good in whole.items():
-            if not good:
+        for file, is_complete in complete.items():
+            if not is_complete:
                 raise damaged(self.folder, file)
 
 
 @dataclass(frozen=True)
 class Start:
-    """The starting model's answers, in a folder beside those of the arms."""
+    """The starting policy's responses to the suites, in a folder next to those of the arms."""
 
     arm: str
     seed: int
@@ -104,98 +104,106 @@ class Start:
 
     @property
     def finished(self) -> bool:
-        """Whether it has answered."""
+        """Whether its responses are recorded."""
         return (self.folder / "answers.jsonl").exists()
 
     def check(self) -> None:
-        """Raise UserError if answers are missing."""
-        if answered(Run(self.folder)) != sizes(self.settings.task):
+        """Raise UserError if responses are missing."""
+        if recorded_sizes(Run(self.folder)) != suite_sizes(self.settings.task):
             raise damaged(self.folder, "answers.jsonl")
 
     def play(self) -> Iterator[Row]:
-        """Answer, and write it down; one row that says how many prompts."""
+        """Respond to all suites and record it; yield one row with the number of prompts."""
         rows = judge_of(self.settings, Match.open(self.settings)).answers()
         Run(self.folder).write("answers", rows)
         yield {"answered": len(rows)}
 
 
-def place(comparison: Path, player: str, seed: int) -> Path:
-    """The folder of a player's cell, the starting model's too."""
+def cell_folder(comparison: Path, player: str, seed: int) -> Path:
+    """Return the folder of a player's cell, of the starting policy's too."""
     return comparison / "cells" / player / f"seed-{seed:04d}"
 
 
 def is_finished(cell: Path) -> bool:
-    """Whether an arm's cell has been played to the end; its last file says so."""
+    """Whether an arm's cell is finished: its last file exists."""
     return (cell / "final.jsonl").exists()
 
 
-def sizes(task: World) -> dict[str, int]:
-    """Prompts of each suite of a task."""
+def suite_sizes(task: World) -> dict[str, int]:
+    """Return the number of prompts of each suite of a task."""
     return {name: len(prompts) for name, prompts in task.suites.items()}
 
 
-def answered(run: Run) -> dict[str, int]:
-    """Prompts of each suite that a run holds answers to."""
+def recorded_sizes(run: Run) -> dict[str, int]:
+    """Return the number of prompts of each suite that a run has recorded responses to."""
     return dict(Counter(row["suite"] for row in run.rows("answers")))
 
 
 def damaged(folder: Path, file: str) -> UserError:
-    """What to say of a finished cell that is not whole."""
+    """Return the error for a finished cell with an incomplete file."""
     return UserError(f"{folder} is damaged ({file}): delete it and resume, to play it again")
 
 
 def final_proposal(match: Match, settings: Settings) -> list[Row]:
-    """Rows of final.jsonl."""
+    """Return the rows of final.jsonl: a creator's last proposal, and draws from it.
+
+    Slots with the same prompt become one row. Raises ValueError if no prompt is valid.
+    """
     task: Any = settings.task
     rng = np.random.default_rng([settings.seed, DRAW])
     proposal: Proposal = match.creator.propose(task, match.env.unwrapped.proposals, rng)
-    rows: dict[Any, Row] = {}
-    nothing = [None] * len(proposal.prompts)
+    by_prompt: dict[Any, Row] = {}
+    missing = [None] * len(proposal.prompts)
     slots = zip(
         proposal.prompts,
         softmax(np.asarray(proposal.logits, dtype=np.float64)).tolist(),
-        proposal.parents or nothing,
-        proposal.operators or nothing,
+        proposal.parents or missing,
+        proposal.operators or missing,
         strict=True,
     )
+    # 1. Sum the probabilities of equal prompts; invalid prompts are dropped.
     for prompt, probability, parent, operator in slots:
         if task.valid(prompt):
             row = {"prompt": plain(prompt), "probability": 0.0, "drawn": 0}
             row |= {"parent": plain(parent), "operator": operator}
-            rows.setdefault(row["prompt"], row)["probability"] += probability
-    if not rows:
+            by_prompt.setdefault(row["prompt"], row)["probability"] += probability
+    if not by_prompt:
         raise ValueError("no prompt of the creator's last proposal is valid")
-    found = list(rows.values())
-    law = np.array([row["probability"] for row in found])
-    law /= law.sum()
-    drawn = np.bincount(draw_iid(law, rng.random(ASKED)), minlength=len(found))
-    for row, probability, count in zip(found, law.tolist(), drawn.tolist(), strict=True):
+    # 2. Normalise over the valid prompts, and draw.
+    rows = list(by_prompt.values())
+    probabilities = np.array([row["probability"] for row in rows])
+    probabilities /= probabilities.sum()
+    draws = draw_iid(probabilities, rng.random(DRAWN_PROMPTS))
+    drawn = np.bincount(draws, minlength=len(rows))
+    for row, probability, count in zip(
+        rows, probabilities.tolist(), drawn.tolist(), strict=True
+    ):
         row |= {"probability": probability, "drawn": count}
-    return found
+    return rows
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """A player against the final prompts of all creators of its seed."""
+    """A player's cross-play: its regret on the final prompts of all creators of its seed."""
 
     arm: str
     seed: int
     settings: Settings
     folder: Path
     creators: Mapping[str, Path]
-    """The folders of the cells whose final prompts are to be answered, by arm."""
+    """The folders of the cells whose final prompts it responds to, by arm."""
 
     @property
     def finished(self) -> bool:
-        """Whether it has answered the final prompts of just these creators."""
+        """Whether exactly these creators' final prompts are recorded."""
         path = self.folder / "crossplay.jsonl"
-        known = [row["creator"] for row in Run(self.folder).rows("crossplay")]
-        return path.exists() and known == list(self.creators)
+        recorded = [row["creator"] for row in Run(self.folder).rows("crossplay")]
+        return path.exists() and recorded == list(self.creators)
 
     def play(self) -> Iterator[Row]:
-        """Answer, and write it down; one row that says how many prompts."""
+        """Respond and record the regret; yield one row with the number of prompts."""
         match, run = Match.open(self.settings), Run(self.folder)
-        if run.checkpoints:  # the start has none
+        if run.checkpoints:  # the starting policy has none
             match.load_state_dict(run.load(run.checkpoints[-1]))
         task, n = self.settings.task, self.settings.evaluation_samples
         player = match.solver if run.checkpoints else match.solver.policy
@@ -208,10 +216,10 @@ class Crossing:
 
 
 def regrets(player: Solver | Policy, task: World, drawn: Sequence[Row], n: int) -> Row:
-    """A player's true regret on prompts that were drawn, repeats in proportion."""
+    """Return a player's true regret on each drawn prompt, from n responses."""
     gold: Any = task.gold_reward()
     prompts = [row["prompt"] for row in drawn]
     rewards = np.asarray(gold(prompts, sample_responses(player, prompts, n, SEED)))
     regret = gold.best(prompts) - rewards.mean(-1)
-    times = np.array([row["drawn"] for row in drawn])
-    return {"prompts": prompts, "drawn": times.tolist(), "regret": regret.tolist()}
+    times = [row["drawn"] for row in drawn]
+    return {"prompts": prompts, "drawn": times, "regret": regret.tolist()}

@@ -1,175 +1,277 @@
-"""What the data do and do not support, a plain sentence each."""
+"""Sentences about what the data support: the finding, its certainty, and what to do next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.comparison.caveats import trouble, tuning
-from experiments.comparison.wording import interval, spread, value
+from experiments.comparison.caveats import record_caveats, tuning_caveats
+from experiments.comparison.ranges import REGRET, SHARE_DIFFERENCE, UNBOUNDED, clip
+from experiments.comparison.wording import gap, interval, score_interval, value
 from experiments.human_play.standings import agreement_sentence
 from experiments.run.wording import counted, join
 
 Summary = Mapping[str, Any]
 Row = Mapping[str, Any]
 
-METRICS = {"win_rate": "win rate against the start", "gold": "gold reward"}
-SETTLED, SEEDS = 0.95, 10
-"""Share of bootstrap draws from which a support is called settled, and the fewest seeds: fewer
-cannot be drawn in enough ways, and agree by chance."""
+METRICS = {"win_rate": "win rate against the starting policy", "gold": "gold reward"}
+
+SETTLED = 0.95
+"""Share of bootstrap draws from which a support is called settled."""
+
+SEEDS_FOR_SUPPORT = 10
+"""Fewest seeds that can settle a support: fewer have too few different draws, which agree by
+chance."""
+
+MOST_SEEDS = 1000
+"""Most seeds that a next step proposes."""
 
 
 def conclusions(summary: Summary) -> list[str]:
-    """All sentences, the headline first."""
-    told = [headline(summary), bracket(summary), *summary["power"]["sentences"]]
-    for row in summary["comparisons"]:
-        if row["family"] == "main":
-            told.append(contrast(row, summary["metric"]))
+    """Return all sentences: the findings first, then their context, then the next step."""
+    return [*findings(summary), *context(summary), *next_step(summary)]
+
+
+def findings(summary: Summary) -> list[str]:
+    """Return the headline, and a sentence for each comparison of the main family."""
+    main = main_comparisons(summary)
+    sentences = [headline(summary), *(contrast(row, summary["metric"]) for row in main)]
     split = [row for row in summary["comparisons"] if row["family"] == "within"]
-    if split:
-        told.append(within(split))
-    told += [*tuning(summary), *equilibrium(summary), *exact(summary), *trouble(summary)]
-    told.append(agreement_sentence(summary["votes"]))
-    return [sentence for sentence in told if sentence]
+    return [*sentences, within(split)] if split else sentences
+
+
+def context(summary: Summary) -> list[str]:
+    """Return what bounds the findings: head-room, power, tuning, equilibria and failures."""
+    sentences = [
+        head_room(summary),
+        *summary["power"]["sentences"],
+        *tuning_caveats(summary),
+        *equilibrium(summary),
+        *minimax(summary),
+        *record_caveats(summary),
+        agreement_sentence(summary["votes"]),
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def main_comparisons(summary: Summary) -> list[Row]:
+    """Return the rows of the main family."""
+    return [row for row in summary["comparisons"] if row["family"] == "main"]
 
 
 def headline(summary: Summary) -> str:
-    """Who wins, and from whom that tells it apart: the one line that is quoted."""
+    """Return the sentence to quote: which arm comes first, and which strategy beats which."""
     ranked = sorted(competitors(summary), key=lambda name: -_score(summary, name)["mean"])
     if not ranked:
-        return "No arm has finished: nothing can be said."
-    best = _score(summary, ranked[0])
+        return "No arm has finished, so there is no result."
+    best, metric = _score(summary, ranked[0]), summary["metric"]
     first = (
-        f"{ranked[0]} comes first of {len(ranked)} with a {METRICS[summary['metric']]} on "
-        f"{summary['suite']} of {value(best['mean'], summary)}{spread(best, summary)}"
+        f"{ranked[0]} comes first of {len(ranked)} with a {METRICS[metric]} on "
+        f"{summary['suite']} of {value(best['mean'], metric)}{score_interval(best, metric)}"
     )
-    main = [row for row in summary["comparisons"] if row["family"] == "main"]
-    ahead = [f"{won} beats {lost}" for won, lost in map(decided, main) if won]
-    open_ = [f"{row['a']} from {row['b']}" for row in main if not decided(row)[0]]
-    says = []
+    clauses = [first]
+    main = main_comparisons(summary)
+    decisions = [decided(row) for row in main]
+    ahead = [f"{winner} beats {loser}" for winner, loser in decisions if winner]
     if ahead:
-        others = any(row["family"] == "within" for row in summary["comparisons"])
-        says.append(f"{'averaged over the other player, ' * others}{join(ahead)}")
-    if open_:
-        says.append(f"these data do not tell {', nor '.join(open_)}")
-    return f"{first}; {'; '.join(says)}." if says else f"{first}."
+        averaged = any(row["family"] == "within" for row in summary["comparisons"])
+        over = "averaged over the other player, " if averaged else ""
+        clauses.append(f"{over}{join(ahead)}")
+    open_pairs = [
+        f"{row['a']} from {row['b']}"
+        for row, (winner, _) in zip(main, decisions, strict=True)
+        if not winner
+    ]
+    if open_pairs:
+        clauses.append(f"the data cannot distinguish {', nor '.join(open_pairs)}")
+    return f"{'; '.join(clauses)}."
 
 
 def competitors(summary: Summary) -> list[str]:
-    """The arms but for the oracles'."""
+    """Return the names of all arms but the oracle's."""
     return [name for name, arm in summary["arms"].items() if not arm["ceiling"]]
 
 
-def bracket(summary: Summary) -> str:
-    """Where start and oracle stand."""
-    ceilings = [name for name, arm in summary["arms"].items() if arm["ceiling"]]
-    if not ceilings:
-        return "The oracle's runs are missing: nothing shows how much there was to gain."
+def head_room(summary: Summary) -> str:
+    """Return the scores of the starting policy and the oracle, between which results lie."""
+    metric = summary["metric"]
+    start = f"The starting policy scores {value(summary['power']['start'], metric)}"
     reached = ", ".join(
-        f"{name} reaches {value(_score(summary, name)['mean'], summary)}" for name in ceilings
+        f"{name} reaches {value(_score(summary, name)['mean'], metric)}"
+        for name, arm in summary["arms"].items()
+        if arm["ceiling"]
     )
-    return f"The start stands at {value(summary['power']['start'], summary)}; {reached}."
+    if not reached:
+        return f"{start}; without the oracle's runs the head-room is unknown."
+    return f"{start}; {reached}."
 
 
 def contrast(row: Row, metric: str) -> str:
-    """One paired comparison: its interval, and what that supports."""
+    """Return one paired comparison with its interval, and the decision that supports.
+
+    Where several comparisons are corrected together, both the interval and p are corrected.
+    """
+    a, b = row["a"], row["b"]
     if row["mean"] is None:
-        return f"{row['a']} and {row['b']} cannot be compared: no seed has all of their cells."
-    unit, scale, digits = ("points", 100, 1) if metric == "win_rate" else ("", 1, 4)
-    says = f"{row['a']} - {row['b']}: {scale * row['mean']:+.{digits}f} {unit}".rstrip()
-    if row["low"] is None:
-        return f"{says} on {row['seeds']} seed: one seed shows nothing."
-    says += (
-        f", 95 % interval {scale * row['low']:+.{digits}f} to {scale * row['high']:+.{digits}f}"
-    )
-    says += f", p = {min(1.0, row['p'] * row['comparisons']):.2g}"
+        return f"{a} and {b} cannot be compared: no seed has all of their cells."
+    shares = metric == "win_rate"
+    unit, scale, digits = (" points", 100, 1) if shares else ("", 1, 4)
+    difference = f"{a} - {b}: {scale * row['mean']:+.{digits}f}{unit}"
+    low, high, *clipped = clip(row, SHARE_DIFFERENCE if shares else UNBOUNDED)
+    if low is None or high is None:
+        return f"{difference} on {row['seeds']} seed: one seed shows nothing."
+    ends = f"{scale * low:+.{digits}f} to {scale * high:+.{digits}f}"
+    mark = " (clipped)" if any(clipped) else ""
+    p = row["p_corrected"]
+    test = f"95 % interval {ends}{mark}, {'p < 0.0001' if p < 1e-4 else f'p = {p:.2g}'}"
     if row["comparisons"] > 1:
-        says += f" (both corrected for {row['comparisons']} comparisons)"
-    says += f", {row['seeds']} seeds"
-    won, lost = decided(row)
-    if won:
-        return f"{says}: {won} is ahead of {lost}."
-    return f"{says}: these data do not tell which of the two is ahead."
+        test += f" (both corrected for {row['comparisons']} comparisons)"
+    winner, loser = decided(row)
+    says = f"{winner} is ahead of {loser}" if winner else "the data cannot distinguish them"
+    return f"{difference}, {test}, {row['seeds']} seeds: {says}."
 
 
 def decided(row: Row) -> tuple[str | None, str | None]:
-    """Winner and loser of a comparison, None for both if the data do not tell."""
+    """Return winner and loser of a comparison; None for both if its interval contains 0."""
     if row["low"] is None or row["low"] <= 0 <= row["high"]:
         return None, None
     return (row["a"], row["b"]) if row["mean"] > 0 else (row["b"], row["a"])
 
 
 def within(rows: list[Row]) -> str:
-    """Which of the comparisons within one other player hold for themselves."""
-    held = [
-        f"{won} beats {lost} with {row['within']}"
-        for row in rows
-        for won, lost in [decided(row)]
-        if won
-    ]
+    """Return which of the comparisons under one opponent are decided."""
+    held = []
+    for row in rows:
+        winner, loser = decided(row)
+        if winner:
+            held.append(f"{winner} beats {loser} with {row['within']}")
     count = f"Of {len(rows)} comparisons within one solver or one creator, corrected together, "
     if not held:
-        return f"{count}none holds."
-    return f"{count}{len(held)} {'holds' if len(held) == 1 else 'hold'}: {join(held)}."
+        return f"{count}none is decided."
+    return f"{count}{len(held)} {'is' if len(held) == 1 else 'are'} decided: {join(held)}."
+
+
+def next_step(summary: Summary) -> list[str]:
+    """Return at most one sentence: what to do next, and why."""
+    main = main_comparisons(summary)
+    if summary["failures"]:
+        return ["Next: play the failed cells again (--resume)."]
+    if not main:
+        return []
+    seeds = next_seeds(summary)
+    open_rows = [row for row in main if not decided(row)[0]]
+    if not open_rows:
+        if summary["tuning"]:
+            return []
+        return [
+            "Next: every comparison is decided for untuned settings; tune every arm equally "
+            "(--tune 6) to see whether the differences remain."
+        ]
+    if any(row["low"] is None for row in open_rows):
+        return [f"Next: add seeds, since one seed shows nothing (--seeds {seeds})."]
+    row = easiest(open_rows)
+    if affordable(row):
+        size = gap(abs(row["mean"]), summary["metric"])
+        return [
+            f"Next: to distinguish {row['a']} from {row['b']} with 80 % power you need about "
+            f"{seeds} seeds (--seeds {seeds}), if the true difference is the measured {size}."
+        ]
+    pairs = join([f"{row['a']} - {row['b']}" for row in open_rows])
+    small = f"the measured {pairs} is too small to detect with {MOST_SEEDS:,} seeds"
+    if seeds:
+        half = gap(0.5 * summary["power"]["headroom"], summary["metric"])
+        return [
+            f"Next: add seeds (--seeds {seeds}), which detects a difference of half the "
+            f"head-room, {half}; {small}."
+        ]
+    return [f"Next: take the intervals as the result, or use a larger suite: {small}."]
+
+
+def next_seeds(summary: Summary) -> int | None:
+    """Return the number of seeds that the next step proposes; None if more do not help.
+
+    It decides the easiest open comparison, or else detects half of the head-room.
+    """
+    played = len(summary["seeds"])
+    open_rows = [row for row in main_comparisons(summary) if not decided(row)[0]]
+    if not open_rows or summary["failures"]:
+        return None
+    if any(row["low"] is None for row in open_rows):
+        return max(5, played + 1)
+    row = easiest(open_rows)
+    needed = row["seeds_needed"] if affordable(row) else summary["power"]["seeds_needed"]
+    return max(needed, played + 1) if needed and needed <= MOST_SEEDS else None
+
+
+def affordable(row: Row) -> bool:
+    """Whether at most ``MOST_SEEDS`` detect the measured difference."""
+    return row["seeds_needed"] is not None and row["seeds_needed"] <= MOST_SEEDS
+
+
+def easiest(rows: Sequence[Row]) -> Row:
+    """Return the comparison that needs the fewest seeds."""
+    return min(rows, key=lambda row: row["seeds_needed"] or float("inf"))
 
 
 def equilibrium(summary: Summary) -> list[str]:
-    """The game of creators' prompts against solvers, and how settled its solution is."""
+    """Return the equilibrium of creators' prompts against solvers, and if it is settled."""
     game = summary["games"].get("crossplay")
     if not game or game["value"]["mean"] is None:
         return []
-    told = [
-        f"Creators' prompts against solvers, the measured strategies have an equilibrium at a "
-        f"regret of {game['value']['mean']:.3f}{interval(game['value'], 3)}."
+    sentences = [
+        f"In cross-play of creators' prompts against solvers, the measured strategies have an "
+        f"equilibrium with a regret of {game['value']['mean']:.3f}"
+        f"{interval(game['value'], 3, REGRET)}."
     ]
-    for player, what in (("row", "creators"), ("column", "solvers")):
+    for player, role in (("row", "creators"), ("column", "solvers")):
         played = [
             f"{name} with probability {own['probability']:.2f}{_share(own['support'])}"
             for name, own in game[player].items()
             if own["probability"] and own["probability"] > 1e-3
         ]
         shares = [own["support"] for own in game[player].values()]
-        told.append(f"There the {what} play {join(played)}: {_settled(shares, summary)}.")
-    return told
+        sentences.append(f"In it {role} play {join(played)}: {_settled(shares, summary)}.")
+    return sentences
 
 
 def _settled(shares: list[float | None], summary: Summary) -> str:
-    """Whether the support would be the same with other seeds and prompts."""
+    """Return whether other seeds and prompts would give the same support."""
     seeds = len(summary["seeds"])
-    if seeds < SEEDS or None in shares:
+    if seeds < SEEDS_FOR_SUPPORT or None in shares:
         return f"{counted(seeds, 'seed')} cannot settle the support"
-    sure = all(
+    certain = all(
         share >= SETTLED or share <= 1 - SETTLED for share in shares if share is not None
     )
-    return f"these data {'settle' if sure else 'do not settle'} the support"
+    return f"the data {'settle' if certain else 'do not settle'} the support"
 
 
 def _share(support: float | None) -> str:
-    return "" if support is None else f" (in {support:.0%} of bootstrap draws)"
+    return "" if support is None else f" (in {100 * support:.0f} % of bootstrap draws)"
 
 
-def exact(summary: Summary) -> list[str]:
-    """Distance to minimax regret, where the rung is exact."""
-    known = summary["exact"]
-    if not known or not known["arms"]:
+def minimax(summary: Summary) -> list[str]:
+    """Return the distance to minimax regret, where the game is solved exactly."""
+    game = summary["exact"]
+    arms = game["arms"] if game else {}
+    measured = [name for name in competitors(summary) if name in arms]
+    if not measured:
         return []
-    rivals = [name for name in known["arms"] if name in competitors(summary)]
-    if not rivals:
-        return []
-    ranked = sorted(rivals, key=lambda arm: known["arms"][arm]["distance"]["mean"])
-    best = known["arms"][ranked[0]]
+    nearest = min(measured, key=lambda name: arms[name]["distance"]["mean"])
+    best = arms[nearest]
     least = "at least " if best["lower_bound"] else ""
     says = (
         f"No policy of this class can guarantee a true regret below "
-        f"{known['value']['mean']:.3f} (exact); {ranked[0]} comes nearest, with a worst case "
-        f"{least}{best['distance']['mean']:.3f} above it{interval(best['distance'], 3)}"
+        f"{game['value']['mean']:.3f} (exact); {nearest} comes nearest, with a worst case "
+        f"{least}{best['distance']['mean']:.3f} above it"
+        f"{interval(best['distance'], 3, REGRET)}"
     )
     if "nash_conv" in best:
         name = "a lower bound on its NashConv" if least else "its NashConv"
         says += f"; {name} is {best['nash_conv']['mean']:.3f}"
-    trivial = known["upper"]["mean"] == 0
-    why = (
-        " The value is 0 because this solver can answer every prompt best: --task.blind variant"
-    )
-    return [f"{says}.{why} makes the equilibrium worth asking for." if trivial else f"{says}."]
+    if game["upper"]["mean"] == 0:
+        says += (
+            ". The value is 0 because this solver can give every prompt its best response; "
+            "--task.blind variant makes the equilibrium non-trivial"
+        )
+    return [f"{says}."]
 
 
 def _score(summary: Summary, arm: str) -> Row:

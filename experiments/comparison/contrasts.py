@@ -1,59 +1,158 @@
-"""Paired tests of one strategy against another, corrected for how many there are."""
+"""Estimates (means with 95 % intervals) and contrasts (paired differences of two strategies).
 
+Estimates are plain JSON: ``mean``, ``low``, ``high``, None in place of NaN. They may reach
+beyond what is possible; ``ranges.py`` clips them where they become text or a table row.
+"""
+
+import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from eva_env.statistics.intervals import holm, mean_interval, p_value
+from eva_env.statistics import intervals, power
 from eva_env.types import Floats
 from experiments.comparison.arms import Arm
-from experiments.comparison.figures import known
 
 Row = dict[str, Any]
 
+Draws = tuple[Floats, Floats]
+"""Bootstrap draws of a statistic: with only the seeds redrawn, and with only the prompts."""
+
+Estimate = dict[str, Any]
+"""``mean``, ``low`` and ``high``; a mean over seeds also has ``values`` by seed."""
+
+
+def mean_estimate(values: ArrayLike, seeds: Sequence[int]) -> Estimate:
+    """Estimate the mean of scores (S, P), or (S,) where the prompts are fixed.
+
+    Seeds are a sample, and so are prompts where they are given.
+    """
+    table = np.asarray(values, dtype=np.float64)
+    table = table[:, None] if table.ndim == 1 else table
+    mean, low, high = map(float, intervals.mean_interval(table))
+    by_seed = {str(seed): or_none(row.mean()) for seed, row in zip(seeds, table, strict=True)}
+    return _estimate(mean, low, high) | {"values": by_seed}
+
+
+def bootstrap_estimate(value: float, draws: Draws, sizes: tuple[int, int]) -> Estimate:
+    """Return a statistic that is not a mean, with an interval from its bootstrap draws (D,).
+
+    ``sizes`` are the numbers of seeds and of prompts.
+    """
+    low, high = intervals.interval(value, *draws, sizes)
+    return _estimate(value, float(low), float(high))
+
+
+def mean_matrix(values: Floats) -> dict[str, Any]:
+    """Return means (R, C) of scores (S, R, C, P) with their intervals, as nested lists."""
+    mean, low, high = intervals.mean_interval(values)
+    return {"mean": as_lists(mean), "low": as_lists(low), "high": as_lists(high)}
+
+
+def bootstrap_matrix(matrix: Floats, draws: Draws, sizes: tuple[Any, int]) -> dict[str, Any]:
+    """Return a matrix (R, C) that is not a mean, with intervals from its draws (D, R, C).
+
+    ``sizes`` are the numbers of seeds, by cell of the matrix, and of prompts.
+    """
+    low, high = intervals.interval(matrix, *draws, sizes)
+    return {"mean": as_lists(matrix), "low": as_lists(low), "high": as_lists(high)}
+
+
+def as_lists(values: Floats) -> Any:
+    """Return an array as nested lists, with None for NaN."""
+    if values.ndim:
+        return [as_lists(row) for row in values]
+    return or_none(float(values))
+
+
+def or_none(value: float) -> float | None:
+    """Return the number, or None for NaN, which JSON cannot hold."""
+    return None if math.isnan(value) else float(value)
+
+
+def _estimate(mean: float, low: float, high: float) -> Estimate:
+    return {"mean": or_none(mean), "low": or_none(low), "high": or_none(high)}
+
 
 def contrasts(values: Floats, arms: Sequence[Arm]) -> list[Row]:
-    """Every two competing creators, and every two solvers, by scores (S, A, P) of the arms.
+    """Compare every two competing creators, and every two solvers, by scores (S, A, P) of arms.
 
-    The main family compares them averaged over the strategies of the other player; the
-    family ``within`` does so for each of these, which says where a difference comes from. Each
-    family is corrected for itself: intervals hold at once, p values are Holm's besides.
+    The main family averages over the strategies of the other player. The family ``within``
+    compares under each of these alone, which shows where a difference comes from. Each family
+    is corrected for its size: its intervals cover simultaneously (Bonferroni).
     """
     families: dict[str, list[tuple[Row, Floats]]] = {"main": [], "within": []}
-    for head, gaps in differences(values, arms):
-        families[head["family"]].append((head, gaps))
+    for names, gaps in differences(values, arms):
+        families[names["family"]].append((names, gaps))
     return [row for family in families.values() for row in _tested(family)]
 
 
 def differences(values: Floats, arms: Sequence[Arm]) -> Iterator[tuple[Row, Floats]]:
-    """What is compared with what, and the paired differences (S, P): ``a`` minus ``b``."""
+    """Yield the names of each comparison and its paired differences (S, P): ``a`` minus ``b``.
+
+    ``a`` is named later on the command line than ``b``.
+    """
     index = {(arm.creator, arm.solver): i for i, arm in enumerate(arms) if not arm.ceiling}
-    creators, solvers = ([*dict.fromkeys(pair[k] for pair in index)] for k in (0, 1))
-    sides = (("creators", creators, solvers), ("solvers", solvers, creators))
-    for kind, own, others in sides:
-        cells = [[index[_ordered(kind, one, other)] for other in others] for one in own]
-        for b, a in combinations(range(len(own)), 2):  # who is named later, minus earlier
-            gaps = values[:, cells[a]] - values[:, cells[b]]
-            head = {"kind": kind, "a": own[a], "b": own[b]}
-            yield head | {"family": "main", "within": None}, gaps.mean(1)
-            if len(others) > 1:
-                for k, other in enumerate(others):
-                    yield head | {"family": "within", "within": other}, gaps[:, k]
+    creators = list(dict.fromkeys(creator for creator, _ in index))
+    solvers = list(dict.fromkeys(solver for _, solver in index))
+    by_creator = [[index[creator, solver] for solver in solvers] for creator in creators]
+    by_solver = [[index[creator, solver] for creator in creators] for solver in solvers]
+    yield from _side("creators", creators, solvers, by_creator, values)
+    yield from _side("solvers", solvers, creators, by_solver, values)
 
 
-def _ordered(kind: str, one: str, other: str) -> tuple[str, str]:
-    return (one, other) if kind == "creators" else (other, one)
+def _side(
+    kind: str, players: list[str], opponents: list[str], columns: Any, values: Floats
+) -> Iterator[tuple[Row, Floats]]:
+    """Yield the comparisons of one side; ``columns`` are its arms by player and opponent."""
+    for b, a in combinations(range(len(players)), 2):
+        gaps = values[:, columns[a]] - values[:, columns[b]]
+        names = {"kind": kind, "a": players[a], "b": players[b]}
+        yield names | {"family": "main", "within": None}, gaps.mean(1)
+        if len(opponents) > 1:
+            for k, opponent in enumerate(opponents):
+                yield names | {"family": "within", "within": opponent}, gaps[:, k]
 
 
 def _tested(family: list[tuple[Row, Floats]]) -> list[Row]:
-    """Rows with mean, interval and p values; all of one family."""
+    """Return the rows of one family: mean, interval, p values and the seeds still needed.
+
+    ``p`` is not corrected. ``p_corrected`` is (Bonferroni): it is below 0.05 exactly where
+    ``low`` to ``high`` excludes 0. ``p_holm`` is Holm's, at most ``p_corrected``.
+    """
     rows = []
-    for head, gaps in family:
-        found = mean_interval(gaps, len(family))._asdict() | {"p": p_value(gaps)}
-        numbers = {name: known(float(value)) for name, value in found.items()}
-        seeds = int((~np.isnan(gaps).any(-1)).sum())
-        rows.append(head | numbers | {"seeds": seeds, "comparisons": len(family)})
-    adjusted = holm([np.nan if row["p"] is None else row["p"] for row in rows])
-    return [row | {"p_holm": known(float(p))} for row, p in zip(rows, adjusted, strict=True)]
+    for names, gaps in family:
+        mean, low, high = map(float, intervals.mean_interval(gaps, len(family)))
+        p = float(intervals.p_value(gaps))
+        row = names | _estimate(mean, low, high)
+        row |= {"p": or_none(p), "p_corrected": or_none(min(p * len(family), 1.0))}
+        row |= {"seeds": int((~np.isnan(gaps).any(-1)).sum()), "comparisons": len(family)}
+        rows.append(row | {"seeds_needed": _seeds_needed(mean, gaps, len(family))})
+    adjusted = intervals.holm([np.nan if row["p"] is None else row["p"] for row in rows])
+    return [row | {"p_holm": or_none(float(p))} for row, p in zip(rows, adjusted, strict=True)]
+
+
+def variation(gaps: Floats) -> tuple[float, float, int]:
+    """Return how paired differences (S, P) vary: ``sd``, ``floor`` and the number of seeds.
+
+    ``sd`` is the standard deviation over seeds. ``floor`` is the prompts' part of the standard
+    error of the mean, which more seeds do not reduce. ``sd`` is NaN below two seeds.
+    """
+    by_seed, by_prompt, seeds = intervals.variances(gaps)
+    sd, floor = math.sqrt(float(by_seed) * float(seeds)), math.sqrt(float(by_prompt))
+    return sd, floor, int(seeds)
+
+
+def _seeds_needed(mean: float, gaps: Floats, comparisons: int) -> int | None:
+    """Return the seeds that find a true difference of ``mean`` with 80 % power.
+
+    None if no number does (the suite has too few prompts), or if nothing can be said: below
+    two seeds, or where the measured difference is 0.
+    """
+    sd, floor, seeds = variation(gaps)
+    if seeds < 2 or not mean:
+        return None
+    return power.seeds_needed(mean, sd, comparisons, floor=floor)

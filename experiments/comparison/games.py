@@ -1,6 +1,6 @@
-"""The comparison as games: equilibria, ranks and ratings, with how sure they are of them.
+"""Solve the measured games: equilibria, ranks and ratings, and how certain they are.
 
-A point solution of a measured matrix is mostly luck, so each stands beside the share of
+The solution of a measured matrix depends mostly on noise, so each comes with the share of
 bootstrap draws of seeds and prompts in which the strategy is played, or comes first.
 """
 
@@ -16,19 +16,19 @@ from eva_env.solving.replicator import trajectory
 from eva_env.solving.zero_sum import nash, nash_conv
 from eva_env.statistics import bootstrap, ratings
 from eva_env.types import Floats
-from experiments.comparison.figures import Figure, drawn_figure, known
+from experiments.comparison.contrasts import Estimate, bootstrap_estimate, or_none
 
 ALPHA = 10.0
-"""Intensity of selection of alpha-Rank, per win rate; at .1 it is nearly flat."""
+"""Selection intensity of alpha-Rank, per unit of win rate; at 0.1 ranks hardly differ."""
 
 HORIZON = 1000.0
-"""Time at which replicator dynamics are read off, where a win rate of 1 grows by e a unit."""
+"""Time at which replicator dynamics are read; a win rate of 1 grows by e per unit of time."""
 
-SPREAD_DRAWS = 100
-"""Most draws of the seeds, and of the prompts, that intervals of games come from."""
+INTERVAL_DRAWS = 100
+"""Most draws of the seeds, and of the prompts, behind an interval of a game's statistic."""
 
 PRIOR = 1e-3
-"""Wins of everyone over everyone that Bradley-Terry adds: who wins always stays finite."""
+"""Wins of every player over every other that Bradley-Terry adds: strengths stay finite."""
 
 ONE_AT_A_TIME: tuple[bootstrap.Drawn, ...] = ("seeds", "prompts")
 
@@ -39,67 +39,74 @@ def crossplay_game(
     regret: Floats, rows: Sequence[str], columns: Sequence[str], draws: int,
     rng: np.random.Generator,
 ) -> Named:  # fmt: skip
-    """The zero-sum game of creators' prompts (R) against solvers (C), by regret (S, R, C, Q).
+    """Solve the zero-sum game of creators' prompts (R) against solvers (C).
 
-    ``nash_conv`` is by arm, of its creator's prompts against its own solver: a lower bound on
-    the NashConv of the pair, since best responses are looked for among those measured only.
-    The strategies are those of highest entropy: equals share, none of them is picked.
+    ``regret`` is (S, R, C, Q). ``nash_conv`` is, by arm, of its creator's prompts against its
+    own solver: a lower bound on the NashConv of the pair, since best responses are searched
+    only among the measured strategies. Strategies have maximum entropy: of equally good ones
+    all are played.
     """
-    found = both(bootstrap.mean(regret))
-    played = supports(both, bootstrap.resampled(regret, draws, rng))
-    at = [columns.index(arm) for arm in rows]
-    value, *pairs = figures(lambda game: value_and_gaps(game, at), regret, draws, rng)
+    solution = both_strategies(bootstrap.grand_mean(regret))
+    support = supports(both_strategies, bootstrap.resampled(regret, draws, rng))
+    own_columns = [columns.index(arm) for arm in rows]
+    value, *gaps = estimates(
+        lambda matrix: value_and_nash_conv(matrix, own_columns), regret, draws, rng
+    )
     return {
         "value": value,
-        "row": _supports(rows, found[: len(rows)], played[: len(rows)]),
-        "column": _supports(columns, found[len(rows) :], played[len(rows) :]),
-        "nash_conv": dict(zip(rows, pairs, strict=True)),
+        "row": _strategy(rows, solution[: len(rows)], support[: len(rows)]),
+        "column": _strategy(columns, solution[len(rows) :], support[len(rows) :]),
+        "nash_conv": dict(zip(rows, gaps, strict=True)),
     }
 
 
-def both(matrix: Floats) -> Floats:
-    """Equilibrium strategies of rows and columns, (R + C,)."""
-    found = max_entropy_nash(matrix)
-    return np.r_[found.row, found.column]
+def both_strategies(matrix: Floats) -> Floats:
+    """Return the equilibrium strategies of rows and columns, joined, (R + C,)."""
+    solution = max_entropy_nash(matrix)
+    return np.r_[solution.row, solution.column]
 
 
-def value_and_gaps(matrix: Floats, own: Sequence[int]) -> Floats:
-    """Value of a game, and NashConv of each row with its ``own`` column, (1 + R,).
+def value_and_nash_conv(matrix: Floats, own_columns: Sequence[int]) -> Floats:
+    """Return the value of a game, and NashConv of each row with its own column, (1 + R,).
 
-    Both are those of the players without missing cells; NaN for the others.
+    The game is that of the players without missing cells; the others get NaN.
     """
-    found = nash(matrix)
-    told = [found.value]
-    for i, j in enumerate(own):
-        dropped = np.isnan(found.row[i]) or np.isnan(found.column[j])
+    solution = nash(matrix)
+    numbers = [solution.value]
+    for i, j in enumerate(own_columns):
+        dropped = np.isnan(solution.row[i]) or np.isnan(solution.column[j])
         row, column = np.eye(matrix.shape[0])[i], np.eye(matrix.shape[1])[j]
-        told.append(np.nan if dropped else nash_conv(matrix, row, column))
-    return np.array(told)
+        numbers.append(np.nan if dropped else nash_conv(matrix, row, column))
+    return np.array(numbers)
 
 
 def win_rate_game(
     wins: Floats, players: Sequence[str], draws: int, rng: np.random.Generator
 ) -> Named:
-    """Solver against solver, by win rates (S, L, L, P): three ways of saying who is best."""
-    mean = bootstrap.mean(wins)
+    """Rank solvers by win rates (S, L, L, P) in three ways.
+
+    These are Nash averaging, alpha-Rank and replicator dynamics.
+    """
+    mean = bootstrap.grand_mean(wins)
     drawn = bootstrap.resampled(wins, draws, rng)
-    average, mass = nash_averaging(log_odds(mean)).probabilities, alpha_rank(mean, ALPHA)
-    played = supports(lambda m: nash_averaging(log_odds(m)).probabilities, drawn)
-    firsts = supports(first, drawn)
-    told = figures(skills_and_flow, wins, draws, rng)
+    average = nash_averaging(log_odds(mean)).probabilities
+    mass = alpha_rank(mean, ALPHA)
+    support = supports(lambda matrix: nash_averaging(log_odds(matrix)).probabilities, drawn)
+    first_shares = supports(first, drawn)
+    numbers = estimates(skills_and_flow, wins, draws, rng)
     return {
-        "nash_averaging": _supports(players, average, played),
-        "nash_skill": dict(zip(players, told[: len(players)], strict=True)),
+        "nash_averaging": _strategy(players, average, support),
+        "nash_skill": dict(zip(players, numbers[: len(players)], strict=True)),
         "alpha_rank": {
-            name: {"mass": known(own), "first": known(share)}
-            for name, own, share in zip(players, mass, firsts, strict=True)
+            name: {"mass": or_none(own_mass), "first": or_none(share)}
+            for name, own_mass, share in zip(players, mass, first_shares, strict=True)
         },
-        "replicator": dict(zip(players, told[len(players) :], strict=True)),
+        "replicator": dict(zip(players, numbers[len(players) :], strict=True)),
     }
 
 
 def skills_and_flow(matrix: Floats) -> Floats:
-    """Skills against the Nash average, and shares at the end of replicator dynamics, (2 L,)."""
+    """Return skills against the Nash average, and final replicator shares, joined, (2 L,)."""
     skills, flow = nash_averaging(log_odds(matrix)).skills, np.full(len(matrix), np.nan)
     kept = np.flatnonzero(~np.isnan(skills))
     even = np.full(len(kept), 1 / len(kept))
@@ -108,34 +115,44 @@ def skills_and_flow(matrix: Floats) -> Floats:
 
 
 def first(matrix: Floats) -> Floats:
-    """Whom alpha-Rank gives the most mass, as ones, (L,)."""
+    """Return 1 for the players with the most alpha-Rank mass and 0 for the others, (L,)."""
     mass = alpha_rank(matrix, ALPHA)
     return (mass == np.nanmax(mass)).astype(np.float64)
 
 
-def figures(
+def estimates(
     statistic: Callable[[Floats], Floats], values: Floats, draws: int, rng: np.random.Generator
-) -> list[Figure]:
-    """What ``statistic`` (K,) says of the mean matrix of scores (S, R, C, P), with intervals.
+) -> list[Estimate]:
+    """Return ``statistic`` (K,) of the mean matrix of scores (S, R, C, P), with intervals.
 
-    A draw that lacks a cell which the mean has is another game, and left out.
+    A draw that lacks a cell which the mean has is a smaller game, and is left out.
     """
-    mean = bootstrap.mean(values)
-    estimate, spread = statistic(mean), []
-    for of in ONE_AT_A_TIME:
-        drawn = bootstrap.resampled(values, min(draws, SPREAD_DRAWS), rng, of)
-        told = [statistic(game) for game in drawn[bootstrap.whole_draws(drawn)]]
-        spread.append(np.array(told).reshape(-1, len(estimate)))
+    point = statistic(bootstrap.grand_mean(values))
+    # 1. The statistic of each draw (D, K), with only the seeds redrawn, then only the prompts.
+    by_seeds, by_prompts = (
+        _drawn_statistics(statistic, values, min(draws, INTERVAL_DRAWS), rng, of)
+        for of in ONE_AT_A_TIME
+    )
+    # 2. The degrees of freedom come from the cell with the fewest seeds.
     present = (~np.isnan(values).any(-1)).sum(0)
     sizes = (int(present[present > 0].min()), values.shape[-1])
     return [
-        drawn_figure(float(own), (spread[0][:, k], spread[1][:, k]), sizes)
-        for k, own in enumerate(estimate)
+        bootstrap_estimate(float(number), (by_seeds[:, k], by_prompts[:, k]), sizes)
+        for k, number in enumerate(point)
     ]
 
 
+def _drawn_statistics(
+    statistic: Callable[[Floats], Floats], values: Floats, draws: int, rng: np.random.Generator,
+    of: bootstrap.Drawn,
+) -> Floats:  # fmt: skip
+    drawn = bootstrap.resampled(values, draws, rng, of)
+    complete = drawn[bootstrap.whole_draws(drawn)]
+    return np.array([statistic(matrix) for matrix in complete]).reshape(len(complete), -1)
+
+
 def supports(solver: Callable[[Floats], Floats], drawn: Floats) -> Floats:
-    """``support_frequencies``; NaN if every draw lacks cells, as with few seeds that failed."""
+    """Return ``support_frequencies``; NaN if every draw lacks cells, as failed seeds cause."""
     if bootstrap.whole_draws(drawn).any():
         return bootstrap.support_frequencies(solver, drawn)
     return np.full(len(solver(np.nanmean(drawn, axis=0))), np.nan)
@@ -144,41 +161,44 @@ def supports(solver: Callable[[Floats], Floats], drawn: Floats) -> Floats:
 def rate(
     wins: Floats, players: Sequence[str], anchor: str, draws: int, rng: np.random.Generator
 ) -> Named:
-    """Bradley-Terry strengths in nats and on Elo's scale, the anchor at 0 and 1500."""
+    """Return Bradley-Terry strengths in nats and on Elo's scale; the anchor has 0 and 1500."""
     at = list(players).index(anchor)
-    strengths = ratings.bradley_terry(bootstrap.mean(wins), at, PRIOR)
-    drawn = [
+    strengths = ratings.bradley_terry(bootstrap.grand_mean(wins), at, PRIOR)
+    by_seeds, by_prompts = (
         ratings.bradley_terry(bootstrap.resampled(wins, draws, rng, of), at, PRIOR)
         for of in ONE_AT_A_TIME
-    ]
+    )
     seeds = (~np.isnan(np.einsum("saap->sap", wins)).any(-1)).sum(0)
-    strengths[seeds == 0] = np.nan  # who has not played is rated by the prior alone
-    found: Named = {}
+    strengths[seeds == 0] = np.nan  # the prior alone would rate a player that never played
+    rated: Named = {}
     for i, name in enumerate(players):
-        own, spread = float(strengths[i]), (drawn[0][:, i], drawn[1][:, i])
-        elo = ratings.elo_scale(spread[0]), ratings.elo_scale(spread[1])
+        strength, drawn = float(strengths[i]), (by_seeds[:, i], by_prompts[:, i])
+        elo_drawn = ratings.elo_scale(drawn[0]), ratings.elo_scale(drawn[1])
         sizes = (int(seeds[i]), wins.shape[-1])
-        found[name] = {
-            "bradley_terry": drawn_figure(own, spread, sizes),
-            "elo": drawn_figure(float(ratings.elo_scale(own)), elo, sizes),
+        rated[name] = {
+            "bradley_terry": bootstrap_estimate(strength, drawn, sizes),
+            "elo": bootstrap_estimate(float(ratings.elo_scale(strength)), elo_drawn, sizes),
         }
-    return found
+    return rated
 
 
-def _supports(names: Sequence[str], mixed: Floats, shares: Floats) -> Named:
-    """Probability by strategy, and the share of draws in which it is played."""
+def _strategy(names: Sequence[str], probabilities: Floats, shares: Floats) -> Named:
+    """Return by name the probability, and the share of draws in which it is played."""
     return {
-        name: {"probability": known(own), "support": known(share)}
-        for name, own, share in zip(names, mixed, shares, strict=True)
+        name: {"probability": or_none(probability), "support": or_none(share)}
+        for name, probability, share in zip(names, probabilities, shares, strict=True)
     }
 
 
 def simplex(wins: Floats, players: Sequence[str]) -> Named | None:
-    """The three best of the players against each other: a flow that can be drawn."""
-    mean = bootstrap.mean(wins)
-    known = ~np.isnan(mean).all(1)
+    """Return the three best players' win rates against each other; None if one is missing.
+
+    The report draws the replicator flow of these.
+    """
+    mean = bootstrap.grand_mean(wins)
+    played = ~np.isnan(mean).all(1)
     score = np.full(len(mean), -np.inf)
-    score[known] = np.nanmean(mean[known], axis=1)
+    score[played] = np.nanmean(mean[played], axis=1)
     best = np.argsort(-score, kind="stable")[:3]
     if len(best) < 3 or np.isnan(mean[np.ix_(best, best)]).any():
         return None

@@ -1,4 +1,4 @@
-"""The stages of a comparison: tune, pilot, the other cells, cross-play."""
+"""Play the stages of a comparison: tuning, pilot, the other cells, cross-play."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -7,11 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from experiments.comparison.cells import Cell, Crossing, Start, place
-from experiments.comparison.measures import START, measure
-from experiments.comparison.power import estimate, pilot
+from experiments.comparison.cells import Cell, Crossing, Start, cell_folder
+from experiments.comparison.power import estimate_power, pilot
+from experiments.comparison.scores import START, read_scores
 from experiments.comparison.settings import Comparison
-from experiments.comparison.summary import scored
 from experiments.comparison.tuning import Trial, chosen, configured, trials
 from experiments.run.config import to_json
 from experiments.run.errors import UserError
@@ -20,31 +19,31 @@ from experiments.run.records import Run, on_disk
 from experiments.run.workers import Workers
 
 Job = Trial | Cell | Start | Crossing
-"""What workers do; each has ``play()``."""
+"""A job of a worker; each has ``play()``."""
 
 
 def play_job(job: Job) -> Iterator[Any]:
-    """Do a job; its rows."""
+    """Do a job and yield its rows."""
     yield from job.play()
 
 
 @dataclass
 class Stage:
-    """A comparison as far as it has been played."""
+    """A comparison, and what has been played of it."""
 
     run: Run
     setting: Comparison
     workers: int
     failures: dict[str, str] = field(default_factory=dict)
-    """Traceback by cell; what is finished later is taken out again."""
+    """Traceback by cell, of the jobs that failed in this process."""
     tuned: dict[str, Any] | None = None
     """The chosen configuration and the sweep by arm."""
 
     def __post_init__(self) -> None:
-        self.arms = self.setting.arms  # as given, until they are tuned
+        self.arms = self.setting.arms  # as given; tuning replaces them
 
     def play(self, board: ProgressTable) -> None:
-        """Play all stages from where they stand."""
+        """Play every stage that is not finished."""
         with Workers(play_job, self.workers) as self.pool:
             self.play_stages(board)
         with on_disk(self.run.folder):
@@ -52,12 +51,12 @@ class Stage:
             path.write_text(json.dumps(self.failures, indent=2) + "\n")
 
     def play_stages(self, board: ProgressTable) -> None:
-        """Tune, pilot, play, cross."""
+        """Tune, play the starting policy, the pilot and the other cells, then cross-play."""
         if self.setting.tune:
             self.tune(board)
         cells = self.cells
         first = pilot(cells, self.arms, self.seeds)
-        self.count(self.starts, "starting models", board)
+        self.play_short(self.starts, "starting models", board)
         board.begin("rounds", sum(cell.settings.rounds for cell in cells))
         self.play_cells(first, board)
         if any(cell.finished for cell in first) and any(s.finished for s in self.starts):
@@ -68,14 +67,14 @@ class Stage:
 
     @property
     def seeds(self) -> int:
-        """How many seeds there are."""
+        """The number of seeds."""
         return self.setting.seeds
 
     @cached_property
     def cells(self) -> list[Cell]:
         """All cells, seed by seed, so that arms advance together.
 
-        Raises UserError for one that has been played with other settings.
+        Raises UserError for a cell that has been played with other settings, or is damaged.
         """
         planned = [
             Cell(arm.name, seed, self.setting.settings(arm, seed), self.folder(arm.name, seed))
@@ -87,16 +86,16 @@ class Stage:
                 cell.settings
             ):
                 raise UserError(f"{cell.folder} has other settings; start a new comparison")
-        for known in [*planned, *self.starts]:
-            if known.finished:
-                known.check()
+        for player in [*planned, *self.starts]:
+            if player.finished:
+                player.check()
         return planned
 
     @property
     def starts(self) -> list[Start]:
-        """The starting model with every seed."""
+        """The starting policy with every seed."""
         settings = [self.setting.settings(self.arms[-1], seed) for seed in range(self.seeds)]
-        return [Start(START, own.seed, own, self.folder(START, own.seed)) for own in settings]
+        return [Start(START, one.seed, one, self.folder(START, one.seed)) for one in settings]
 
     @property
     def finished(self) -> list[Cell]:
@@ -105,21 +104,22 @@ class Stage:
 
     @property
     def competed(self) -> bool:
-        """Whether there is something to compare: a competitor's cell, and the start."""
-        rivals = {arm.name for arm in self.arms if not arm.ceiling}
+        """Whether a competitor's cell and the starting policy are finished."""
+        competitors = {arm.name for arm in self.arms if not arm.ceiling}
         started = any(start.finished for start in self.starts)
-        return started and any(cell.arm in rivals for cell in self.finished)
+        return started and any(cell.arm in competitors for cell in self.finished)
 
     @property
     def power(self) -> dict[str, Any]:
-        """What the cells that are finished say of how much the comparison can tell."""
+        """The power estimate from the cells that are finished."""
         names = [arm.name for arm in self.arms]
-        known = measure(self.run.folder, names, range(self.seeds))
-        return estimate(scored(known, self.setting), self.arms, self.setting)
+        scores = read_scores(self.run.folder, names, range(self.seeds))
+        deciding = scores.deciding(self.setting.suite, self.setting.metric)
+        return estimate_power(deciding, self.arms, self.seeds, self.setting.metric)
 
     def folder(self, player: str, seed: int) -> Path:
-        """Where a cell lies."""
-        return place(self.run.folder, player, seed)
+        """Return the folder of a cell."""
+        return cell_folder(self.run.folder, player, seed)
 
     def tune(self, board: ProgressTable) -> None:
         """Play the trials that are missing, and give every arm its best configuration."""
@@ -137,8 +137,8 @@ class Stage:
                 board.advance()
         rows = self.run.rows("tuning")
         self.tuned = {arm.name: chosen(arm, rows) for arm in self.arms}
-        for arm, own in zip(self.arms, self.tuned.values(), strict=True):
-            if own["configuration"] is None:
+        for arm in self.arms:
+            if self.tuned[arm.name]["configuration"] is None:
                 raise UserError(f"every configuration of {arm.name} failed; see tuning.jsonl")
         self.arms = [configured(arm, self.tuned[arm.name]["factors"]) for arm in self.arms]
 
@@ -152,20 +152,22 @@ class Stage:
         self.do(waiting, board, lambda cell, row: board.update(cell.arm, cell.seed, row))
 
     def cross(self, board: ProgressTable) -> None:
-        """Let every player, the starting model too, answer the creators' final prompts."""
+        """Let every player, the starting policy too, respond to the creators' final prompts."""
         jobs, finished = [], self.finished
         for seed in range(self.seeds):
-            own = [cell for cell in finished if cell.seed == seed]
-            creators = {cell.arm: cell.folder for cell in own}
-            for cell in own:
+            cells = [cell for cell in finished if cell.seed == seed]
+            creators = {cell.arm: cell.folder for cell in cells}
+            for cell in cells:
                 jobs.append(Crossing(cell.arm, seed, cell.settings, cell.folder, creators))
-            if own:
+            if cells:
                 start = self.starts[seed]
                 jobs.append(Crossing(START, seed, start.settings, start.folder, creators))
-        self.count(jobs, "cross-play", board)
+        self.play_short(jobs, "cross-play", board)
 
-    def count(self, jobs: Sequence[Start | Crossing], what: str, board: ProgressTable) -> None:
-        """Do the short jobs that are not finished."""
+    def play_short(
+        self, jobs: Sequence[Start | Crossing], what: str, board: ProgressTable
+    ) -> None:
+        """Do the short jobs that are not finished; the bar counts them."""
         waiting = [job for job in jobs if not job.finished]
         board.begin(what, len(jobs), len(jobs) - len(waiting))
         self.do(waiting, board, lambda job, row: board.advance())
@@ -173,7 +175,7 @@ class Stage:
     def do(
         self, jobs: Sequence[Any], board: ProgressTable, take: Callable[[Any, Any], None]
     ) -> None:
-        """Do jobs on the workers; a failure is noted, and the others go on."""
+        """Do jobs on the workers and pass their rows to ``take``; a failure stops no other."""
         for job, row, failure in self.pool.run(jobs):
             name = f"{job.arm}/seed-{job.seed:04d}"
             if row is not None:
@@ -181,7 +183,7 @@ class Stage:
             elif failure is not None:
                 self.failures[name] = failure
                 reason = failure.strip().splitlines()[-1]
-                board.note(f"{name} failed, the others go on: {reason}")
+                board.note(f"{name} failed, the others continue: {reason}")
             elif isinstance(job, Cell) and not board.live:
                 board.note(f"{name} is done")
 

@@ -1,4 +1,4 @@
-"""The files of a comparison: summary.json, three CSV tables, and the figure of the matrices."""
+"""Write the files of a comparison: summary.json, three CSV tables and two charts."""
 
 import csv
 import json
@@ -6,45 +6,55 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.comparison import curves, heatmap
+from experiments.comparison import plots
+from experiments.comparison.ranges import REGRET, SHARE, Range, clip, range_of
 from experiments.run.records import on_disk
 
 Summary = Mapping[str, Any]
 
 
 def write(summary: Summary, folder: Path) -> None:
-    """Write all of them; UserError if the disk refuses."""
+    """Write all of them; UserError if the disk refuses.
+
+    summary.json holds the intervals as computed. In the CSV tables they are clipped to the
+    possible range, and the column ``clipped`` names the ends that were.
+    """
     with on_disk(folder):
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
         _csv(folder / "strategies.csv", strategies(summary))
-        _csv(folder / "crossplay.csv", cells(summary["crossplay"], "rows", "columns"))
-        _csv(folder / "wins.csv", cells(summary["wins"], "players", "players"))
-        heatmap.draw(summary, folder)
-        curves.draw(summary, folder)
+        _csv(folder / "crossplay.csv", pairs(summary["crossplay"], "rows", "columns", REGRET))
+        _csv(folder / "wins.csv", pairs(summary["wins"], "players", "players", SHARE))
+        plots.draw_matrices(summary, folder)
+        plots.draw_curves(summary, folder)
 
 
 def strategies(summary: Summary) -> list[dict[str, Any]]:
-    """A row per arm and suite: scores with their intervals, and what the arm has spent."""
+    """Return a row per arm and suite: scores with their intervals, and the arm's budget."""
     rows = []
     for name, arm in summary["arms"].items():
         for suite, scores in arm["suites"].items():
             row = {"arm": name, "creator": arm["creator"], "solver": arm["solver"]}
             row |= {"ceiling": arm["ceiling"], "suite": suite, "seeds": len(arm["seeds"])}
-            for score, figure in scores.items():
-                row |= {score: figure["mean"], f"{score}_low": figure["low"]}
-                row |= {f"{score}_high": figure["high"]}
-            rows.append(row | arm["budget"])
+            clipped = []
+            for score, estimate in scores.items():
+                shown = clip(estimate, range_of(score))
+                row |= {score: estimate["mean"]}
+                row |= {f"{score}_low": shown.low, f"{score}_high": shown.high}
+                clipped += [f"{score}_{end}" for end in shown.mark.split()]
+            rows.append(row | arm["budget"] | {"clipped": " ".join(clipped)})
     return rows
 
 
-def cells(matrix: Summary, rows: str, columns: str) -> list[dict[str, Any]]:
-    """A row per cell of a matrix, which a reader can pivot."""
-    return [
-        {"row": row, "column": column}
-        | {end: matrix[end][i][j] for end in ("mean", "low", "high")}
-        for i, row in enumerate(matrix[rows])
-        for j, column in enumerate(matrix[columns])
-    ]
+def pairs(means: Summary, rows: str, columns: str, possible: Range) -> list[dict[str, Any]]:
+    """Return a row per entry of a matrix, which a reader can pivot."""
+    table = []
+    for i, row in enumerate(means[rows]):
+        for j, column in enumerate(means[columns]):
+            estimate = {end: means[end][i][j] for end in ("mean", "low", "high")}
+            shown = clip(estimate, possible)
+            names = {"row": row, "column": column, "mean": estimate["mean"]}
+            table.append(names | {"low": shown.low, "high": shown.high, "clipped": shown.mark})
+    return table
 
 
 def _csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,156 +1,184 @@
-"""A comparison as tables in a terminal."""
+"""Print a comparison in a terminal: tables, then its context, then what it concludes."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
 
+from experiments.comparison.conclusions import context, findings, next_seeds, next_step
+from experiments.comparison.ranges import (
+    REGRET,
+    SHARE,
+    UNBOUNDED,
+    Range,
+    mean_with_interval,
+    range_of,
+)
+
 Summary = Mapping[str, Any]
-Figure = Mapping[str, float | None]
+
+CLIPPED = "≥, ≤: the interval reaches to the end of the possible range."
 
 
-def tell(summary: Summary, console: Console) -> None:
-    """Three tables, the solutions, and a sentence for each conclusion."""
-    console.print(strategies(summary))
+def print_summary(summary: Summary, console: Console, folder: Path) -> None:
+    """Print the tables, then all sentences: what was found and what to do next come last."""
     key = numbers(summary)
+    console.print(strategies(summary))
     console.print(
-        pairs(
-            summary["crossplay"], "rows", "columns", key, 1000, 0,
+        matrix(
+            summary["crossplay"], "rows", "columns", key, REGRET, 1000, 0,
             "Cross-play: true regret, in thousandths, of solvers (columns)\n"
             "on what creators (rows) propose for the round after the last",
         )
     )  # fmt: skip
-    title = f"Solver against solver: % of answers won by the row, suite {summary['suite']}"
-    console.print(pairs(summary["wins"], "players", "players", key, 100, 1, title))
-    if summary["wins_length_controlled"]:
-        even = summary["wins_length_controlled"]
-        console.print(
-            pairs(even, "players", "players", key, 100, 1, f"{title}, at equal length")
-        )
+    title = f"Solver against solver: % of responses won by the row, suite {summary['suite']}"
+    console.print(matrix(summary["wins"], "players", "players", key, SHARE, 100, 1, title))
+    even = summary["wins_length_controlled"]
+    if even:
+        title = f"{title}, at equal length"
+        console.print(matrix(even, "players", "players", key, SHARE, 100, 1, title))
     console.print(standings(summary))
     if summary["exact"]:
-        console.print(exact(summary["exact"]))
-    for sentence in summary["conclusions"]:
-        console.print(f"• {sentence}", highlight=False, markup=False)
+        console.print(true_game(summary["exact"]))
+    print_sentences(summary, console, folder)
+
+
+def print_sentences(summary: Summary, console: Console, folder: Path) -> None:
+    """Print context, findings and next step, with the command that takes this step."""
+    for heading, sentences in (
+        ("Context", context(summary)),
+        ("Findings", [*findings(summary), *next_step(summary)]),
+    ):
+        console.print(f"\n{heading}", highlight=False)
+        for sentence in sentences:
+            console.print(f"• {sentence}", highlight=False, markup=False)
+    command = next_command(summary, folder)
+    if command:
+        console.print(command, highlight=False, markup=False, soft_wrap=True)
+
+
+def next_command(summary: Summary, folder: Path) -> str:
+    """Return the command that takes the next step; empty if resuming does not help."""
+    seeds = next_seeds(summary)
+    if summary["failures"]:
+        return f"eva compare --resume {folder}"
+    return f"eva compare --resume {folder} --seeds {seeds}" if seeds else ""
 
 
 def numbers(summary: Summary) -> dict[str, str]:
-    """The number by which matrices name a player, to be narrow."""
+    """Return the number that stands for each player in narrow tables."""
     return {name: str(i) for i, name in enumerate(summary["wins"]["players"], 1)}
 
 
 def label(name: str, summary: Summary) -> str:
-    """A player's name on two lines, creator and solver, to be narrow."""
+    """Return a player's name on two narrow lines: creator and solver."""
     arm = summary["arms"].get(name)
     return f"{arm['creator']}\n  {arm['solver']}" if arm else name
 
 
 def strategies(summary: Summary) -> Table:
-    """Gold reward and win rate of every arm on every suite, and what it has spent."""
+    """Return the table of each arm's gold reward and win rate by suite, and its budget."""
     table = Table(
         "arm",
         *(f"{suite}: win %\ngold reward" for suite in summary["suites"]),
         "tokens\nreward calls", "steps\nseconds",
         title="Strategies on the fixed suites, means and 95 % intervals",
-        caption=f"{len(summary['seeds'])} seeds. win %: against the starting model. "
-        "The oracle's arms are a ceiling, no competitors.",
+        caption=f"{len(summary['seeds'])} seeds. win %: against the starting policy. "
+        f"The oracle is a ceiling and does not compete. {CLIPPED}",
         show_lines=True,
     )  # fmt: skip
     key = numbers(summary)
     for name, arm in summary["arms"].items():
         spent = arm["budget"]
         scores = [
-            f"{pm(own['win_rate'], 100, 1)}\n{pm(own['gold'], 1, 3)}"
-            for own in arm["suites"].values()
+            f"{_cell(suite, 'win_rate', 100, 1)}\n{_cell(suite, 'gold', 1, 3)}"
+            for suite in arm["suites"].values()
         ]
         table.add_row(
-            f"{key[name]} {label(name, summary)}{_fewer(arm, summary)}", *scores,
+            f"{key[name]} {label(name, summary)}{_seeds(arm, summary)}", *scores,
             f"{spent['tokens']:,.0f}\n{spent['reward_calls']:,.0f}",
             f"{spent['gradient_steps']:,.0f}\n{spent['seconds']:.1f}",
         )  # fmt: skip
     return table
 
 
-def _fewer(arm: Summary, summary: Summary) -> str:
+def _cell(suite: Summary, score: str, scale: float, digits: int) -> str:
+    return mean_with_interval(suite[score], range_of(score), scale, digits)
+
+
+def _seeds(arm: Summary, summary: Summary) -> str:
+    """Return the seeds of an arm that has fewer than the comparison."""
     seeds = len(arm["seeds"])
     return "" if seeds == len(summary["seeds"]) else f" ({seeds} seeds)"
 
 
-def pairs(
-    matrix: Summary, rows: str, columns: str, key: Mapping[str, str], scale: float, digits: int,
-    title: str,
+def matrix(
+    means: Summary, rows: str, columns: str, key: Mapping[str, str], possible: Range,
+    scale: float, digits: int, title: str,
 ) -> Table:  # fmt: skip
-    """A matrix with its intervals; players are numbered as among the strategies."""
-    heads = [key[name] for name in matrix[columns]]
+    """Return the table of a matrix with its intervals; players have their numbers."""
+    heads = [key[name] for name in means[columns]]
     table = Table("", *heads, title=title, show_lines=True)
-    for i, name in enumerate(matrix[rows]):
-        cells = [
-            pm({end: matrix[end][i][j] for end in ("mean", "low", "high")}, scale, digits, "\n")
+    for i, name in enumerate(means[rows]):
+        estimates = [
+            {end: means[end][i][j] for end in ("mean", "low", "high")}
             for j in range(len(heads))
         ]
+        cells = [mean_with_interval(e, possible, scale, digits, "\n") for e in estimates]
         table.add_row(key[name], *cells)
     return table
 
 
 def standings(summary: Summary) -> Table:
-    """Equilibria, ranks and ratings, each beside how often the bootstrap agrees."""
+    """Return the table of equilibria, ranks and ratings, with the bootstrap's agreement."""
     games, rated = summary["games"], summary["ratings"]
+    value = mean_with_interval(games["crossplay"]["value"], REGRET, 1, 3)
     table = Table(
         "", "Elo", "alpha-Rank\n(first in)", "Nash average\n(support in)",
-        "cross-play:\nprompts", "cross-play:\nanswers",
-        title="As players of a game: ratings and shares of equilibria,\n"
+        "cross-play:\nprompts", "cross-play:\nresponses",
+        title="As players of a game: ratings and probabilities in equilibria,\n"
         "in brackets how often a bootstrap draw agrees", show_lines=True,
-        caption=f"Cross-play value: regret {pm(games['crossplay']['value'], 1, 3)}",
+        caption=f"Cross-play value: regret {value}",
     )  # fmt: skip
     wins, cross = games["wins"], games["crossplay"]
+    strategies = (wins["nash_averaging"], cross["row"], cross["column"])
     for name in rated:
         rank = wins["alpha_rank"].get(name)
+        probabilities = [
+            _share(own["probability"], own["support"]) if own else ""
+            for own in (strategy.get(name) for strategy in strategies)
+        ]
         table.add_row(
             label(name, summary),
-            pm(rated[name]["elo"], 1, 0),
-            _share(rank and rank["mass"], rank and rank["first"]),
-            *(
-                _share(own and own["probability"], own and own["support"])
-                for own in (
-                    wins["nash_averaging"].get(name),
-                    cross["row"].get(name),
-                    cross["column"].get(name),
-                )
-            ),
+            mean_with_interval(rated[name]["elo"], UNBOUNDED, 1, 0),
+            _share(rank["mass"], rank["first"]) if rank else "",
+            *probabilities,
         )
     return table
 
 
-def exact(known: Summary) -> Table:
-    """The tabular rung's exact figures."""
-    bound = any(own["lower_bound"] for own in known["arms"].values())
-    head = "NashConv,\nlower bound" if bound else "NashConv"
-    value = f"value of the game: {pm(known['value'], 1, 4)}"
-    if bound:
-        value = (
-            f"value of the game: from {pm(known['value'], 1, 4)} to {pm(known['upper'], 1, 4)}"
-        )
+def true_game(game: Summary) -> Table:
+    """Return the table of worst-case true regret and NashConv, where the game is solved."""
+    bounded = any(own["lower_bound"] for own in game["arms"].values())
+    value = f"value of the game: {mean_with_interval(game['value'], REGRET, 1, 4)}"
+    if bounded:
+        upper = mean_with_interval(game["upper"], REGRET, 1, 4)
+        value = f"{value.replace('game:', 'game: from')} to {upper}"
     table = Table(
-        Column("", overflow="fold"), "worst-case\ntrue regret", "above the\nvalue", head,
+        Column("", overflow="fold"), "worst-case\ntrue regret", "above the\nvalue",
+        "NashConv,\nlower bound" if bounded else "NashConv",
         title="Exact, on gold rewards", caption=value,
     )  # fmt: skip
-    for name, own in known["arms"].items():
-        figures = (own.get(key) for key in ("worst_regret", "distance", "nash_conv"))
-        table.add_row(name, *(pm(figure, 1, 3) if figure else "" for figure in figures))
+    for name, own in game["arms"].items():
+        estimates = [own.get(score) for score in ("worst_regret", "distance", "nash_conv")]
+        cells = [mean_with_interval(e, REGRET, 1, 3) if e else "" for e in estimates]
+        table.add_row(name, *cells)
     return table
 
 
-def pm(figure: Figure, scale: float, digits: int, gap: str = " ") -> str:
-    """70.9 ±0.7; the half-width is missing with one seed, everything in a missing cell."""
-    mean, low, high = (figure[end] for end in ("mean", "low", "high"))
-    if mean is None:
-        return "-"
-    half = "" if low is None or high is None else f"{gap}±{scale * (high - low) / 2:.{digits}f}"
-    return f"{scale * mean:.{digits}f}{half}"
-
-
-def _share(value: float | None, frequency: float | None) -> str:
-    if value is None or frequency is None:
+def _share(probability: float | None, frequency: float | None) -> str:
+    if probability is None or frequency is None:
         return ""
-    return f"{value:.2f} ({frequency:.0%})"
+    return f"{probability:.2f} ({100 * frequency:.0f} %)"

@@ -1,10 +1,10 @@
-"""Equal tuning: every arm is given as many configurations, each arm from its own grid.
+"""Equal tuning: every arm gets the same number of configurations, each from its own grid.
 
-Whoever tunes one side only can produce the sign of a difference at will. So the first
-configuration is the arm as given; in the others the learning rate goes through its grid from
-the middle outwards, and what else the strategies declare (``Creator.grid``, ``Method.grid``) is
-drawn evenly. Trials are played on seeds of their own and judged on validation prompts: new
-ones of the deciding suite's distribution. Neither is ever used for the result.
+Tuning only one side of a comparison can produce either sign of a difference. So the first
+configuration is the arm as given. In the others the learning rate takes the values of its grid
+from the middle outwards, and the other settings that strategies declare (``Creator.grid``,
+``Method.grid``) are drawn uniformly. Trials have their own seeds and are scored on validation
+prompts, new draws from the deciding suite's distribution. The result uses neither.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,14 +22,14 @@ from experiments.run.settings import Settings
 from experiments.run.train import exhausted
 
 SEEDS = 1_000_000
-"""The first seed of the trials; results begin at 0."""
+"""The first seed of the trials; those of the result begin at 0."""
 
 VALIDATION, PROMPTS = 2, 256
 """Stream and number of the validation prompts."""
 
 Row = dict[str, Any]
-Knobs = dict[str, float]
-"""Factors of settings as given, by name: creator.depth, solver.lr."""
+Factors = dict[str, float]
+"""Factors by which settings are multiplied, by name: creator.depth, solver.lr."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Trial:
 
     arm: str
     configuration: int
-    knobs: Knobs
+    factors: Factors
     seed: int
     settings: Settings
     suite: str
 
     def play(self) -> Iterator[Row]:
-        """Play it and judge the solver on validation prompts; one row, of tuning.jsonl."""
+        """Play it, score the solver on validation prompts, and yield a row of tuning.jsonl."""
         match = Match.open(self.settings)
         spent = [0]
         for _ in match.rounds():
@@ -59,51 +59,59 @@ class Trial:
 
     @property
     def row(self) -> Row:
-        """What names the trial."""
-        own = {"arm": self.arm, "configuration": self.configuration}
-        return own | {"factors": self.knobs, "seed": self.seed}
+        """The part of its row that identifies the trial."""
+        return {
+            "arm": self.arm,
+            "configuration": self.configuration,
+            "factors": self.factors,
+            "seed": self.seed,
+        }
 
 
 def trials(comparison: Comparison, arms: Sequence[Arm]) -> list[Trial]:
-    """All trials, seed by seed."""
-    seeds = range(SEEDS, SEEDS + comparison.tune_seeds)
+    """Return all trials, seed by seed."""
     planned = [
-        (arm, i, knobs)
+        (arm, i, factors)
         for arm in arms
-        for i, knobs in enumerate(configurations(arm, comparison.tune))
+        for i, factors in enumerate(configurations(arm, comparison.tune))
     ]
     return [
         Trial(
-            arm.name, i, knobs, seed, comparison.settings(configured(arm, knobs), seed),
+            arm.name, i, factors, seed, comparison.settings(configured(arm, factors), seed),
             comparison.suite,
         )
-        for seed in seeds
-        for arm, i, knobs in planned
+        for seed in range(SEEDS, SEEDS + comparison.tune_seeds)
+        for arm, i, factors in planned
     ]  # fmt: skip
 
 
-def configurations(arm: Arm, k: int) -> list[Knobs]:
-    """At most k configurations of an arm, all different; fewer where its grid has no more."""
+def configurations(arm: Arm, k: int) -> list[Factors]:
+    """Return at most k different configurations of an arm; fewer if its grid has fewer."""
     grid = grid_of(arm)
     rates = middle_out(grid.pop("solver.lr", (1.0,)))
     rng = np.random.default_rng([SEEDS, k])
-    found: dict[tuple[float, ...], Knobs] = {}
+    distinct: dict[tuple[float, ...], Factors] = {}
     for attempt in range(100 * k):
-        if len(found) == k:
+        if len(distinct) == k:
             break
-        lr = rates[len(found) % len(rates)]
+        # 1. The learning rates in turn; of the other settings a draw, the first time as given.
+        lr = rates[len(distinct) % len(rates)]
         others = {
             name: 1.0 if attempt == 0 else float(rng.choice(factors))
             for name, factors in grid.items()
         }
-        knobs = {"solver.lr": lr} | others if len(rates) > 1 else others
-        if possible(arm, knobs):
-            found.setdefault(tuple(knobs.values()), knobs)
-    return list(found.values())
+        factors = {"solver.lr": lr} | others if len(rates) > 1 else others
+        # 2. Keep it if it is new, and if the strategies accept it.
+        if possible(arm, factors):
+            distinct.setdefault(tuple(factors.values()), factors)
+    return list(distinct.values())
 
 
 def grid_of(arm: Arm) -> dict[str, tuple[float, ...]]:
-    """Factors by setting of both players, without settings that are 0, which have none."""
+    """Return the factors to try by setting of both players.
+
+    A setting of 0 is left out, since no factor changes it.
+    """
     return {
         f"{role}.{name}": factors
         for role, player in zip(("creator", "solver"), arm.players, strict=True)
@@ -112,62 +120,74 @@ def grid_of(arm: Arm) -> dict[str, tuple[float, ...]]:
     }
 
 
-def configured(arm: Arm, knobs: Knobs) -> Arm:
-    """The arm with its settings multiplied; ValueError where a strategy refuses them."""
+def configured(arm: Arm, factors: Factors) -> Arm:
+    """Return the arm with its settings multiplied; ValueError where a strategy refuses them."""
     creator, solver = (
         replace(
             player,  # type: ignore[type-var] - every strategy is a dataclass
             **{
-                name.partition(".")[2]: getattr(player, name.partition(".")[2]) * factor
-                for name, factor in knobs.items()
-                if name.startswith(role) and factor != 1
+                name.removeprefix(f"{role}."): getattr(player, name.removeprefix(f"{role}."))
+                * factor
+                for name, factor in factors.items()
+                if name.startswith(f"{role}.") and factor != 1
             },
         )
-        for role, player in zip(("creator.", "solver."), arm.players, strict=True)
+        for role, player in zip(("creator", "solver"), arm.players, strict=True)
     )
     return replace(arm, players=(creator, solver))
 
 
-def possible(arm: Arm, knobs: Knobs) -> bool:
+def possible(arm: Arm, factors: Factors) -> bool:
     """Whether the strategies accept these settings."""
     try:
-        configured(arm, knobs)
+        configured(arm, factors)
     except ValueError:
         return False
     return True
 
 
 def middle_out(factors: Sequence[float]) -> list[float]:
-    """The configured value first, then its neighbours, the smaller one before the larger."""
+    """Return factors from 1 outwards; of two at the same distance the smaller comes first."""
     middle = factors.index(1.0)
     return sorted(factors, key=lambda factor: abs(factors.index(factor) - middle))
 
 
 def chosen(arm: Arm, rows: Sequence[Mapping[str, Any]]) -> Row:
-    """The best of an arm's configurations by mean gold reward over the seeds, and the sweep.
+    """Return an arm's best configuration by mean gold reward over the seeds, and the sweep.
 
-    A configuration that failed with a seed is out; the last row of a trial counts, since one
-    that failed is played again when the comparison is resumed. ``edges`` names the settings
-    whose best value is the first or last of those that were tried: more may lie beyond.
+    A configuration that failed with any seed is out. The last row of a trial counts, since
+    resuming plays failed trials again. ``edges`` names the settings whose best value is the
+    first or last of those tried, so that values beyond may be better.
     """
-    sweep = []
+    # 1. The last row of every trial.
     last = {(r["configuration"], r["seed"]): r for r in rows if r["arm"] == arm.name}
-    own = list(last.values())
-    for i in sorted({row["configuration"] for row in own}):
-        tried = [row for row in own if row["configuration"] == i]
-        tried.sort(key=lambda row: row["seed"])  # they came as workers had time
-        scores = [row["gold"] for row in tried]
-        mean = None if None in scores else float(np.mean(scores))
+    # 2. Scores of every configuration, sorted by seed: workers finish in any order.
+    sweep = []
+    for i in sorted({configuration for configuration, _ in last}):
+        tried = [row for (configuration, _), row in sorted_by_seed(last) if configuration == i]
+        gold = [row["gold"] for row in tried]
+        mean = None if None in gold else float(np.mean(gold))
         sweep.append(
-            {"configuration": i, "factors": tried[0]["factors"], "gold": scores, "mean": mean}
+            {"configuration": i, "factors": tried[0]["factors"], "gold": gold, "mean": mean}
         )
     scored = [row for row in sweep if row["mean"] is not None]
     if not scored:
         return {"configuration": None, "factors": {}, "edges": [], "sweep": sweep}
+    # 3. The best, and the settings in which it is extreme.
     best = max(scored, key=lambda row: row["mean"])
     edges = []
     for name, factor in best["factors"].items():
-        tried = sorted({row["factors"][name] for row in scored})
-        if len(tried) > 1 and factor in (tried[0], tried[-1]):
+        values = sorted({row["factors"][name] for row in scored})
+        if len(values) > 1 and factor in (values[0], values[-1]):
             edges.append(name)
-    return {k: best[k] for k in ("configuration", "factors")} | {"edges": edges, "sweep": sweep}
+    return {
+        "configuration": best["configuration"],
+        "factors": best["factors"],
+        "edges": edges,
+        "sweep": sweep,
+    }
+
+
+def sorted_by_seed(trials: Mapping[tuple[int, int], Any]) -> list[tuple[tuple[int, int], Any]]:
+    """Return the items of trials by (configuration, seed), sorted by both."""
+    return sorted(trials.items(), key=lambda item: item[0])

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eva_env.statistics.win_rates import Answers, wins
+from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.types import Floats
 from experiments.run.errors import UserError
 from experiments.run.records import Run
@@ -71,7 +71,7 @@ class RecordedAnswers:
                 continue
             rewards_a = np.array([self.answers[a][question][1] for question in questions])
             rewards_b = np.array([self.answers[b][question][1] for question in questions])
-            shares = wins(Answers(rewards_a), Answers(rewards_b))
+            shares = wins(PlayerResponses(rewards_a), PlayerResponses(rewards_b))
             matrix[i, j], matrix[j, i] = shares.sum(), (1 - shares).sum()
         return matrix
 

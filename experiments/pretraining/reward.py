@@ -24,8 +24,8 @@ from agents.policies.checkpoints import resolve
 from agents.policies.learned_reward import LearnedReward
 from eva_env.types import Floats
 from eva_env.wordlist import Gold, Wordlist
-from eva_env.wordlist.answers import satisfy
 from eva_env.wordlist.demonstrations import demonstrate
+from eva_env.wordlist.feasibility import satisfy
 from eva_env.wordlist.instruction import parse
 from eva_env.wordlist.prompts import draw_training_instruction
 from experiments.pretraining.solver import optimizers, step, trapezoid, write_card

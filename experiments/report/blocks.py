@@ -1,30 +1,28 @@
-"""What a section is made of; each class is shown by the macro of its name in blocks.html."""
+"""The blocks of a section; the macro of the same name in blocks.html shows each class."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
 
-from experiments.report.numbers import NOTHING, decimal, known, number
-
 
 @dataclass(frozen=True)
-class Cell:
-    """A cell of a table."""
+class Entry:
+    """An entry of a table."""
 
     text: str
     value: float | str | None = None
-    """What its column is sorted by; None comes last."""
+    """The sort key of its column; None comes last."""
     detail: str = ""
-    """Small print below: an interval."""
+    """Small print below, for example an interval."""
     share: float | None = None
     """Length of a bar behind the text, in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """Paragraphs, or a list of them."""
+    """Paragraphs, or a list of sentences."""
 
     lines: Sequence[str]
     kind: str = "plain"
@@ -33,47 +31,79 @@ class Text:
 
 @dataclass(frozen=True)
 class Tiles:
-    """The few figures that matter most: label, value, small print."""
+    """The few numbers that matter most: label, value, small print."""
 
     tiles: Sequence[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and what they are."""
+    """Names with their values."""
 
     pairs: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is sorted by a click on a heading."""
+    """A table that a click on a heading sorts."""
 
     caption: str
     header: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[Entry]]
     note: str = ""
     texts: int = 1
-    """Columns from the left that hold words; the others hold numbers."""
+    """Number of columns from the left that hold words; the others hold numbers."""
 
 
 @dataclass(frozen=True)
 class Heat:
-    """A matrix whose cells are coloured by value; None is missing.
+    """A matrix whose entries are coloured by value; None is missing.
 
-    ``Cell.share`` in [-1, 1] is how far to either colour: blue below 0, orange above.
+    ``Entry.share`` in [-1, 1] is the strength of the colour: blue below 0, orange above.
     """
 
     caption: str
     corner: str
     columns: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Cell | None]]]
+    rows: Sequence[tuple[str, Sequence[Entry | None]]]
     note: str = ""
 
 
 @dataclass(frozen=True)
-class Plot:
-    """A figure, its title, its text alternative, a legend and its data."""
+class Difference:
+    """A row of a forest plot: ``a`` minus ``b``; positions are shares of the axis."""
+
+    a: str
+    b: str
+    within: str
+    """Where the two are compared; empty for the average over the other player."""
+    mean: str
+    interval: str
+    p: str
+    verdict: str
+    decided: bool
+    """Whether the interval excludes 0."""
+    place: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A forest plot: a table of differences with their intervals drawn along one axis."""
+
+    caption: str
+    unit: str
+    rows: Sequence[Difference]
+    ticks: Sequence[tuple[float, str]]
+    """Positions on the axis, as shares of it, with their labels."""
+    zero: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing with its title, text alternative, legend and data."""
 
     title: str
     svg: Markup
@@ -84,23 +114,30 @@ class Plot:
 
 @dataclass(frozen=True)
 class Grid:
-    """Figures side by side where there is room, with one legend where they share a long one."""
+    """Charts side by side where there is room; a long legend that all share is shown once."""
 
-    plots: Sequence[Plot]
-    wide: bool = False
-    """Larger figures, fewer of them in a row."""
+    charts: Sequence[Chart]
+    kind: str = ""
+    """wide: larger charts, fewer in a row; small: smaller charts, more in a row."""
 
     @property
     def legend(self) -> Sequence[tuple[str, Markup]]:
-        """What all of them share."""
-        first, *others = (plot.legend for plot in self.plots)
+        """The legend that all charts share, empty if it is short."""
+        first, *others = (chart.legend for chart in self.charts)
         same = bool(others) and all(legend == first for legend in others)
         return first if same and len(first) > 3 else ()
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Blocks side by side where there is room."""
+
+    blocks: Sequence[Any]
+
+
+@dataclass(frozen=True)
 class Switch:
-    """Blocks of which one group is shown at a time, by label."""
+    """Groups of blocks by label; the page shows one group at a time."""
 
     legend: str
     options: Mapping[str, Sequence[Any]]
@@ -116,17 +153,17 @@ class Fold:
 
 @dataclass(frozen=True)
 class Tree:
-    """A genealogy, drawn by the page from its data as it is opened."""
+    """A genealogy, which the page draws from its data as it is opened."""
 
     name: str
     data: Markup
-    """Of ``page.embed``."""
+    """The text of ``tree.embed``."""
     note: str = ""
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Answers to a prompt before and after training, each with its gold reward."""
+class Responses:
+    """Responses to a prompt before and after training, each with its gold reward."""
 
     prompt: str
     origin: str
@@ -136,7 +173,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Code:
-    """Text as it is: a command line, a traceback."""
+    """Preformatted text: a command line, a traceback."""
 
     text: str
     caption: str = ""
@@ -144,12 +181,12 @@ class Code:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page with a heading of its own."""
+    """A part of the page under its own heading."""
 
     title: str
     blocks: Sequence[Any]
     lead: str = ""
-    """What is to be seen, in a sentence or two."""
+    """A sentence or two on how to read it."""
 
     @property
     def name(self) -> str:
@@ -159,29 +196,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything that is written into the file."""
+    """Everything that the file shows."""
 
     title: str
     subtitle: str
     sections: Sequence[Section] = field(default_factory=tuple)
-
-
-def word(text: Any) -> Cell:
-    """A cell of words."""
-    shown = NOTHING if text is None else str(text)
-    return Cell(shown, None if text is None else shown)
-
-
-def figure(value: Any, digits: int = 3) -> Cell:
-    """A cell of a number."""
-    return Cell(number(value, digits), value if known(value) else None)
-
-
-def spread(value: Any, show: Callable[[Any], str] = decimal) -> Cell:
-    """A cell of a figure with its interval: {"mean", "low", "high"}, or a plain number."""
-    if not isinstance(value, Mapping):
-        return Cell(show(value), value if known(value) else None)
-    mean, low, high = (value.get(key) for key in ("mean", "low", "high"))
-    wide = known(low) and known(high) and low != high
-    detail = f"{show(low).removesuffix(' %')} to {show(high)}" if wide else ""
-    return Cell(show(mean), mean if known(mean) else None, detail)

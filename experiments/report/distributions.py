@@ -1,30 +1,32 @@
-"""Charts of distributions: quantiles and histograms by round, shares of three strategies."""
+"""Charts of distributions: quantiles and histograms by round, shares of three players."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from eva_env.types import Floats
-from experiments.report.blocks import Plot, Table, figure
+from experiments.report.blocks import Chart, Table
+from experiments.report.charts import ROWS, few_ticks, frame
 from experiments.report.drawing import INK, MUTED, SERIES, Style, canvas, inline, printable
-from experiments.report.figures import ROWS, Series, frame, scale
-from experiments.report.numbers import known
+from experiments.report.entries import number_entry
+from experiments.report.numbers import is_number
+from experiments.report.series import Series
 
 RIDGES = 8
-"""Most histograms in a figure."""
+"""Most histograms in a chart."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 CORNERS = np.array([[0.5, 3**0.5 / 2], [0.0, 0.0], [1.0, 0.0]])
-"""Of the simplex as a triangle."""
+"""The corners of the simplex, drawn as a triangle."""
 
 Samples = Mapping[int, Sequence[float | None]]
 """Values by round."""
 
 
-def fan(title: str, samples: Samples) -> Plot | None:
-    """How a distribution moves by round: median, middle half, middle nine tenths."""
-    kept = _known(samples)
+def fan_chart(title: str, samples: Samples) -> Chart | None:
+    """Return a distribution by round: median, middle half, middle nine tenths."""
+    kept = _finite(samples)
     if not kept:
         return None
     rounds, table = list(kept), _quantiles(kept)
@@ -35,16 +37,16 @@ def fan(title: str, samples: Samples) -> Plot | None:
             band = (rounds, table[:, outer], table[:, -1 - outer])
             axes.fill_between(*band, color=style["color"], alpha=alpha, linewidth=0)
         axes.plot(rounds, table[:, 2], **style)
-        scale(axes, rounds)
-        median = Series("median", rounds, table[:, 2].tolist()).told()
+        few_ticks(axes, whole_x=True)
+        median = Series("median", rounds, table[:, 2].tolist()).in_words()
         svg = inline(paper, f"{title}, by round, as quantiles. {median}")
-    note = "Line: median. Bands: the middle half, and from 5 % to 95 %."
-    return Plot(title, svg, note=note, data=_data(title, kept))
+    note = "Line: median. Bands: the middle half, and 5 % to 95 %."
+    return Chart(title, svg, note=note, data=_data(title, kept))
 
 
-def ridges(title: str, samples: Samples, x: str) -> Plot | None:
-    """Histograms by round on the same axis, one below the other; at most ``RIDGES``."""
-    kept = _known(samples)
+def ridge_chart(title: str, samples: Samples, x: str) -> Chart | None:
+    """Return histograms by round on one axis, one below the other; at most ``RIDGES``."""
+    kept = _finite(samples)
     if not kept:
         return None
     rounds = list(kept)
@@ -64,15 +66,15 @@ def ridges(title: str, samples: Samples, x: str) -> Plot | None:
             axes.plot(across, outline, linewidth=1, **front)
         axes.set_yticks(range(len(shown)), [str(r) for r in reversed(shown)])
         axes.spines["left"].set_visible(False)
-        median = Series("median", rounds, _quantiles(kept)[:, 2].tolist()).told()
+        median = Series("median", rounds, _quantiles(kept)[:, 2].tolist()).in_words()
         svg = inline(paper, f"{title}, a histogram for each round. {median}")
-    return Plot(title, svg, data=_data(title, kept))
+    return Chart(title, svg, data=_data(title, kept))
 
 
-def simplex(
+def simplex_chart(
     title: str, names: Sequence[str], flow: tuple[Floats, Floats], paths: Sequence[Floats]
-) -> Plot:
-    """The flow of shares (P, 3) of three strategies, and some paths (T, 3), in a triangle."""
+) -> Chart:
+    """Return the flow of shares (P, 3) of three players, and paths (T, 3), in a triangle."""
     points, arrows = (shares @ CORNERS for shares in flow)
     speed = np.hypot(*arrows.T)
     moving = speed > 1e-9 * speed.max(initial=1e-9)
@@ -92,13 +94,13 @@ def simplex(
             axes.text(x, y, printable(name), ha=side, va="center", color=INK)
         svg = inline(paper, f"{title} between {', '.join(names)}: arrows in a triangle.")
     note = (
-        "Arrows: where the shares move; dots: where they rest. Lines: paths of a few mixtures."
+        "Arrows: how the shares move. Dots: where they rest. Lines: paths from some mixtures."
     )
-    return Plot(title, svg, note=note)
+    return Chart(title, svg, note=note)
 
 
-def _known(samples: Samples) -> dict[int, list[float]]:
-    kept = {r: [v for v in values if known(v)] for r, values in samples.items()}
+def _finite(samples: Samples) -> dict[int, list[float]]:
+    kept = {r: [v for v in values if is_number(v)] for r, values in samples.items()}
     return {round: values for round, values in kept.items() if values}  # type: ignore[misc]
 
 
@@ -109,5 +111,5 @@ def _quantiles(kept: Mapping[int, Sequence[float]]) -> Floats:
 def _data(title: str, kept: Mapping[int, Sequence[float]]) -> Table | None:
     header = ["round", *(f"{100 * q:.0f} %" for q in QUANTILES)]
     table = zip(kept, _quantiles(kept).tolist(), strict=True)
-    rows = [[figure(v) for v in (round, *quantiles)] for round, quantiles in table]
+    rows = [[number_entry(v) for v in (round, *quantiles)] for round, quantiles in table]
     return Table(title, header, rows, texts=0) if len(rows) <= ROWS else None

@@ -1,7 +1,7 @@
-"""From a matplotlib figure to SVG that takes its colours and its font from the page.
+"""Matplotlib figures as SVG that takes its colours and its font from the page.
 
-Figures are drawn with colours that stand for roles; in the SVG these become CSS variables, so
-that one drawing suits the light and the dark theme.
+Figures are drawn in placeholder colours, one for each role. In the SVG these become CSS
+variables, so that one drawing suits the light and the dark theme.
 """
 
 import hashlib
@@ -73,7 +73,7 @@ GEOMETRY = ("d", "x", "y", "width", "height", "transform", "points")
 
 @dataclass(frozen=True)
 class Style:
-    """Colour, dash and marker of a series, so that none is told by colour alone."""
+    """Colour, dash and marker of a series: no two differ by colour alone."""
 
     colour: int = 0
     dash: int = 0
@@ -81,12 +81,22 @@ class Style:
 
     @classmethod
     def of(cls, i: int) -> "Style":
-        """The style of the i-th of unrelated series."""
+        """Return the style of the i-th of unrelated series."""
         return cls(i, i, i)
 
     @property
+    def colour_name(self) -> str:
+        """The CSS variable of its colour."""
+        return f"var(--s{self.colour % len(SERIES)})"
+
+    @property
+    def dashes(self) -> str:
+        """As the SVG attribute stroke-dasharray takes it."""
+        return " ".join(f"{1.6 * d:g}" for d in DASHES[self.dash % len(DASHES)]) or "none"
+
+    @property
     def line(self) -> dict[str, Any]:
-        """As matplotlib's ``plot`` takes it."""
+        """The arguments of matplotlib's ``plot``."""
         dashes = DASHES[self.dash % len(DASHES)]
         return {
             "color": SERIES[self.colour % len(SERIES)],
@@ -98,24 +108,22 @@ class Style:
 
     @property
     def swatch(self) -> Markup:
-        """As the legend shows it."""
-        colour = f"var(--s{self.colour % len(SERIES)})"
-        dashes = " ".join(f"{1.6 * d:g}" for d in DASHES[self.dash % len(DASHES)])
+        """The sample of the line in a legend."""
         return Markup(
             '<svg class="swatch" viewBox="0 0 28 10" aria-hidden="true"><path d="M0 5h28" '
             'style="stroke:{0};stroke-dasharray:{1}"/><path d="{2}" style="fill:{0}"/></svg>'
-        ).format(colour, dashes or "none", SHAPES[self.marker % len(SHAPES)])
+        ).format(self.colour_name, self.dashes, SHAPES[self.marker % len(SHAPES)])
 
 
 @contextmanager
 def canvas(height: float = HEIGHT) -> Iterator[Figure]:
-    """A figure of the page's size; draw and take its ``inline`` inside."""
+    """Yield a figure of the page's size; draw it and call ``inline`` inside."""
     with rc_context(RC):
         yield Figure(figsize=(WIDTH / 72, height / 72), layout="constrained")
 
 
 def inline(figure: Figure, label: str) -> Markup:
-    """The SVG element of a figure, named for those who cannot see it."""
+    """Return the SVG element of a figure, with its text alternative."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
@@ -128,7 +136,7 @@ def inline(figure: Figure, label: str) -> Markup:
 
 
 def _clean(parent: ElementTree.Element, prefix: str) -> Iterator[ElementTree.Element]:
-    """The children without metadata, style sheets, and groups that have nothing but a name."""
+    """Yield the children without metadata, style sheets and groups that only have a name."""
     for child in parent:
         tag = child.tag.rpartition("}")[2]
         if tag in ("metadata", "style") or (
@@ -138,10 +146,10 @@ def _clean(parent: ElementTree.Element, prefix: str) -> Iterator[ElementTree.Ele
         if tag == "g" and not set(child.attrib) - {"id"}:
             yield from _clean(child, prefix)
             continue
-        own = ElementTree.Element(tag, dict(_attributes(child, prefix)))
-        own.text = child.text if tag == "text" else None
-        own.extend(_clean(child, prefix))
-        yield own
+        kept = ElementTree.Element(tag, dict(_attributes(child, prefix)))
+        kept.text = child.text if tag == "text" else None
+        kept.extend(_clean(child, prefix))
+        yield kept
 
 
 def _attributes(element: ElementTree.Element, prefix: str) -> Iterator[tuple[str, str]]:
@@ -163,5 +171,5 @@ def _attributes(element: ElementTree.Element, prefix: str) -> Iterator[tuple[str
 
 
 def printable(text: str) -> str:
-    """Text without control characters, which XML forbids."""
+    """Return text without control characters, which XML forbids."""
     return "".join(c if c.isprintable() else " " for c in text)

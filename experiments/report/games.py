@@ -1,22 +1,32 @@
-"""Strategies as players: matrices, solutions, ratings, the exact game."""
+"""Arms as players of a game: solutions, ratings, exact regret."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from experiments.human_play.standings import agreement_sentence
 from experiments.report.blocks import (
-    Cell,
+    Columns,
+    Entry,
     Facts,
-    Heat,
+    Grid,
     Section,
     Switch,
     Table,
     Text,
-    spread,
-    word,
 )
-from experiments.report.numbers import decimal, known, percent, title
-from experiments.report.summary import Mapped, Summary
+from experiments.report.charts import interval_chart
+from experiments.report.entries import estimate_entry, text_entry
+from experiments.report.numbers import (
+    ANYWHERE,
+    NOT_NEGATIVE,
+    SHARE,
+    decimal,
+    is_number,
+    percent,
+    title,
+)
+from experiments.report.summary import Data, Summary
 
 NAMES = {
     "nash_conv": "NashConv",
@@ -29,163 +39,126 @@ NAMES = {
 }
 """Keys of the summary that are more than words with underscores."""
 
-TOLD = {
+SINGLE = {
     "nash_conv": ("NashConv of each arm's own pair: a lower bound", "at least"),
-    "replicator": ("Replicator dynamics, from an even start to their end", "share"),
+    "replicator": ("Replicator dynamics: the shares they reach from equal ones", "share"),
     "nash_skill": ("Skill against the Nash average, in nats", "skill"),
 }
-"""Captions of solutions that have one number a player, and what that is called."""
+"""Captions of solutions with one number for each player, and the name of that number."""
 
 SHARES = ("probability", "mass", "support", "first", "share")
-"""Measures in [0, 1], which are shown with a bar."""
+"""Columns in [0, 1], which are shown with a bar."""
 
-
-def wins(summary: Summary) -> Section | None:
-    """Solver against solver."""
-    names = {"raw": "wins", "length-controlled": "wins_length_controlled"}
-    options = {}
-    for label, name in names.items():
-        own = summary.own.get(name)
-        if own:
-            players = [*map(summary.label, own.get("players", []))]
-            caption = f"Win rate of the row against the column, {label}"
-            options[label] = [matrix(own, players, players, caption, "solver", percent, 0.5)]
-    lead = (
-        "How often an answer of the row's solver is better than one of the column's, by gold "
-    )
-    lead += f"reward, on the {summary.own.get('suite', 'deciding')} suite. Blue: it wins; "
-    lead += "orange: it loses."
-    return (
-        Section("Solver against solver", [Switch("Show", options)], lead) if options else None
-    )
-
-
-def crossplay(summary: Summary) -> Section | None:
-    """Trained solvers on the final prompts of each creator."""
-    own = summary.own.get("crossplay")
-    if not own:
-        return None
-    unit = own.get("unit", "regret")
-    caption = f"Mean {unit} of the column's solver on the row's prompts"
-    rows, columns = ([*map(summary.label, own.get(key, []))] for key in ("rows", "columns"))
-    lead = f"Every trained solver on the final prompts of every creator; the more {unit}, the "
-    lead += "more orange. A pale column is a robust solver, an orange row a hard creator."
-    table = matrix(own, rows, columns, caption, "prompts of", decimal)
-    return Section("Cross-play", [table], lead)
-
-
-def matrix(
-    own: Mapped,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    caption: str,
-    corner: str,
-    show: Callable[[Any], str],
-    middle: float | None = None,
-) -> Heat:
-    """A payoff matrix with its intervals; above ``middle``, if there is one, it turns blue."""
-    mean, low, high = (own.get(key) or [] for key in ("mean", "low", "high"))
-    values = [value for row in mean for value in row if known(value)]
-    least, most = min(values, default=0.0), max(values, default=0.0)
-    origin, reach = least, most - least
-    if middle is not None:
-        origin, reach = middle, -max(most - middle, middle - least)
-    table: list[tuple[str, list[Cell | None]]] = []
-    for i, name in enumerate(rows):
-        line: list[Cell | None] = []
-        for j in range(len(columns)):
-            told = {"mean": at(mean, i, j), "low": at(low, i, j), "high": at(high, i, j)}
-            cell = spread(told, show)
-            share = (told["mean"] - origin) / reach if reach and known(told["mean"]) else 0.0
-            shaded = Cell(cell.text, cell.value, cell.detail, share)
-            line.append(shaded if known(told["mean"]) else None)
-        table.append((name, line))
-    return Heat(caption, corner, columns, table, "In small print: 95 % intervals.")
-
-
-def at(matrix: Sequence[Sequence[Any]], i: int, j: int) -> Any:
-    """A cell of a matrix, None if it has no such cell."""
-    return matrix[i][j] if i < len(matrix) and j < len(matrix[i]) else None
+BOUNDS = {
+    "nash_conv": NOT_NEGATIVE,
+    "at least": NOT_NEGATIVE,
+    # Of the tabular world, whose gold rewards lie in [0, 1].
+    "distance": SHARE,
+    "worst_regret": SHARE,
+}
+"""Where the values of a column lie."""
 
 
 def solutions(summary: Summary) -> Section | None:
-    """Nash, alpha-Rank and the like; every share stands beside the frequency of its support."""
+    """Return Nash equilibria, alpha-Rank and the like, with the frequency of each support."""
     options: dict[str, list[Any]] = {}
-    for game, told in (summary.own.get("games") or {}).items():
+    for game, solved in (summary.data.get("games") or {}).items():
         blocks: list[Any] = []
-        for name, own in (told or {}).items():
+        for name, solution in (solved or {}).items():
             caption = NAMES.get(name) or title(name)
-            if isinstance(own, Mapping) and "mean" not in own:
-                blocks.append(
-                    measures(*TOLD.get(name, (caption, "value")), summary.labelled(own))
-                )
-            elif own is not None:
-                cell = spread(own) if not isinstance(own, str) else word(own)
-                between = f" ({cell.detail})" if cell.detail else ""
-                blocks.append(Facts([(caption, cell.text + between)]))
-        options[NAMES.get(game) or game] = blocks
-    note = (
-        "Support: how often a strategy is part of the solution, and first: how often it is on "
-    )
-    note += "top, when seeds and prompts are drawn again. Where these vary it is mostly luck."
+            if isinstance(solution, Mapping) and "mean" not in solution:
+                single = SINGLE.get(name, (caption, "value"))
+                blocks.append(solution_table(*single, summary.labelled(solution)))
+            elif isinstance(solution, str):
+                blocks.append(Facts([(caption, solution)]))
+            elif solution is not None:
+                entry = estimate_entry(solution, decimal, NOT_NEGATIVE)
+                interval = f" ({entry.detail})" if entry.detail else ""
+                blocks.append(Facts([(caption, entry.text + interval)]))
+        facts = [block for block in blocks if isinstance(block, Facts)]
+        tables = [block for block in blocks if not isinstance(block, Facts)]
+        options[NAMES.get(game) or game] = [*facts, Columns(tables)]
+    note = "Support: how often an arm is part of the solution, and first: how often it is on "
+    note += "top, when seeds and prompts are drawn again. Where these vary the solution is not "
+    note += "settled."
     blocks = [Text([note]), Switch("Game of", options)]
     return Section("Solutions of the games", blocks) if options else None
 
 
-def measures(caption: str, single: str, own: Mapped, bounds: Sequence[str] = ()) -> Table:
-    """A row for each name, a column for each of its measures, or one that is named ``single``.
+def solution_table(
+    caption: str, single: str, by_name: Data, lower_bounds: Sequence[str] = ()
+) -> Table:
+    """Return a row for each name, with a column for each value.
 
-    What is named in ``bounds`` is a lower bound where the row says so.
+    A name with one value has it in the column ``single``. Columns in ``lower_bounds`` are lower
+    bounds where the row says so.
     """
-    told = {
+    rows_by_name = {
         name: {single: values}
         if not isinstance(values, Mapping) or "mean" in values
         else values
-        for name, values in own.items()
+        for name, values in by_name.items()
     }
-    columns = dict.fromkeys(key for values in told.values() for key in values)
+    columns = dict.fromkeys(key for values in rows_by_name.values() for key in values)
     columns.pop("lower_bound", None)
     rows = []
-    for name, values in told.items():
-        cells = []
-        for key in columns:
-            cell = spread(values.get(key))
-            if key in bounds and values.get("lower_bound"):
-                detail = ", ".join(filter(None, ("lower bound", cell.detail)))
-                cell = Cell(f"≥ {cell.text}", cell.value, detail)
-            if key in SHARES and known(cell.value):
-                cell = spread(values[key], percent)
-                cell = Cell(cell.text, cell.value, cell.detail, float(cell.value or 0.0))
-            cells.append(cell)
-        rows.append([word(name), *cells])
+    for name, values in rows_by_name.items():
+        bounded = lower_bounds if values.get("lower_bound") else ()
+        entries = [solution_entry(key, values.get(key), key in bounded) for key in columns]
+        rows.append([text_entry(name), *entries])
     header = (NAMES.get(key) or key.replace("_", " ") for key in columns)
-    return Table(caption, ("strategy", *header), rows)
+    return Table(caption, ("arm", *header), rows)
+
+
+def solution_entry(column: str, value: Any, lower_bound: bool) -> Entry:
+    """Return an entry in the form that suits its column."""
+    if column in SHARES:
+        entry = estimate_entry(value, percent, SHARE)
+        if not is_number(entry.value):
+            return entry
+        return replace(entry, share=min(1.0, max(0.0, float(entry.value or 0.0))))
+    entry = estimate_entry(value, decimal, BOUNDS.get(column, ANYWHERE))
+    if not lower_bound:
+        return entry
+    detail = ", ".join(filter(None, ("lower bound", entry.detail)))
+    return replace(entry, text=f"≥ {entry.text}", detail=detail)
 
 
 def ratings(summary: Summary) -> Section | None:
-    """Bradley-Terry and Elo, and what people voted."""
-    own, votes = summary.own.get("ratings"), summary.own.get("votes")
-    blocks: list[Any] = [measures("Ratings", "rating", summary.labelled(own))] if own else []
+    """Return Bradley-Terry and Elo ratings, and people's votes."""
+    rated, votes = summary.data.get("ratings"), summary.data.get("votes")
+    blocks: list[Any] = []
+    if rated:
+        blocks.append(solution_table("Ratings", "rating", summary.labelled(rated)))
     lead = "Bradley-Terry strengths are in nats; Elo is the same on its usual scale."
     if votes:
-        blocks.append(measures("By votes of people", "rating", votes["players"]))
+        blocks.append(solution_table("By votes of people", "rating", votes["players"]))
         lead += f" {agreement_sentence(votes)}"
-    return Section("Ratings", blocks, lead) if blocks else None
+    return Section("Ratings", [Columns(blocks)], lead) if blocks else None
 
 
 def exact(summary: Summary) -> Section | None:
-    """On the tabular rung: true regret and the distance to equilibrium."""
-    own = summary.own.get("exact")
-    if not own:
+    """Return true regret and the distance to equilibrium, in the tabular world."""
+    known = summary.data.get("exact")
+    if not known:
         return None
-    value, upper = spread(own.get("value")), spread(own.get("upper"))
-    apart = known(upper.value) and upper.text != value.text
+    value, upper = (estimate_entry(known.get(key)) for key in ("value", "upper"))
+    apart = is_number(upper.value) and upper.text != value.text
     between = f"between {value.text} and {upper.text}" if apart else value.text
-    lead = "The worlds are known, so these are true values. The minimax regret of the game is "
-    lead += (
-        f"{between}. A lower bound stands where best responses were searched for, not solved."
+    lead = "The world is known, so these are true values. The minimax regret of the game is "
+    lead += f"{between}: no solver of this class can guarantee less. A lower bound is given "
+    lead += "where best responses were searched for, not solved."
+    arms = known.get("arms") or {}
+    table = solution_table(
+        "True regret and distance to the value",
+        "value",
+        summary.labelled(arms),
+        ("nash_conv", "distance"),
     )
-    caption = "True regret and distance to the value"
-    arms = summary.labelled(own.get("arms") or {})
-    table = measures(caption, "value", arms, ("nash_conv", "distance"))
-    return Section("Exact results", [table], lead)
+    worst = {
+        summary.label(name): (values.get("worst_regret"), summary.style(name))
+        for name, values in arms.items()
+    }
+    chart = interval_chart("Worst-case true regret", worst, bounds=BOUNDS["worst_regret"])
+    blocks = [Columns([*([Grid([chart])] if chart else []), table])]
+    return Section("Exact regret", blocks, lead)

@@ -1,4 +1,4 @@
-"""The files of a run folder, read once; what an older run did not write is empty or None."""
+"""The files of a run folder, read once; files that an older run lacks are empty."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from experiments.report.figures import Series
+from experiments.report.series import Series
+from experiments.run.parts import KINDS, names
 from experiments.run.records import Run
 
 Row = Mapping[str, Any]
@@ -22,18 +23,21 @@ class Record:
     evaluations: Sequence[Row]
     transcripts: Sequence[Row]
     alarms: Sequence[Row]
+    answers: Sequence[Row] = ()
+    """Responses of the last evaluation to every prompt of every suite."""
+    folder: Path | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """All rows; UserError for what is not a run folder or cannot be read."""
+        """Read all rows; UserError for a folder that is not a run or cannot be read."""
         run = Run.open(folder)
-        names = ("rounds", "prompts", "evaluations", "transcripts", "alarms")
-        return cls(run.config, *map(run.rows, names))
+        names = ("rounds", "prompts", "evaluations", "transcripts", "alarms", "answers")
+        return cls(run.config, **{name: run.rows(name) for name in names}, folder=folder)
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """The settings as JSON."""
-        return self.config["settings"]
+        return conditions(self.config)
 
     @cached_property
     def suites(self) -> dict[str, list[Row]]:
@@ -45,37 +49,61 @@ class Record:
 
     @cached_property
     def drawn(self) -> list[Row]:
-        """Rows of prompts that were drawn, not only rewritten."""
+        """Rows of prompts that were drawn, not only proposed."""
         return [row for row in self.prompts if row.get("drawn", True)]
 
     def judged(self, key: str, x: str = "round") -> list[Series]:
-        """A column of the evaluations, a series per suite; ``x`` may be a budget's unit."""
+        """Return a column of the evaluations, a series per suite, over rounds or a budget."""
         return [
-            Series(suite, [place(row, x) for row in rows], [row.get(key) for row in rows])
+            Series(suite, [position(row, x) for row in rows], [row.get(key) for row in rows])
             for suite, rows in self.suites.items()
         ]
 
     def column(self, key: str, name: str = "") -> Series:
-        """A column of the rounds."""
+        """Return a column of the rounds."""
         xs = [row["round"] for row in self.rounds]
         return Series(name, xs, [row.get(key) for row in self.rounds])
 
     def by_round(self, key: str) -> dict[int, list[Any]]:
-        """A column of the drawn prompts, gathered by round; lists are joined."""
-        found: dict[int, list[Any]] = {}
+        """Return a column of the drawn prompts by round; lists are joined."""
+        by_round: dict[int, list[Any]] = {}
         for row in self.drawn:
             value = row.get(key)
-            found.setdefault(row["round"], []).extend(
+            by_round.setdefault(row["round"], []).extend(
                 value if isinstance(value, list) else [value]
             )
-        return found
+        return by_round
 
 
-def place(row: Row, x: str) -> Any:
-    """Where a row stands on an axis: its round, or what had been spent until then."""
+def position(row: Row, x: str) -> Any:
+    """Return the position of a row on an axis: its round, or the budget spent until then."""
     return row["round"] if x == "round" else row.get("budget", {}).get(x)
 
 
-def kind(settings: Any) -> str:
-    """Class name of nested settings."""
-    return settings.get("type", "?") if isinstance(settings, Mapping) else str(settings)
+NESTED = ("conditions", "settings")
+"""Names under which a comparison keeps the settings that its cells share."""
+
+
+def conditions(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of a config.json, together with those that cells share."""
+    settings = config.get("settings")
+    if not isinstance(settings, Mapping):
+        return {}
+    for name in NESTED:
+        shared = settings.get(name)
+        if isinstance(shared, Mapping):
+            return {**shared, **settings}
+    return settings
+
+
+def part_name(settings: Any) -> str:
+    """Return the name of a part of a run by its settings, as the command line spells it.
+
+    Older records have class names.
+    """
+    name = str(settings.get("type", "?") if isinstance(settings, Mapping) else settings)
+    return CLASSES.get(name, name)
+
+
+CLASSES = {cls.__name__: known for role in KINDS for known, cls in names(role).items()}
+"""Names of registered parts by class name."""

@@ -1,29 +1,19 @@
-"""The page of a training run: who played, how it went, what the solver learned."""
+"""The page of a training run: its result, how it went, what the solver learned."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.report.blocks import (
-    Fold,
-    Grid,
-    Page,
-    Section,
-    Switch,
-    Table,
-    Text,
-    Tiles,
-    figure,
-    word,
-)
+from experiments.report.blocks import Fold, Grid, Page, Section, Switch, Table, Text
+from experiments.report.charts import line_chart
 from experiments.report.creator import descent, diversity, rewards, signals
-from experiments.report.figures import lines
-from experiments.report.numbers import number, percent
-from experiments.report.record import Record, Row, kind
+from experiments.report.entries import number_entry, text_entry
+from experiments.report.record import Record, Row, part_name
+from experiments.report.result import PLAYERS, result
 from experiments.report.settings import settings
-from experiments.report.solver import answers, health, logs, over_optimisation
+from experiments.report.solver import health, logs, over_optimisation, responses
 
 UNITS = {"round": "rounds", "responses": "responses spent"}
-WINS = "Win rate against the start"
+WINS = "Win rate against the starting policy"
 
 SCORES = ("gold", "win_rate", "pass_rate", "proxy", "kl", "length")
 COLUMNS = (
@@ -41,112 +31,88 @@ COLUMNS = (
 
 
 def page(folder: Path) -> Page:
-    """What is shown of a run folder."""
+    """Return the page of a run's folder."""
     record = Record.read(folder)
     sections = (section(record) for section in SECTIONS)
-    players = (kind(record.settings.get(name)) for name in ("creator", "solver", "task"))
-    creator, solver, task = players
-    return Page(
-        f"{creator} against {solver}", subtitle(record, task), [s for s in sections if s]
-    )
+    creator, solver, task = (part_name(record.settings.get(name)) for name in PLAYERS)
+    kept = [section for section in sections if section]
+    return Page(f"{creator} against {solver}", subtitle(record, task), kept)
 
 
 def subtitle(record: Record, task: str) -> str:
-    """The conditions in a line."""
-    own = record.settings
-    played, planned = len(record.rounds), own.get("rounds", len(record.rounds))
+    """Return the conditions in a line."""
+    given = record.settings
+    played, planned = len(record.rounds), given.get("rounds", len(record.rounds))
     rounds = f"{played} rounds" if played == planned else f"{played} of {planned} rounds"
-    trains = f"trained on the {own.get('reward', '?')} reward, judged by gold"
+    trains = f"trained on the {given.get('reward', '?')} reward, judged by gold"
     return f"{task}, seed {record.config.get('seed', '?')}, {rounds}, {trains}."
 
 
-def headline(record: Record) -> Section:
-    """Where the run ended."""
-    if not record.evaluations:
-        return Section("Result", [Text(["Nothing has been judged yet."], "note")])
-    tiles = []
-    for suite, rows in record.suites.items():
-        first, last = rows[0], rows[-1]
-        detail = f"gold {number(first.get('gold'))} → {number(last.get('gold'))}"
-        tiles.append((f"win rate, {suite}", percent(last.get("win_rate")), detail))
-    spent = record.rounds[-1].get("budget", {}) if record.rounds else {}
-    if spent:
-        budget = (f"{spent[name]:,} {name}" for name in ("prompts", "tokens") if name in spent)
-        tiles.append(("responses", number(spent.get("responses")), ", ".join(budget)))
-    seconds = [row["seconds"] for row in record.rounds if "seconds" in row]
-    if seconds:
-        tiles.append(("seconds", number(sum(seconds), 1), "without evaluations"))
-    lead = (
-        "The solver after the last round judged, on fixed prompts that no creator ever sees; "
-    )
-    lead += "its wins are against the model it started from, whose win rate is 50 %."
-    return Section("Result", [Tiles(tiles)], lead)
-
-
 def alarms(record: Record) -> Section | None:
-    """What rang, and when it began."""
+    """Return the alarms that were raised, and since when."""
     if not record.alarms:
         watched = "alarms" in record.settings
-        return Section("Alarms", [Text(["No alarm rang."])]) if watched else None
-    first: dict[str, list[Row]] = {}
+        return Section("Alarms", [Text(["No alarm was raised."])]) if watched else None
+    by_alarm: dict[str, list[Row]] = {}
     for row in record.alarms:
-        first.setdefault(row["alarm"], []).append(row)
-    told = []
-    for rows in first.values():
-        rang = "rang once" if len(rows) == 1 else f"rang in {len(rows)} rounds"
-        told.append(f"Round {rows[0]['round']}: {rows[0].get('text', '')}. It {rang}.")
-    header = ("alarm", "what it says", "round", "value", "threshold")
+        by_alarm.setdefault(row["alarm"], []).append(row)
+    sentences = []
+    for rows in by_alarm.values():
+        times = "once" if len(rows) == 1 else f"in {len(rows)} rounds"
+        text = f"Round {rows[0]['round']}: {rows[0].get('text', '')}. Raised {times}."
+        sentences.append(text)
+    header = ("alarm", "text", "round", "value", "threshold")
     table = [
-        [word(row["alarm"]), word(row.get("text"))]
-        + [figure(row.get(key)) for key in ("round", "value", "threshold")]
+        [text_entry(row["alarm"]), text_entry(row.get("text"))]
+        + [number_entry(row.get(key)) for key in ("round", "value", "threshold")]
         for row in record.alarms
     ]
     every = Fold("All alarms", [Table("Alarms", header, table, texts=2)])
-    return Section("Alarms", [Text(told, "list"), every])
+    return Section("Alarms", [Text(sentences, "list"), every])
 
 
 def learning(record: Record) -> Section | None:
-    """Scores on the fixed suites, by rounds and by what was spent."""
+    """Return the scores on the suites, by rounds and by what was spent."""
     if not record.evaluations:
         return None
     options = {}
     for x, unit in UNITS.items():
-        plots = [
-            lines(WINS, record.judged("win_rate", x), unit, share=True, level=0.5),
-            lines("Gold reward", record.judged("gold", x), unit),
-            lines("Pass rate", record.judged("pass_rate", x), unit, share=True),
+        charts = [
+            line_chart(WINS, record.judged("win_rate", x), unit, share=True, level=0.5),
+            line_chart("Gold reward", record.judged("gold", x), unit),
+            line_chart("Pass rate", record.judged("pass_rate", x), unit, share=True),
         ]
-        options[unit] = [Grid([plot for plot in plots if plot])]
+        options[unit] = [Grid([chart for chart in charts if chart])]
     header = ["suite", "round", *present(record.evaluations, SCORES)]
     rows = [
-        [word(row["suite"]), *(figure(row.get(name)) for name in header[1:])]
+        [text_entry(row["suite"]), *(number_entry(row.get(name)) for name in header[1:])]
         for row in record.evaluations
     ]
     every = Fold("All evaluations", [Table("Evaluations", spaced(header), rows)])
-    lead = "Is the solver getting better, on what, and at what price?"
+    lead = "The scores of the solver on each suite. No creator ever sees these prompts."
     return Section("Learning curves", [Switch("By", options), every], lead)
 
 
 def rounds(record: Record) -> Section | None:
-    """Every round as a row."""
+    """Return every round as a row."""
     header = ["round", *present(record.rounds, COLUMNS)]
-    rows = [[figure(row.get(name)) for name in header] for row in record.rounds]
+    rows = [[number_entry(row.get(name)) for name in header] for row in record.rounds]
     table = Table("Every round", spaced(header), rows, texts=0)
     return Section("Rounds", [table]) if rows else None
 
 
 def present(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
-    """The columns that any row has."""
+    """Return the columns that any row has."""
     return [name for name in names if any(row.get(name) is not None for row in rows)]
 
 
 def spaced(names: Sequence[str]) -> list[str]:
-    """Keys of the record as words."""
+    """Return keys of the record as words."""
     return [name.replace("_", " ") for name in names]
 
 
 SECTIONS = (
-    headline,
+    result,
     alarms,
     learning,
     diversity,
@@ -156,8 +122,8 @@ SECTIONS = (
     health,
     logs,
     descent,
-    answers,
+    responses,
     rounds,
     settings,
 )
-"""In the order of the page; each is a function of the record, None where it has nothing."""
+"""In the order of the page; each is a function of the record, None where it has no data."""

@@ -1,20 +1,3 @@
-"use strict";
-
-// Theme: follows the system until the button is pressed; forgotten with the page.
-{
-  const button = document.getElementById("theme");
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const root = document.documentElement;
-  const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const tell = () => button.setAttribute("aria-pressed", dark());
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    root.dataset.theme = dark() ? "light" : "dark";
-    tell();
-  });
-  system.addEventListener("change", tell);
-  tell();
-}
 
 // Contents: closed where they would fill the screen, and marked where the reader is.
 {
@@ -53,26 +36,3 @@ document.querySelectorAll(".switch").forEach((box, i) => {
   radios[0].checked = true;
   show();
 });
-
-// Tables: a heading sorts its column, once more turns it round; what is missing stays last.
-for (const table of document.querySelectorAll("table.sortable")) {
-  const heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => {
-    head.querySelector("button").addEventListener("click", () => {
-      const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-      for (const other of heads) other.removeAttribute("aria-sort");
-      head.setAttribute("aria-sort", sign === 1 ? "ascending" : "descending");
-      sort(table.tBodies[0], column, sign, head.classList.contains("number"));
-    });
-  });
-}
-
-function sort(body, column, sign, numeric) {
-  const order = new Intl.Collator("en", { numeric: true });
-  const keyed = [...body.rows].map((row) => [row.cells[column].dataset.value, row]);
-  keyed.sort(([a], [b]) => {
-    if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
-    return sign * (numeric ? a - b : order.compare(a, b));
-  });
-  body.append(...keyed.map(([, row]) => row));
-}

@@ -1,31 +1,33 @@
-"""How to do it again: settings, versions, commit, command line."""
+"""The section on how to repeat it: settings, versions, commit, command line."""
 
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from experiments.report.blocks import Cell, Code, Facts, Fold, Section, Table, word
+from experiments.report.blocks import Code, Entry, Facts, Fold, Section, Table
+from experiments.report.entries import text_entry
 
 
 class Described(Protocol):
-    """What has a config.json, a run or a comparison."""
+    """A run or a comparison: it has a config.json."""
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What it holds."""
+        """The content of config.json."""
         ...
 
 
 def settings(record: Described) -> Section:
-    """The configuration as it was resolved."""
+    """Return the resolved configuration."""
     config = record.config
     rows = [
-        [word(name), Cell(value, value)] for name, value in flat(config.get("settings", {}))
+        [text_entry(name), Entry(value, value)]
+        for name, value in flat(config.get("settings", {}))
     ]
     facts = [(name, str(version)) for name, version in config.get("versions", {}).items()]
     facts += [("commit", str(config.get("commit") or "unknown")[:12])]
     command = shlex.join(["eva", *map(str, config.get("argv", []))])
-    table = Table("Settings as they were resolved", ("setting", "value"), rows, texts=2)
+    table = Table("Resolved settings", ("setting", "value"), rows, texts=2)
     blocks = [
         Code(command, "Command line"),
         Facts(facts),
@@ -35,7 +37,7 @@ def settings(record: Described) -> Section:
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Nested settings as rows: ("solver.lr", "0.0006"); a class under the name of its role."""
+    """Yield nested settings as rows: ("solver.lr", "0.0006"); a class has its role's name."""
     if not isinstance(value, Mapping):
         yield name, str(value)
         return

@@ -1,4 +1,4 @@
-"""What a comparison folder tells; every key of its summary.json but "arms" may be absent."""
+"""A recorded comparison; every key of its summary.json but "arms" may be absent."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,80 +9,103 @@ from typing import Any, Self
 
 from experiments.human_play.standings import vote_summary
 from experiments.report.drawing import Style
+from experiments.report.numbers import decimal, percent, points, signed
 from experiments.report.record import Record
 from experiments.run.errors import UserError
 from experiments.run.records import Run, on_disk
 
-Mapped = Mapping[str, Any]
+Data = Mapping[str, Any]
+
+SCORES = {"win_rate": "Win rate against the starting policy", "gold": "Gold reward"}
+"""The scores that can decide a comparison."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A comparison folder: its summary.json and config.json, and where its cells lie."""
+    """The summary.json and config.json of a comparison, and the folder with its cells."""
 
     folder: Path
-    config: Mapped
-    own: Mapped
+    config: Data
+    data: Data
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Both files; UserError for what is missing or cannot be read."""
+        """Read both files; UserError if one is missing or cannot be read."""
         path = folder / "summary.json"
         if not path.exists():
             raise UserError(f"the comparison at {folder} has no summary yet: let it finish")
         with on_disk(path):
-            text = path.read_bytes()
+            content = path.read_bytes()
         try:
-            own = json.loads(text)
+            data = json.loads(content)
         except ValueError as error:
             raise UserError(f"{path} is not JSON: {error}") from error
-        if not isinstance(own, dict) or not isinstance(own.get("arms"), dict):
+        if not isinstance(data, dict) or not isinstance(data.get("arms"), dict):
             raise UserError(f"{path} is not the summary of a comparison: it has no arms")
         # People may have voted since the summary was written.
-        return cls(folder, Run.open(folder).config, own | {"votes": vote_summary(folder)})
+        return cls(folder, Run.open(folder).config, data | {"votes": vote_summary(folder)})
 
     @cached_property
     def records(self) -> dict[str, Record]:
-        """The run of every arm's first seed, if it has been played."""
-        found = {}
-        for arm, own in self.arms.items():
-            for seed in sorted(own.get("seeds") or [])[:1]:
-                folder = self.folder / "cells" / arm / f"seed-{seed:04d}"
+        """The run of every arm's first seed, if it has been played, by label."""
+        records = {}
+        for name, arm in self.arms.items():
+            for seed in sorted(arm.get("seeds") or [])[:1]:
+                folder = self.folder / "cells" / name / f"seed-{seed:04d}"
                 if (folder / "config.json").is_file():
-                    found[self.label(arm)] = Record.read(folder)
-        return found
+                    records[self.label(name)] = Record.read(folder)
+        return records
 
     @property
-    def arms(self) -> Mapping[str, Mapped]:
-        """What is told of each arm."""
-        return self.own["arms"]
+    def arms(self) -> Mapping[str, Data]:
+        """The summary of each arm."""
+        return self.data["arms"]
+
+    @property
+    def metric(self) -> str:
+        """The score that decides."""
+        return self.data.get("metric", "win_rate")
 
     @property
     def suites(self) -> Sequence[str]:
-        """The suite that decides comes first."""
-        first = self.own.get("suite")
-        return sorted(self.own.get("suites", []), key=lambda suite: suite != first)
+        """The suites, the one that decides first."""
+        first = self.data.get("suite")
+        return sorted(self.data.get("suites", []), key=lambda suite: suite != first)
+
+    def score(self, arm: str, score: str | None = None, suite: str | None = None) -> Any:
+        """Return an arm's estimate of a score on a suite; None: the ones that decide."""
+        suites = self.arms.get(arm, {}).get("suites", {})
+        return suites.get(suite or self.data.get("suite"), {}).get(score or self.metric)
+
+    def show(self, value: Any) -> str:
+        """Return a value of the deciding score as text."""
+        return (percent if self.metric == "win_rate" else decimal)(value)
+
+    def show_difference(self, value: Any) -> str:
+        """Return a difference of the deciding score as text."""
+        return (points if self.metric == "win_rate" else signed)(value)
 
     def style(self, arm: str) -> Style:
-        """Colour and marker tell the creator, the dash tells the solver."""
+        """Return an arm's style: colour and marker show the creator, the dash the solver."""
         creators, solvers = (
-            list(dict.fromkeys(own.get(role) for own in self.arms.values()))
+            list(dict.fromkeys(other.get(role) for other in self.arms.values()))
             for role in ("creator", "solver")
         )
-        own = self.arms.get(arm, {})
-        if own.get("creator") not in creators:  # the starting model
+        players = self.arms.get(arm, {})
+        if players.get("creator") not in creators:  # the starting policy
             return Style(len(creators), 0, len(creators))
-        i, j = creators.index(own.get("creator")), solvers.index(own.get("solver"))
+        i, j = creators.index(players.get("creator")), solvers.index(players.get("solver"))
         return Style(i, j, i) if len(solvers) > 1 else Style.of(i)
 
     def label(self, arm: str) -> str:
-        """The name of an arm, with a word for the one that does not compete."""
+        """Return the name of an arm; the one that does not compete is called a ceiling."""
         return f"{arm} (ceiling)" if self.arms.get(arm, {}).get("ceiling") else arm
 
-    def labelled(self, own: Mapped) -> Mapped:
-        """What is told by arm, under their labels."""
-        return {self.label(arm): told for arm, told in own.items()}
+    def labelled(self, by_arm: Data) -> Data:
+        """Return values by arm under the labels of the arms."""
+        return {self.label(arm): value for arm, value in by_arm.items()}
 
-
-SCORES = {"win_rate": "Win rate against the start", "gold": "Gold reward"}
-"""What decides, and what is told beside it."""
+    @property
+    def competitors(self) -> list[str]:
+        """The arms but for the ceilings."""
+        return [name for name, arm in self.arms.items() if not arm.get("ceiling")]

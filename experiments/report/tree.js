@@ -173,13 +173,13 @@
       dot.style.left = `${(100 * (reward - low)) / range}%`;
       strip.append(dot);
     }
-    const what = rewards ? "rewards " : "worst, mean and best reward ";
-    const told = [...all].sort((a, b) => a - b).map(number).join("  ");
+    const label = rewards ? "rewards " : "worst, mean and best reward ";
+    const sorted = [...all].sort((a, b) => a - b).map(number).join("  ");
     box.append(make("p", "label", `Round ${round}: signal ${number(signal)}`), strip);
-    box.append(make("p", "small", what, told));
-    for (const [name, answer, reward] of [["Best answer", good, best], ["Worst answer", bad, worst]]) {
-      if (answer === undefined || answer === null) continue;
-      box.append(make("p", "answer", make("b", "", name), ` (${number(reward)}) `, make("q", "", answer)));
+    box.append(make("p", "small", label, sorted));
+    for (const [name, response, reward] of [["Best response", good, best], ["Worst response", bad, worst]]) {
+      if (response === undefined || response === null) continue;
+      box.append(make("p", "response", make("b", "", name), ` (${number(reward)}) `, make("q", "", response)));
     }
     return box;
   }

@@ -8,26 +8,26 @@ from typing import Any
 from markupsafe import Markup
 
 from experiments.report.blocks import Tree
-from experiments.report.numbers import known
+from experiments.report.numbers import is_number
 
 Row = Mapping[str, Any]
 
 LIMIT = 4_000_000
-"""Most characters of a genealogy; what goes beyond is left out by whole families."""
+"""Most characters of a genealogy; whole families are left out beyond it."""
 
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 @dataclass
 class Node:
-    """A prompt: where it comes from, and every time that it was drawn."""
+    """A prompt: its parent, its operator, and each time that it was drawn."""
 
     text: Any
     parent: Any = None
     operator: str | None = None
     draws: list[list[Any]] = field(default_factory=list)
-    """[round, signal, mean, best, worst, rewards, best response, worst response] each, cut
-    where nothing follows."""
+    """Of each draw [round, signal, mean, best, worst, rewards, best response, worst response],
+    without trailing None."""
 
 
 @dataclass
@@ -39,16 +39,16 @@ class Family:
 
 
 def genealogy(name: str, rows: Iterable[Row], limit: int = LIMIT) -> Tree | None:
-    """The tree of the rows of prompts.jsonl; None if there are none.
+    """Return the tree of the rows of prompts.jsonl; None if there are none.
 
     In its data a node is [text, place of its parent or -1, operator, draws].
     """
     nodes = gather(rows)
     if not nodes:
         return None
-    found = families(nodes)
+    grown = families(nodes)
     kept, room = [], limit
-    for family in sorted(found, key=lambda own: (-own.depth, -len(own.members))):
+    for family in sorted(grown, key=lambda tree: (-tree.depth, -len(tree.members))):
         size = sum(len(json.dumps(nodes[key].draws)) + 100 for key in family.members)
         if size <= room or not kept:
             kept.append(family)
@@ -57,17 +57,17 @@ def genealogy(name: str, rows: Iterable[Row], limit: int = LIMIT) -> Tree | None
     place = {key: i for i, key in enumerate(key for key in nodes if key in inside)}
     chosen = [nodes[key] for key in place]
     data = [[n.text, place.get(n.parent, -1), n.operator, n.draws] for n in chosen]
-    note = f"{len(nodes):,} prompts in {len(found):,} families."
-    if len(kept) < len(found):
+    note = f"{len(nodes):,} prompts in {len(grown):,} families."
+    if len(kept) < len(grown):
         note = (
-            f"{len(data):,} of {len(nodes):,} prompts, {len(kept):,} of {len(found):,} "
-            f"families: the deepest ones, each of them whole. All are in prompts.jsonl."
+            f"{len(data):,} of {len(nodes):,} prompts, {len(kept):,} of {len(grown):,} "
+            f"families: the deepest ones, each of them complete. All are in prompts.jsonl."
         )
     return Tree(name, embed(data), note)
 
 
 def gather(rows: Iterable[Row]) -> dict[Any, Node]:
-    """Nodes by id; the first time that a prompt was drawn says where it comes from."""
+    """Return nodes by id; the first draw of a prompt says where it comes from."""
     nodes: dict[Any, Node] = {}
     for row in rows:
         node = nodes.setdefault(row["id"], Node(row["text"]))
@@ -85,8 +85,8 @@ def gather(rows: Iterable[Row]) -> dict[Any, Node]:
 
 
 def families(nodes: Mapping[Any, Node]) -> list[Family]:
-    """Families in the order of their first members."""
-    cut_rings(nodes)
+    """Return families in the order of their first members."""
+    cut_cycles(nodes)
     home: dict[Any, tuple[Any, int]] = {}
     for start in nodes:
         path, key = [], start
@@ -96,16 +96,16 @@ def families(nodes: Mapping[Any, Node]) -> list[Family]:
         root, above = home[key] if key in home else (path[-1], -1)
         for depth, key in enumerate(reversed(path), start=above + 1):
             home[key] = root, depth
-    found: dict[Any, Family] = {}
+    by_root: dict[Any, Family] = {}
     for key, (root, depth) in home.items():
-        family = found.setdefault(root, Family())
+        family = by_root.setdefault(root, Family())
         family.members.append(key)
         family.depth = max(family.depth, depth)
-    return list(found.values())
+    return list(by_root.values())
 
 
-def cut_rings(nodes: Mapping[Any, Node]) -> None:
-    """Make the first prompt of a ring a root: it was made again from its own descendants."""
+def cut_cycles(nodes: Mapping[Any, Node]) -> None:
+    """Make the first prompt of a cycle a root: it was made again from its own descendants."""
     order = {key: i for i, key in enumerate(nodes)}
     done: set[Any] = set()
     for start in nodes:
@@ -119,15 +119,15 @@ def cut_rings(nodes: Mapping[Any, Node]) -> None:
 
 
 def short(value: Any) -> Any:
-    """Numbers to four digits, and none that JSON does not know."""
+    """Return numbers with four digits, and None for those that JSON cannot hold."""
     if isinstance(value, list):
         return [short(item) for item in value]
     if isinstance(value, float):
-        return float(f"{value:.4g}") if known(value) else None
+        return float(f"{value:.4g}") if is_number(value) else None
     return value
 
 
 def embed(data: Any) -> Markup:
-    """JSON that cannot end the script element that holds it."""
+    """Return JSON that cannot end the script element that holds it."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return Markup(text.translate(ESCAPES))

@@ -1,92 +1,97 @@
-"""Alarms: signs in the record that a run goes wrong, and the bounds at which they ring.
+"""Alarms: signs in the record that a run goes wrong, and the bounds at which they are raised.
 
-A row of alarms.jsonl says that an alarm rings in a round: its ``value`` lies beyond the
-``threshold``. Those that read evaluations ring on until the next one. Everything is a function
-of rows that are written already, so that a resumed run rings as an uninterrupted one, and a
-finished run may be read again with other bounds.
+A row of alarms.jsonl says that an alarm is raised in a round: its ``value`` lies beyond the
+``threshold``. An alarm that reads evaluations stays raised until the next evaluation. All
+alarms are functions of rows that are already written. A resumed run therefore raises the same
+alarms as an uninterrupted one, and a finished run can be read again with other bounds.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
 
+from eva_env.require import require
 from experiments.run.records import Run
 
 Row = dict[str, Any]
 
+LEAST_GAIN = 0.05
+"""A smaller gold gain counts as this: mere noise can lose half of a gain near 0. With the
+default ``max_gold_loss`` a fall must exceed 0.025; noise in healthy runs: at most 0.019."""
+
 
 @dataclass(frozen=True)
 class Alarms:
-    """Bounds of a run that is well. A least share of 0 never rings, nor does a greatest of 1.
+    """Thresholds of a healthy run. A minimum of 0 or a maximal share of 1 disables its alarm.
 
-    The defaults lie between what was measured in runs that are well (Eva, UniformEvolve and
-    Fresh, with DPO and RLOO, on both rungs) and in runs that are not; see each.
+    The defaults lie between what was measured in healthy runs (Eva, UniformEvolve and Fresh,
+    with DPO and RLOO, on both worlds) and in runs that went wrong; see each.
     """
 
     min_distinct: float = 0.25
-    """Least share of distinct prompts among those drawn. Healthy: from 0.38."""
+    """Least share of distinct prompts among those drawn. Healthy: at least 0.38."""
     min_entropy: float = 0.5
-    """Least entropy of the proposed distribution, as a share of the greatest, log N nats of N
-    proposed prompts. Healthy: from 0.63; a creator that has collapsed: 0."""
+    """Least entropy of the proposed distribution, as a share of the maximum, log N nats of N
+    proposed prompts. Healthy: at least 0.63; a collapsed creator: 0."""
     min_effective: float = 0.25
     """Least effective sample size of that distribution, as a share of the prompts drawn from
-    it, or of N if that is smaller. Healthy: from 0.47; a creator that has collapsed: 0.03."""
+    it, or of N if that is smaller. Healthy: at least 0.47; a collapsed creator: 0.03."""
     max_cluster: float = 0.5
-    """Greatest share of the drawn prompts in one cluster of near twins. Healthy: at most 0.34;
-    all prompts bred from one: 0.7 to 0.8."""
+    """Greatest share of the drawn prompts in one cluster of near-duplicates. Healthy: at most
+    0.34; all prompts evolved from one: 0.7 to 0.8."""
     max_no_gradient: float = 0.95
-    """Greatest share of prompts whose responses are all rewarded alike, so that they teach
-    nothing. On the tabular rung 0.9 is what is left when most is learned."""
+    """Greatest share of prompts whose responses all have the same reward, so that the solver
+    learns nothing from them. In the tabular world 0.9 is normal once most is learned."""
     max_kl_speed: float = 3.0
-    """Nats per response and round by which the KL to the start may change. Healthy: at most
-    1.7; a learning rate ten times too high: 5 and more."""
+    """Greatest change of the KL to the starting policy, in nats per response and round.
+    Healthy: at most 1.7; a learning rate ten times too high: 5 and more."""
     max_length: float = 2.0
-    """Greatest mean length of the responses to a fixed suite, in lengths of the start's.
-    Healthy: at most 1.35; a learning rate ten times too high: 2.5 and more."""
+    """Greatest mean length of the responses to a fixed suite, as a multiple of the starting
+    policy's. Healthy: at most 1.35; a learning rate ten times too high: 2.5 and more."""
     max_gold_fall: float = 0.05
-    """How far gold reward may fall from its best on a suite while the training reward there
-    rises: over-optimisation (Gao et al. 2023, arXiv 2210.10760). Healthy: at most 0.01, by mere
-    noise in the rewards 0.05; a proxy that is hacked: up to 1."""
+    """Greatest fall of the gold reward from its best on a suite while the training reward there
+    rises: over-optimisation (Gao et al. 2023, arXiv 2210.10760). Healthy: at most 0.01, with
+    noisy rewards 0.05; a hacked proxy: up to 1."""
+    max_gold_loss: float = 0.5
+    """Greatest share of the gold gain since the start of the run that such a fall may lose; a
+    gain below 0.05 counts as 0.05. It detects over-optimisation where the whole gain is small.
+    Healthy: 0, with noisy rewards at most 0.39; a hacked proxy: 1."""
     stop: bool = False
-    """End the run after a round in which an alarm begins to ring; it is judged and saved.
-    Resuming goes on past the alarms that ring already, until another one begins."""
+    """End the run after a round that raises a new alarm; the run is evaluated and saved.
+    Resuming ignores the alarms that are already raised, until a new one is."""
 
     def __post_init__(self) -> None:
         shares = ("min_distinct", "min_entropy", "min_effective", "max_cluster")
-        for name in (*shares, "max_no_gradient"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        for name in ("max_kl_speed", "max_length", "max_gold_fall"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        require(self, "[0, 1]", *shares, "max_no_gradient", "max_gold_loss")
+        require(self, "[0, inf]", "max_kl_speed", "max_length", "max_gold_fall")
 
-    def stops(self, ringing: Mapping[str, Row]) -> bool:
-        """Whether these alarms end the run: only those do that begin."""
-        return self.stop and any(row["begins"] for row in ringing.values())
+    def stops(self, raised: Mapping[str, Row]) -> bool:
+        """Return whether these alarms end the run: only new ones do."""
+        return self.stop and any(row["begins"] for row in raised.values())
 
 
 @dataclass
 class Watch:
-    """The alarms of one run as it goes on."""
+    """The alarms of a run in progress."""
 
     bounds: Alarms
     evaluations: list[Row]
-    """Rows of evaluations.jsonl until now."""
+    """Rows of evaluations.jsonl so far."""
     before: Collection[str]
-    """Alarms that rang in the round before."""
+    """Alarms raised in the previous round."""
 
     @classmethod
     def over(cls, run: Run, bounds: Alarms, played: int) -> Self:
-        """Watch a run that has played so many rounds."""
-        rang = [row["alarm"] for row in run.rows("alarms") if row["round"] == played]
-        return cls(bounds, run.rows("evaluations"), rang)
+        """Watch a run that has played ``played`` rounds."""
+        before = [row["alarm"] for row in run.rows("alarms") if row["round"] == played]
+        return cls(bounds, run.rows("evaluations"), before)
 
-    def ringing(self, row: Row) -> dict[str, Row]:
-        """Rows of alarms.jsonl, by alarm, for a row of rounds.jsonl.
+    def raised(self, row: Row) -> dict[str, Row]:
+        """Return the rows of alarms.jsonl, by alarm, for a row of rounds.jsonl.
 
-        ``begins`` says that it did not ring in the round before.
+        ``begins`` says that the alarm was not raised in the previous round.
         """
         signs = (*of_prompts(self.bounds, row), *of_policy(self.bounds, self.evaluations))
         return {
@@ -103,11 +108,11 @@ class Watch:
 
 
 Sign = tuple[str, float, float, str]
-"""An alarm that rings: its name, value, threshold and text."""
+"""A raised alarm: its name, value, threshold and text."""
 
 
 def of_prompts(bounds: Alarms, row: Row) -> Iterator[Sign]:
-    """What a round's prompts and rewards show."""
+    """Yield the alarms raised by a round's prompts and rewards."""
     size, drawn = row["proposed"], row["budget"]["prompts"] / row["round"]
     share = row["distinct_prompts"] / drawn
     if share < bounds.min_distinct:
@@ -115,7 +120,7 @@ def of_prompts(bounds: Alarms, row: Row) -> Iterator[Sign]:
         yield "distinct_prompts", share, bounds.min_distinct, text
     share = row["entropy"] / math.log(size) if size > 1 else 1.0
     if share < bounds.min_entropy:
-        text = f"prompts collapse: entropy is {share:.0%} of the greatest"
+        text = f"prompts collapse: the entropy is {share:.0%} of its maximum"
         yield "entropy", share, bounds.min_entropy, text
     share = row["effective"] / max(1.0, min(size, drawn))
     if share < bounds.min_effective:
@@ -123,36 +128,45 @@ def of_prompts(bounds: Alarms, row: Row) -> Iterator[Sign]:
         yield "effective", share, bounds.min_effective, text
     share = row["cluster_share"]
     if share > bounds.max_cluster:
-        text = f"prompts collapse: {share:.0%} of those drawn are near twins"
+        text = f"prompts collapse: {share:.0%} of those drawn are near-duplicates"
         yield "cluster_share", share, bounds.max_cluster, text
     share = row["no_gradient"]
     if share > bounds.max_no_gradient:
-        text = f"nothing to learn from {share:.0%} of the prompts: all answers rewarded alike"
+        text = f"nothing to learn from {share:.0%} of the prompts: all rewards are equal"
         yield "no_gradient", share, bounds.max_no_gradient, text
 
 
 def of_policy(bounds: Alarms, evaluations: Sequence[Row]) -> Iterator[Sign]:
-    """What the answers to the fixed suites show; of each alarm, the suite that is worst."""
+    """Yield the alarms raised by the responses to the suites, each for its worst suite."""
     suites: dict[str, list[Row]] = {}
     for row in evaluations:
         suites.setdefault(row["suite"], []).append(row)
-    for alarm, measure, threshold, text in (
-        ("kl_speed", kl_speed, bounds.max_kl_speed, "the policy moves {:.1f} nats a round"),
-        ("length", length, bounds.max_length, "answers are {:.1f} times as long as at first"),
-        (
-            "over_optimisation",
-            gold_fall,
-            bounds.max_gold_fall,
-            "over-optimisation: gold reward is {:.3f} below its best, training reward above",
-        ),
-    ):
-        value, suite = max((measure(rows), name) for name, rows in suites.items())
-        if value > threshold:
-            yield alarm, value, threshold, f"{text.format(value)} ({suite} suite)"
+
+    def worst(measure: Callable[[Sequence[Row]], float]) -> tuple[float, str]:
+        return max((measure(rows), suite) for suite, rows in suites.items())
+
+    speed, suite = worst(kl_speed)
+    if speed > bounds.max_kl_speed:
+        text = f"the policy moves {speed:.1f} nats a round ({suite} suite)"
+        yield "kl_speed", speed, bounds.max_kl_speed, text
+    ratio, suite = worst(length)
+    if ratio > bounds.max_length:
+        text = f"responses are {ratio:.1f} times as long as at first ({suite} suite)"
+        yield "length", ratio, bounds.max_length, text
+    (fall, fallen), (loss, lost) = worst(gold_fall), worst(gold_loss)
+    if fall > bounds.max_gold_fall:
+        text = (
+            f"over-optimisation: gold reward is {fall:.3f} below its best, training reward "
+            f"above ({fallen} suite)"
+        )
+        yield "over_optimisation", fall, bounds.max_gold_fall, text
+    elif loss > bounds.max_gold_loss:
+        text = f"over-optimisation: {loss:.0%} of the gold gain is lost, training reward above"
+        yield "over_optimisation", loss, bounds.max_gold_loss, f"{text} ({lost} suite)"
 
 
 def kl_speed(rows: Sequence[Row]) -> float:
-    """Change of the KL between the last two evaluations, nats a round; 0 if unknown."""
+    """Return how fast the KL changed between the last two evaluations, nats a round, or 0."""
     known = [row for row in rows if row.get("kl") is not None][-2:]
     if len(known) < 2:
         return 0.0
@@ -160,22 +174,39 @@ def kl_speed(rows: Sequence[Row]) -> float:
 
 
 def length(rows: Sequence[Row]) -> float:
-    """Mean length of the responses, in lengths of the first evaluation; 0 if unknown."""
+    """Return the last evaluation's mean length over the first one's; 0 if unknown."""
     first, last = (rows[i].get("length") for i in (0, -1))
     return last / first if first and last else 0.0
 
 
 def gold_fall(rows: Sequence[Row]) -> float:
-    """Gold reward below its best, if the training reward is above what it was then; else 0.
+    """Return how far gold is below its best, if the training reward has risen since; else 0.
 
-    Both are means of two successive evaluations, so that one lucky draw does not ring.
+    Both are means of two successive evaluations, so that one lucky draw raises no alarm.
     """
-    known = [row for row in rows if row.get("proxy") is not None]
-    means = [
-        ((one["gold"] + other["gold"]) / 2, (one["proxy"] + other["proxy"]) / 2)
-        for one, other in pairwise(known)
-    ]
+    means = pair_means(rows)
     if not means:
         return 0.0
-    (best, paid_then), (gold, paid) = max(means), means[-1]
-    return best - gold if paid > paid_then else 0.0
+    (best, proxy_then), (gold, proxy) = max(means), means[-1]
+    return best - gold if proxy > proxy_then else 0.0
+
+
+def gold_loss(rows: Sequence[Row]) -> float:
+    """Return the share of the gold gain that ``gold_fall`` has lost, at most 1.
+
+    The gain is the best mean minus the first one, and counts as ``LEAST_GAIN`` at least.
+    """
+    means = pair_means(rows)
+    if not means:
+        return 0.0
+    gain = max(means)[0] - means[0][0]
+    return min(1.0, gold_fall(rows) / max(gain, LEAST_GAIN))
+
+
+def pair_means(rows: Sequence[Row]) -> list[tuple[float, float]]:
+    """Return the means of gold and training reward of every two successive evaluations."""
+    known = [row for row in rows if row.get("proxy") is not None]
+    return [
+        ((before["gold"] + after["gold"]) / 2, (before["proxy"] + after["proxy"]) / 2)
+        for before, after in pairwise(known)
+    ]

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.base import Solver
 from agents.evaluate import sample_responses, win_rate
 from agents.policies.base import Policy
 from agents.policies.divergence import kl
+from eva_env.signals import passed
 from eva_env.types import Floats, RewardModel, Round
 from eva_env.world import World
 from experiments.run.rows import origins_of, plain, words
@@ -17,7 +17,6 @@ from experiments.run.rows import origins_of, plain, words
 SEED = 1
 """All policies answer from the same random streams, whatever the seed of the run."""
 
-PASS = 1.0 - 1e-9
 SHOWN = 3
 """Transcripts per suite and evaluation."""
 
@@ -121,11 +120,6 @@ def scores(rewards: Floats, baseline: Floats) -> dict[str, float]:
         "pass_rate": float(passed(rewards).mean()),
         "win_rate": win_rate(rewards, baseline),
     }
-
-
-def passed(rewards: Floats) -> NDArray[np.bool_]:
-    """Which gold rewards are 1."""
-    return rewards >= PASS
 
 
 def lengths(responses: Sequence[Any]) -> list[int] | None:

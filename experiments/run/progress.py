@@ -1,4 +1,4 @@
-"""The progress of one or several runs: a bar and a live table, or plain lines in a pipe."""
+"""Show the progress of runs: a bar and a live table, or plain lines in a pipe."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -13,13 +13,13 @@ SUITE = "hard"
 
 
 class ProgressTable:
-    """Shows rows of ``train`` by arm, averaged over the seeds that have got that far.
+    """Show the last row of ``train`` of each arm, averaged over its seeds.
 
     Args:
         arms: names in the order of the table.
-        total: rounds of all runs together.
-        console: where to draw; a live table on a terminal, else lines.
-        brief: a line per run off the terminal, instead of one per evaluation.
+        total: rounds of all runs.
+        console: shows a live table on a terminal, lines elsewhere.
+        brief: prints one line per run in a pipe, instead of one per evaluation.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class ProgressTable:
             self.live.stop()
 
     def update(self, arm: str, seed: int, row: dict[str, Any]) -> None:
-        """Take in a row of the run of an arm and a seed."""
+        """Add a row of the run of an arm with a seed."""
         before = self.latest[arm].get(seed, {})
         evaluation = row["evaluations"].get(SUITE)
-        known = {"round": row["round"], "signal": row.get("signal_mean")}
-        known["entropy"] = row.get("entropy")
-        self.latest[arm][seed] = before | known | (evaluation or {})
-        done = sum(own["round"] for seeds in self.latest.values() for own in seeds.values())
+        latest = {"round": row["round"], "signal": row.get("signal_mean")}
+        latest["entropy"] = row.get("entropy")
+        self.latest[arm][seed] = before | latest | (evaluation or {})
+        done = sum(last["round"] for seeds in self.latest.values() for last in seeds.values())
         self.progress.update(self.bar, completed=done)
         if self.live:
             self.live.update(self.render())
@@ -79,34 +79,34 @@ class ProgressTable:
                 self.note(f"{arm}, seed {seed}, round {row['round']}: alarm, {alarm['text']}")
 
     def begin(self, what: str, total: int, done: int = 0) -> None:
-        """Let the bar count something else from now on."""
+        """Reset the bar: it now counts ``total`` items called ``what``."""
         self.progress.reset(self.bar, description=what, total=total, completed=done)
         if not self.live and done < total:
             self.note(f"{what}: {total - done} of {total} to do")
 
     def advance(self) -> None:
-        """Count one of what the bar counts."""
+        """Advance the bar by one item."""
         self.progress.advance(self.bar)
         if self.live:
             self.live.update(self.render())
 
     def note(self, text: str) -> None:
         """Print a line above the table."""
-        whole = not self.console.is_terminal  # a line stays one in a pipe
+        whole = not self.console.is_terminal  # no line breaks in a pipe
         self.console.print(text, highlight=False, markup=False, soft_wrap=whole)
 
     def render(self) -> Group:
-        """The bar and the table, 80 columns wide for names of up to 17 letters."""
+        """Return the bar and the table; with names of up to 17 letters they fit in 80 columns."""
         heads = (f"{SUITE}\ngold", "win\nrate", "KL,\nnats", "mean\nsignal", "prompt\nentropy")
         table = Table(Column("arm", overflow="fold"), "seeds", "round", *heads)
         for arm, seeds in self.latest.items():
-            own = list(seeds.values())
+            rows = list(seeds.values())
             columns = ("round", "gold", "win_rate", "kl", "signal", "entropy")
-            cells = [_mean([row.get(column) for row in own]) for column in columns]
-            table.add_row(arm, str(len(own)), *cells)
+            cells = [_mean([row.get(column) for row in rows]) for column in columns]
+            table.add_row(arm, str(len(rows)), *cells)
         return Group(self.progress, table)
 
 
 def _mean(values: list[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    return f"{sum(known) / len(known):.3f}".removesuffix(".000") if known else ""
+    numbers = [value for value in values if value is not None]
+    return f"{sum(numbers) / len(numbers):.3f}".removesuffix(".000") if numbers else ""

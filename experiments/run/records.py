@@ -8,7 +8,8 @@
     evaluations.jsonl   a row per suite: gold reward, pass rate, win rate against the start, KL
                         to it (nats per response), length (words), training reward
     answers.jsonl       all answers of the last evaluation, with their gold rewards
-    alarms.jsonl        a row per alarm and round in which it rings, see ``experiments.run.alarms``
+    alarms.jsonl        a row per alarm and round that raises it, see
+                        ``experiments.run.alarms``
     transcripts.jsonl   some prompts with the answers before and after
     checkpoints/        round-0003/: the policy as it saves itself, and state.pt with the rest
 

@@ -1,4 +1,4 @@
-"""Rows of rounds and prompts: what a Round looks like in the record."""
+"""Turn a Round into rows of rounds.jsonl and prompts.jsonl."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,22 +11,22 @@ from agents.evolution.diversity import distribution, effective_size, entropy, la
 from eva_env.types import Round, Task
 
 OUTCOME = ("mean", "best", "worst", "rewards", "best_response", "worst_response")
-"""What a drawn prompt's row says of its n responses; rewards in reward-model units."""
+"""Columns of a drawn prompt's row about its n responses; rewards in reward-model units."""
 
 
 @dataclass
 class Genealogy:
-    """Ids of prompts, in order of appearance: a prompt keeps its id for the whole run."""
+    """Ids of prompts by order of appearance; a prompt keeps its id for the whole run."""
 
     ids: dict[Any, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> "Genealogy":
-        """The ids that the rows of prompts.jsonl have given."""
+        """Return the ids that rows of prompts.jsonl have assigned."""
         return cls({row["text"]: row["id"] for row in rows})
 
     def rows(self, round: Round) -> list[dict[str, Any]]:
-        """A row for each drawn prompt; before it one for a parent that never was drawn."""
+        """Return a row for each drawn prompt, after a row for a parent that was never drawn."""
         origins = origins_of(round)
         drawn = [plain(text) for text in round.prompts]
         new = set(drawn) - set(self.ids)
@@ -52,7 +52,7 @@ class Genealogy:
 
 
 def outcome(round: Round, i: int) -> dict[str, Any]:
-    """What came of the i-th drawn prompt: ``OUTCOME`` with its values."""
+    """Return the columns ``OUTCOME`` of the i-th drawn prompt."""
     rewards, responses = round.rewards[i], round.responses[i]
     best, worst = rewards.argmax(), rewards.argmin()
     values = (
@@ -67,11 +67,11 @@ def outcome(round: Round, i: int) -> dict[str, Any]:
 
 
 def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[str, Any]:
-    """The row of rounds.jsonl.
+    """Return the row of rounds.jsonl.
 
-    ``entropy`` (nats) and ``effective`` (sample size) are of the proposed distribution over
-    distinct prompts, ``proposed`` counts its used slots. ``response_length`` is in words, None
-    where responses have none, ``complexity`` None where the task has none.
+    ``entropy`` (nats) and ``effective`` (sample size) describe the proposed distribution over
+    distinct prompts; ``proposed`` counts its used slots. ``response_length`` is in words. It is
+    None for responses that are numbers, as ``complexity`` is for tasks that define none.
     """
     proposed = distribution(round.proposal)
     measure = getattr(task, "complexity", None)
@@ -99,7 +99,7 @@ def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[
 
 
 def origins_of(round: Round) -> dict[Any, tuple[Any, str | None]]:
-    """Parent and operator of each proposed prompt; of repeats, those of the first."""
+    """Return each proposed prompt's parent and operator; of equal prompts the first counts."""
     proposal = round.proposal
     nothing = [None] * len(proposal.prompts)
     parents = [plain(parent) for parent in proposal.parents] or nothing
@@ -111,7 +111,7 @@ def origins_of(round: Round) -> dict[Any, tuple[Any, str | None]]:
 
 
 def words(responses: Any) -> float | None:
-    """Mean words of responses (P, n); None where they are numbers."""
+    """Return the mean number of words of responses (P, n); None where they are numbers."""
     flat = [response for row in responses for response in row]
     if not isinstance(flat[0], str):
         return None
@@ -119,5 +119,5 @@ def words(responses: Any) -> float | None:
 
 
 def plain(prompt: Any) -> Any:
-    """A prompt as JSON can hold it: a numpy integer becomes an int."""
+    """Return a prompt as JSON can hold it: a numpy integer becomes an int."""
     return prompt.item() if isinstance(prompt, np.generic) else prompt

@@ -5,13 +5,11 @@ from typing import Any, Self
 
 from agents.base import Creator
 from agents.creators import Eva
-from agents.evolution.operators import preferences
 from agents.guards import Guards
 from agents.policies.decoding import Sampling
 from agents.solvers import DPO, SPPO, Method
 from eva_env.require import require
 from eva_env.rewards import PairwiseWinRate, Plain
-from eva_env.signals import PASS_RATE_SIGNALS
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.run.alarms import Alarms
@@ -91,7 +89,7 @@ class Settings(Conditions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "[0, inf)", "seed")
+        require(self, "[0, inf]", "seed")
         require(self, "[1, inf)", "checkpoint_every")
 
     @property
@@ -100,16 +98,9 @@ class Settings(Conditions):
         return f"{short_name(self.creator)}-{short_name(self.solver)}"
 
 
-PASSED = {signal.__name__ for signal in PASS_RATE_SIGNALS}
-"""Signals that count the responses that pass."""
-
-
 def check(settings: Settings) -> None:
     """Raise ValueError for players that do not fit the world or the reward."""
-    world: Any = settings.task
-    operators = getattr(settings.creator, "operators", None)
-    if operators:
-        preferences(world, operators)
+    settings.creator.check_task(settings.task)
     pairwise = isinstance(settings.reward_model, PairwiseWinRate)
     if pairwise and isinstance(settings.solver, SPPO) and not settings.solver.pairwise:
         raise ValueError(
@@ -121,8 +112,7 @@ def check(settings: Settings) -> None:
 def remark(settings: Settings) -> str | None:
     """A warning about pass rates under a reward without a scale; None if it does not apply."""
     creator, world = settings.creator, settings.task
-    counts = hasattr(creator, "passing") or getattr(creator, "signal", "") in PASSED
-    if not counts or settings.reward != "proxy" or world.proxy_can_pass:
+    if not creator.counts_passes or settings.reward != "proxy" or world.proxy_can_pass:
         return None
     return (
         f"{short_name(creator)} counts the responses that pass, but the proxy's rewards are "

@@ -76,13 +76,13 @@ class Recorder:
         # 2. The last round is always evaluated, whether the rounds, the budget or an alarm end it.
         self.spent.append(match.budget.reward_calls)
         last = played == settings.rounds or exhausted(settings, self.spent)
-        last = last or settings.alarms.stops(self.watch.ringing(row))
+        last = last or settings.alarms.stops(self.watch.raised(row))
         evaluations = {}
         if last or played % settings.evaluate_every == 0:
             evaluations = self.evaluate(played)
             run.append("transcripts", self.judge.replay(match.solver, round))
         # 3. An evaluation may raise further alarms.
-        alarms = self.watch.ringing(row)
+        alarms = self.watch.raised(row)
         run.append("alarms", alarms.values())
         last = last or settings.alarms.stops(alarms)
         self.watch.before = alarms

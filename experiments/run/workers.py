@@ -1,4 +1,4 @@
-"""Jobs on worker processes: one at a time each, and what breaks one breaks no other."""
+"""Run jobs on worker processes, one job at a time in each; a failure stops no other job."""
 
 import multiprocessing
 import signal
@@ -12,7 +12,7 @@ import torch
 
 
 class Event(NamedTuple):
-    """What a job reports: a row, at last None, or why it failed."""
+    """A job's report: a row, None at its end, or the reason of its failure."""
 
     job: Any
     row: Any = None
@@ -20,7 +20,7 @@ class Event(NamedTuple):
 
 
 class Workers:
-    """Processes that do jobs, started as they are needed and kept until the context ends.
+    """Processes that run jobs, started when needed and kept until the context ends.
 
     Workers are spawned with one torch thread each, so that a job's result does not depend on
     how many there are.
@@ -44,17 +44,19 @@ class Workers:
             process.terminate()
 
     def run(self, jobs: Sequence[Any]) -> Iterator[Event]:
-        """Yield the events of ``do(job)`` for all jobs as they come, started in order.
+        """Yield the events of ``do(job)`` for all jobs as they arrive; jobs start in order.
 
-        A job fails by an exception or by the death of its process.
+        A job fails if it raises an exception or if its process dies.
         """
         waiting, busy = list(reversed(jobs)), self.busy
         while waiting or busy:
+            # 1. Give every free worker a job, and start workers up to the count.
             while waiting and len(busy) < self.count:
                 process, connection = self.idle.pop() if self.idle else self._start()
                 job = waiting.pop()
                 connection.send(job)
                 busy[connection] = process, job
+            # 2. Pass on what the busy ones report; free those that finish, drop the dead.
             for connection in wait(list(busy)):
                 process, job = busy[connection]  # type: ignore[index]
                 try:
@@ -79,7 +81,7 @@ class Workers:
 
 
 def _serve(connection: Connection, do: Callable[[Any], Iterable[Any]]) -> None:
-    """Do jobs until the parent is gone; Ctrl-C is the parent's to handle."""
+    """Run jobs until the parent has ended; the parent alone handles Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     while True:

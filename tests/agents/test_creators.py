@@ -1,10 +1,10 @@
-import pickle
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from agents.creators import (
+    PLR,
     Eva,
     EvaOnline,
     Fresh,
@@ -12,10 +12,15 @@ from agents.creators import (
     Static,
     UniformEvolve,
 )
+from agents.creators.estimate import SignalCreator, measure
+from agents.creators.guarded import Guarded
+from agents.guards import Guards
+from agents.testing import check_creator
 from eva_env.signals import SIGNALS
 from eva_env.tabular.world import TabularWorld
+from eva_env.types import Proposal, Round
 from eva_env.wordlist import Wordlist
-from tests.support.creators import CREATORS, game_for, make, play
+from tests.support.creators import CREATORS, SMALL, game_for, make, play
 from tests.support.tiny_task import Tiny, level
 
 TASKS = [Tiny(), TabularWorld(), Wordlist()]
@@ -26,59 +31,15 @@ TASKS = [Tiny(), TabularWorld(), Wordlist()]
 
 @pytest.mark.parametrize("cls", CREATORS)
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
-@pytest.mark.parametrize(("n", "batch"), [(48, 48), (48, 12)])
-def test_proposals_are_valid_with_known_parents_and_distinct(cls, task, n, batch):
-    known = set()
-    for round in play(make(cls), task, n, 8, game_for(task, n, batch)):
-        proposal = round.proposal
-        assert 0 < len(proposal.prompts) <= n
-        assert all(map(task.valid, proposal.prompts))
-        assert len(proposal.parents) == len(proposal.operators) == len(proposal.prompts)
-        assert proposal.logits.shape == (len(proposal.prompts),)
-        assert np.isfinite(proposal.logits).all()
-        known |= set(proposal.prompts)
-        for parent, operator in zip(proposal.parents, proposal.operators, strict=True):
-            assert (parent is None) == (operator is None)
-            assert parent is None or parent in known
-            assert operator is None or set(operator.split(" > ")) <= set(task.operators)
-        if isinstance(task, Wordlist):
-            assert len(set(proposal.prompts)) == n
+def test_every_creator_passes_the_check_that_users_call(cls, task):
+    check_creator(make(cls), task)
 
 
 @pytest.mark.parametrize("cls", CREATORS)
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
-def test_a_saved_creator_continues_identically(cls, task):
-    game, rng, creator = game_for(task, 16, 16), np.random.default_rng(3), make(cls)
-    *_, _ = play(creator, task, 16, 6, game, rng)
-    saved = pickle.dumps((creator.state_dict(), game.state_dict(), rng))
-    live = creator.state_dict()
-    first = [round.proposal.prompts for round in play(creator, task, 16, 6, game, rng)]
-    state = pickle.loads(saved)[0]
-    for name, value in state.items():
-        np.testing.assert_equal(live[name], value, "playing on changed the saved state")
-    for _ in range(2):
-        _, game_state, rng = pickle.loads(saved)
-        twin, game = make(cls), game_for(task, 16, 16)
-        game.load_state_dict(game_state)
-        twin.load_state_dict(state)
-        again = [round.proposal.prompts for round in play(twin, task, 16, 6, game, rng)]
-        assert again == first
-
-
-@pytest.mark.parametrize("cls", CREATORS)
-def test_settings_alone_are_fields(cls):
-    used = make(cls)
-    *_, _ = play(used, Tiny(), 16, 2)
-    assert used == make(cls)
-    assert all(spec.init for spec in fields(used))
-    assert not set(used.state_dict()) & {spec.name for spec in fields(used)}
-
-
-@pytest.mark.parametrize("cls", CREATORS)
-def test_logs_are_finite_numbers_under_other_names_than_the_solvers(cls):
-    for round in play(make(cls), Tiny(), 16, 3):
-        assert np.isfinite(list(round.logs.values())).all()
-        assert not set(round.logs) & {"kl", "loss", "grad_norm", "gradient_steps", "accuracy"}
+@pytest.mark.parametrize("batch", [48, 12])
+def test_prompts_of_text_fill_the_proposal_and_are_distinct(cls, batch):
+    for round in play(make(cls), Wordlist(), 48, 8, game_for(Wordlist(), 48, batch)):
+        assert len(set(round.proposal.prompts)) == 48
 
 
 @pytest.mark.parametrize("cls", [Eva, EvaOnline])
@@ -109,6 +70,120 @@ def test_a_signal_that_is_not_finite_is_named(cls, monkeypatch):
 def test_wrong_settings_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# Signals of one's own
+
+
+FOLLOWERS = [cls for cls in CREATORS if issubclass(cls, SignalCreator)]
+
+
+@pytest.fixture
+def signals(tmp_path):
+    path = tmp_path / "signals.py"
+    path.write_text(
+        """
+def top(rewards):
+    return rewards.max(-1) - rewards.mean(-1)
+
+def one_number(rewards):
+    return rewards.max()
+
+threshold = 0.5
+"""
+    )
+    return path
+
+
+def test_every_creator_with_a_signal_setting_is_a_signal_creator():
+    with_signal = [cls for cls in CREATORS if "signal" in {spec.name for spec in fields(cls)}]
+    assert with_signal == FOLLOWERS
+    assert len(FOLLOWERS) >= 16
+
+
+@pytest.mark.parametrize("cls", FOLLOWERS)
+def test_a_function_in_a_file_is_a_signal(cls, signals):
+    """``top`` is a_star_avg, so the same prompts must come out."""
+    settings = {**SMALL.get(cls, {}), "signal": f"{signals}:top"}
+    named = {**SMALL.get(cls, {}), "signal": "a_star_avg"}
+    ours, theirs = (
+        [round.proposal.prompts for round in play(cls(**chosen), Tiny(), 16, 4)]
+        for chosen in (settings, named)
+    )
+    assert ours == theirs
+
+
+def test_a_signal_by_import_path_measures_like_its_name():
+    rewards = np.random.default_rng(0).random((3, 4))
+    round = Round(0, Proposal("abc", np.zeros(3)), "abc", None, rewards, rewards[:, 0], {})
+    by_path = measure("eva_env.signals.variance", round)
+    np.testing.assert_array_equal(by_path, measure("variance", round))
+
+
+def test_the_path_of_a_signal_is_made_absolute(signals, monkeypatch):
+    monkeypatch.chdir(signals.parent)
+    assert Eva(signal="signals.py:top").signal == f"{signals}:top"
+    assert Eva(signal="eva_env.signals.variance").signal == "eva_env.signals.variance"
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("tip", ValueError, "has no 'tip'; the nearest: top"),
+        ("threshold", ValueError, r"must be a function: rewards .*, got 0.5"),
+    ],
+)
+def test_a_signal_that_cannot_be_used_is_refused_at_once(signals, name, error, message):
+    with pytest.raises(error, match=message):
+        Eva(signal=f"{signals}:{name}")
+
+
+def test_a_missing_file_of_a_signal_is_named(tmp_path):
+    with pytest.raises(ImportError, match=r"there is no file .*none.py"):
+        Eva(signal=f"{tmp_path / 'none.py'}:top")
+
+
+def test_a_signal_of_a_wrong_shape_is_named(signals):
+    with pytest.raises(
+        ValueError, match=r"must return shape \(4,\), a number for each .* \(\)"
+    ):
+        list(play(Eva(signal=f"{signals}:one_number"), Tiny(), 4, 1))
+
+
+# Hooks
+
+
+def test_creators_that_count_passes_say_so():
+    counting = {cls.__name__ for cls in CREATORS if make(cls).counts_passes}
+    assert counting == {"SFL", "RZero", "AZR", "STP"}
+    assert Eva(signal="learnability").counts_passes
+    assert Guarded(Eva(signal="band_pass"), Guards()).counts_passes
+
+
+def test_creators_that_read_log_probabilities_say_so():
+    assert not any(make(cls).needs_logprobs for cls in CREATORS)
+    assert PLR(signal="alignment_potential").needs_logprobs
+    assert Guarded(PLR(signal="alignment_potential"), Guards()).needs_logprobs
+
+
+HUMAN = {"Static", "Fresh", "DomainRandomisation", "Oracle", "PLR", "RobustPLR", "SFL"}
+
+
+@pytest.mark.parametrize("cls", CREATORS)
+def test_creators_that_rewrite_refuse_a_task_without_operators(cls):
+    make(cls).check_task(Tiny())
+    without = replace(Tiny(), operators=())
+    if cls.__name__ in HUMAN:
+        make(cls).check_task(without)
+    else:
+        with pytest.raises(ValueError, match="Tiny has no rewrite operators"):
+            make(cls).check_task(without)
+
+
+def test_operators_that_the_task_lacks_are_refused_before_play():
+    for creator in (Eva(operators={"shout": 1.0}), Guarded(Eva(operators={"x": 1}), Guards())):
+        with pytest.raises(ValueError, match="operators must give weights >= 0"):
+            creator.check_task(Tiny())
 
 
 # Human prompts

@@ -135,8 +135,8 @@ def test_uniforms_are_splitmix64():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"temperature": -1.0}, "temperature must be 0 or positive, got -1.0"),
-        ({"top_p": 0.0}, r"top_p must be in \(0, 1\], got 0.0"),
+        ({"temperature": -1.0}, "temperature must be at least 0 and finite, got -1.0"),
+        ({"top_p": 0.0}, r"top_p must lie in \(0, 1\], got 0.0"),
         ({"max_tokens": 0}, "max_tokens must be at least 1, got 0"),
     ],
 )
@@ -145,7 +145,7 @@ def test_sampling_names_what_is_wrong(settings, message):
         Sampling(**settings)
 
 
-def test_more_samples_than_ride_abreast(model):
+def test_more_samples_than_fit_in_a_row(model):
     """Twenty samples are decoded in three rows of seven; the first ones are the same."""
     prompts, seeds = [[1, 4, 5], [1, 3]], np.array([7, 8])
     many = decode(model, prompts, 20, seeds, Sampling(max_tokens=8))

@@ -1,4 +1,4 @@
-"""KL to the start: closed forms, and the estimate against them."""
+"""KL to the starting policy: closed forms, and the estimate against them."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def table(*rows):
 
 
 class Sampled:
-    """A table that does not say that it is one."""
+    """A table behind another class, so that its KL is estimated."""
 
     def __init__(self, policy):
         self.policy = policy
@@ -45,21 +45,21 @@ def test_the_estimate_agrees_with_the_exact_value():
     drawn = ours.sample(range(4), 4000, rng)
     ratio = np.log(rows) - theirs.reference_logits.numpy()
     error = np.take_along_axis(ratio, drawn, 1).std() / np.sqrt(drawn.size)
-    found = kl(Sampled(ours), Sampled(theirs), range(4), drawn)
-    assert abs(found - kl(ours, theirs, range(4), None)) < 4 * error
-    assert found > 10 * error
+    estimate = kl(Sampled(ours), Sampled(theirs), range(4), drawn)
+    assert abs(estimate - kl(ours, theirs, range(4), None)) < 4 * error
+    assert estimate > 10 * error
 
 
 def test_a_language_model_is_compared_by_whole_responses():
     start = CausalLM.load("wordlist")
     moved = start.frozen()
     prompts = ["Name two animals.", "List three animals, without the letter e."]
-    answers = start.sample(prompts, 3, np.random.default_rng(0))
+    responses = start.sample(prompts, 3, np.random.default_rng(0))
     with torch.no_grad():
         next(iter(moved.parameters())).mul_(1.05)
-        flat = [one for row in answers for one in row]
-        asked = [prompt for prompt in prompts for _ in range(3)]
-        by_hand = (start.logprobs(asked, flat) - moved.logprobs(asked, flat)).mean()
-    assert kl(start, start, prompts, answers) == 0
-    assert kl(start, moved, prompts, answers) == pytest.approx(float(by_hand), abs=1e-5)
+        flat = [response for row in responses for response in row]
+        repeated = [prompt for prompt in prompts for _ in range(3)]
+        by_hand = (start.logprobs(repeated, flat) - moved.logprobs(repeated, flat)).mean()
+    assert kl(start, start, prompts, responses) == 0
+    assert kl(start, moved, prompts, responses) == pytest.approx(float(by_hand), abs=1e-5)
     assert abs(by_hand) > 0.001

@@ -39,8 +39,8 @@ def test_known_noise_takes_its_expected_range_off_the_signal():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"signal": "mean", "noise": 0.1}, "no noise floor is known of 'mean'; there is one"),
-        ({"signal": "payoff", "noise": "estimate"}, "no noise floor is known of 'payoff'"),
+        ({"signal": "mean", "noise": 0.1}, "signal 'mean' has no noise floor; choose"),
+        ({"signal": "payoff", "noise": "estimate"}, "signal 'payoff' has no noise floor"),
         ({"noise": -0.5}, "std must not be negative or NaN, got -0.5"),
     ],
 )

@@ -21,8 +21,8 @@ from eva_env import distributions
 from eva_env.tabular import exact
 from eva_env.types import Proposal, Round
 from tests.support.pair_population import (
-    LAW,
     REFERENCE,
+    SHARES,
     SHOWN,
     WINS,
     WON,
@@ -39,8 +39,8 @@ from tests.support.pair_population import (
 
 def test_first_step_of_dpo_is_from_the_worst_to_the_best():
     """T9: at pi_ref every pair has slope beta / 2, so the ascent is beta / 2 (best - worst)."""
-    law = exact.pair_distribution(REFERENCE[None], R[None], 6)[0] * (1 - np.eye(M))
-    population = Population(DPO(beta=0.2), law=law, chance=np.ones((M, M)))
+    shares = exact.pair_distribution(REFERENCE[None], R[None], 6)[0] * (1 - np.eye(M))
+    population = Population(DPO(beta=0.2), shares=shares, chance=np.ones((M, M)))
     best, worst = (
         f(REFERENCE[None], R[None], 6)[0] for f in (exact.best_of_n, exact.worst_of_n)
     )
@@ -68,28 +68,28 @@ def test_ipo_rests_at_the_gibbs_policy_of_the_preference(length_averaged):
     mu, tau = softmax(np.random.default_rng(2).normal(size=M)), 0.3
     expected = gibbs(P @ mu / tau)
     method = IPO(tau=tau, length_averaged=length_averaged)
-    check(method, expected, law=np.outer(mu, mu) * (1 - np.eye(M)))
+    check(method, expected, shares=np.outer(mu, mu) * (1 - np.eye(M)))
 
 
 def test_ipo_rests_at_the_least_squares_fit_for_any_pairs():
     """g_a = 2 sum_b w_ab (m_ab - (2 p_ab - 1) / (2 tau)): equations of a graph Laplacian."""
     tau = 0.3
-    laplacian = np.diag(SHOWN) - LAW
-    target = (LAW * (2 * P - 1)).sum(1) / (2 * tau)
+    laplacian = np.diag(SHOWN) - SHARES
+    target = (SHARES * (2 * P - 1)).sum(1) / (2 * tau)
     check(IPO(tau=tau), gibbs(np.linalg.pinv(laplacian) @ target))
 
 
 def test_sppo_on_its_own_samples_rests_at_the_gibbs_policy_of_the_win_rate():
-    """g_a = nu_a e_a, e = log pi / pi_ref - eta (P - 1/2), nu the law of what is trained on.
+    """g_a = nu_a e_a, e = log pi / pi_ref - eta (P - 1/2), nu the training distribution.
 
-    At nu = pi, g = pi sum g asks for one e for all responses, which the normaliser takes up:
+    At nu = pi, g = pi sum g needs the same e for all responses, which the normaliser absorbs:
     pi ~ pi_ref exp(eta P), the multiplicative-weights step of the paper's Eq. 4.1 that the loss
     is made from. (It has 1/2 in place of the log-normaliser over eta, so that e is not 0.)
     """
     eta = 2.0
     expected = gibbs(eta * WINS)
-    law = np.outer(expected, expected)
-    population = Population(SPPO(eta=eta), law=law, chance=np.ones((M, M)))
+    shares = np.outer(expected, expected)
+    population = Population(SPPO(eta=eta), shares=shares, chance=np.ones((M, M)))
     assert np.abs(population.slope(REFERENCE)).max() > 0.01
     np.testing.assert_allclose(population.slope(expected), 0, atol=1e-12)
     error = np.log(expected / REFERENCE) - eta * (WINS - 0.5)
@@ -118,7 +118,7 @@ def test_rpo_rests_between_dpo_and_the_winners():
     """g_a = -beta sum_b w_ab (p_ab - sigmoid(beta m_ab)) - alpha W_a."""
 
     def g(pi, alpha, beta=0.4):
-        won = LAW * (P - expit(beta * margins(pi, REFERENCE)))
+        won = SHARES * (P - expit(beta * margins(pi, REFERENCE)))
         return -beta * won.sum(1) - alpha * WON
 
     check(RPO(beta=0.4, alpha=0.3), resting(lambda pi: g(pi, 0.3)))
@@ -128,9 +128,9 @@ def test_rpo_rests_between_dpo_and_the_winners():
 def test_kto_empties_what_loses_more_than_it_wins():
     """g_a = -beta / 2 s_a (1 - s_a) c_a with s = sigmoid(beta (log pi / pi_ref - z)), given z.
 
-    c_a = D W_a - U (nu_a - W_a); the objective is a constant less 1/2 sum c_a s_a. Where c_a
-    is negative nothing holds a response, whose likelihood can fall for ever: there is no rest
-    inside the simplex. The limit has everything on c > 0, where it maximises sum c_a s_a.
+    c_a = D W_a - U (nu_a - W_a); the objective is a constant minus 1/2 sum c_a s_a. Where c_a
+    is negative the likelihood of a response can fall without end, so no fixed point is inside
+    the simplex. The limit has all mass on c > 0, where it maximises sum c_a s_a.
     """
     beta, good_weight, bad_weight = 1.0, 1.2, 0.9
     surplus = good_weight * WON - bad_weight * (SHOWN - WON)
@@ -143,9 +143,9 @@ def test_kto_empties_what_loses_more_than_it_wins():
 
     oracle = minimize(negative, np.zeros(good.sum()), tol=1e-12)
     population = Population(KTO(beta=beta, desirable=good_weight, undesirable=bad_weight))
-    found = population.train(steps=800, lr=0.3)
-    assert found[~good].max() < 1e-3
-    np.testing.assert_allclose(found[good], softmax(oracle.x), atol=5e-3)
+    settled = population.train(steps=800, lr=0.3)
+    assert settled[~good].max() < 1e-3
+    np.testing.assert_allclose(settled[good], softmax(oracle.x), atol=5e-3)
     infimum = good_weight * WON.sum() / 2 + oracle.fun / 2
     assert population.loss().item() == pytest.approx(infimum, abs=2e-3)
     assert population.loss().item() >= infimum
@@ -178,7 +178,8 @@ def test_sgpo_rests_at_a_more_cautious_margin():
 
     The follower moves a mass of radius / (2 u) from the former to the latter, so that DPO's
     sigmoid(u) = p becomes sigmoid(u) = p - radius / (2 u), whose larger root is stable. So is
-    0, for there the ball holds the law of all pairs at -u: labels that conflict trap it.
+    0, since the ball there contains the distribution with all pairs at -u: conflicting labels
+    trap the margin.
     """
     share, radius, beta = 0.8, 0.1, 0.5
     balance = root_scalar(lambda u: share - radius / (2 * u) - expit(u), bracket=(0.7, 3))
@@ -191,7 +192,7 @@ def test_sgpo_rests_at_a_more_cautious_margin():
 
 def test_dpo_comes_to_rest_in_play():
     """Two samples, whose rewards have Gumbel noise: the difference of two is logistic, so that
-    the better one is a Bradley-Terry label. T12, then, with samples in place of the law."""
+    the better one is a Bradley-Terry label. T12 with samples in place of the distribution."""
     rewards, beta = np.array([[0.0, 1.0, 0.3], [0.9, 0.1, 0.5]]), 0.5
     method = DPO(lr=0.02, beta=beta, reference="initial", epochs=1, batch_size=256)
     solver = PolicySolver(TablePolicy(np.zeros((2, 3))), method)

@@ -29,10 +29,10 @@ CRITIC = {"critic": (torch.eye(2).double() * 3, torch.tensor([0.7, 1.9]).double(
     ],
 )
 def test_a_penalty_in_the_reward_leads_to_the_gibbs_policy(method, memory):
-    """pi ~ reference exp(r / beta), whatever the baseline, if it's not of the same samples."""
+    """pi ~ reference exp(r / beta), for any baseline independent of the samples."""
     assert gradient(method, GIBBS, memory=memory).abs().max() < 1e-12
-    found = descend(lambda policy: gradient(method, policy, memory=memory))
-    assert (found - GIBBS).abs().max() < 1e-4
+    settled = descend(lambda policy: gradient(method, policy, memory=memory))
+    assert (settled - GIBBS).abs().max() < 1e-4
     assert (REFERENCE.exp() - GIBBS).abs().max() > 0.1
 
 
@@ -52,8 +52,8 @@ def test_a_baseline_moves_no_gradient_and_ppo_without_a_critic_is_reinforce():
 
 def coefficient(n, p):
     """c_n(p) = E sqrt(k (n - k)) / n with k ~ Binomial(n, p)."""
-    law = (math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1))
-    return sum(chance * math.sqrt(k * (n - k)) / n for k, chance in enumerate(law))
+    chances = (math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1))
+    return sum(chance * math.sqrt(k * (n - k)) / n for k, chance in enumerate(chances))
 
 
 @pytest.mark.parametrize("n", [2, 4])
@@ -67,15 +67,15 @@ def test_grpo_on_binary_rewards(n):
     ).root
     fixed = REFERENCE.exp() * torch.where(PASSING > 0, p / start, (1 - p) / (1 - start))
     assert gradient(method, fixed, PASSING, n).abs().max() < 1e-12
-    found = descend(lambda policy: gradient(method, policy, PASSING, n), steps=80, rate=1.0)
-    assert (found - fixed).abs().max() < 1e-4
+    settled = descend(lambda policy: gradient(method, policy, PASSING, n), steps=80, rate=1.0)
+    assert (settled - fixed).abs().max() < 1e-4
     gibbs = (REFERENCE + PASSING / beta).softmax(0)
     assert (fixed - gibbs).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("rewards", [REWARDS, PASSING])
 def test_dr_grpo_with_a_penalty(rewards):
-    """pi = reference / (1 - (n - 1) / n (r - V) / beta), V being its own value."""
+    """pi = reference / (1 - (n - 1) / n (r - V) / beta), V being the policy's value."""
     n, beta = 3, 1.5
     method = DrGRPO(beta=beta, length=1.0)
 
@@ -87,11 +87,11 @@ def test_dr_grpo_with_a_penalty(rewards):
     fixed = policy(value)
     assert (fixed @ rewards).item() == pytest.approx(value)
     assert gradient(method, fixed, rewards, n).abs().max() < 1e-12
-    found = descend(lambda policy: gradient(method, policy, rewards, n), steps=80, rate=1.0)
-    assert (found - fixed).abs().max() < 1e-4
+    settled = descend(lambda policy: gradient(method, policy, rewards, n), steps=80, rate=1.0)
+    assert (settled - fixed).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("method", [DAPO(), GSPO(), DrGRPO(length=1.0), GRPO(beta=0.0)])
 def test_without_a_penalty_all_mass_goes_to_the_best_response(method):
-    found = descend(lambda policy: gradient(method, policy, n=3), steps=60, rate=20.0)
-    assert found[1] > 0.99
+    settled = descend(lambda policy: gradient(method, policy, n=3), steps=60, rate=20.0)
+    assert settled[1] > 0.99

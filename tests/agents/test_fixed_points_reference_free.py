@@ -7,7 +7,7 @@ from scipy.special import expit, logit, softmax
 
 from agents.solvers import CPO, ORPO, Hinge, RePO, SimPO, SLiC
 from tests.support.pair_population import (
-    LAW,
+    SHARES,
     WON,
     M,
     P,
@@ -25,7 +25,7 @@ def test_cpo_is_rpo_of_a_uniform_reference():
     """g_a as for RPO, m without a reference; alpha 0 gives pi ~ exp(r / beta)."""
 
     def g(pi):
-        return -0.4 * (LAW * (P - expit(0.4 * margins(pi)))).sum(1) - 0.3 * WON
+        return -0.4 * (SHARES * (P - expit(0.4 * margins(pi)))).sum(1) - 0.3 * WON
 
     check(CPO(beta=0.4, alpha=0.3), resting(g))
     check(CPO(beta=0.4, alpha=0.0), softmax(R / 0.4))
@@ -41,7 +41,7 @@ def test_simpo_rests_where_the_shifted_logistics_balance():
 
     def g(pi):
         m = beta * margins(pi)
-        return -beta * (LAW * (P * expit(gamma - m) - P.T * expit(gamma + m))).sum(1)
+        return -beta * (SHARES * (P * expit(gamma - m) - P.T * expit(gamma + m))).sum(1)
 
     check(SimPO(beta=beta, gamma=gamma), resting(g))
     check(SimPO(beta=beta, gamma=0.0), softmax(R / beta))
@@ -57,13 +57,13 @@ def test_simpo_rests_where_the_shifted_logistics_balance():
 def test_orpo_rests_between_the_winners_and_log_odds_of_reward():
     """With o = log odds, whose derivative by log pi is 1 / (1 - pi):
 
-    g_a = -W_a - weight / (1 - pi_a) sum_b w_ab (p_ab - sigmoid(o_a - o_b)). A heavy weight asks
-    for o_a = r_a + c, with the one c that makes a distribution.
+    g_a = -W_a - weight / (1 - pi_a) sum_b w_ab (p_ab - sigmoid(o_a - o_b)). A heavy weight
+    leads to o_a = r_a + c, with the c that makes a distribution.
     """
 
     def g(pi, weight):
         odds = logit(pi)
-        won = LAW * (P - expit(odds[:, None] - odds))
+        won = SHARES * (P - expit(odds[:, None] - odds))
         return -WON - weight * won.sum(1) / (1 - pi)
 
     check(ORPO(weight=0.5), resting(lambda pi: g(pi, 0.5)))
@@ -74,17 +74,17 @@ def test_orpo_rests_between_the_winners_and_log_odds_of_reward():
     np.testing.assert_allclose(light, WON / WON.sum(), atol=1e-4)
 
 
-def hinge_program(scale, law=LAW, chance=P):
+def hinge_program(scale, shares=SHARES, chance=P):
     """min sum w_ab p_ab xi_ab with xi_ab >= scale - (s_a - s_b), xi >= 0: value and s (M,)."""
-    better, worse = np.nonzero(law)
-    n, size = len(better), len(law)
+    better, worse = np.nonzero(shares)
+    n, size = len(better), len(shares)
     rows = np.zeros((n, size + n))
     rows[np.arange(n), better], rows[np.arange(n), worse] = -1, 1
     rows[np.arange(n), size + np.arange(n)] = -1
-    cost = np.concatenate([np.zeros(size), (law * chance)[better, worse]])
+    cost = np.concatenate([np.zeros(size), (shares * chance)[better, worse]])
     bounds = [(0, 0)] + [(None, None)] * (size - 1) + [(0, None)] * n
-    found = linprog(cost, A_ub=rows, b_ub=np.full(n, -scale), bounds=bounds)
-    return found.fun, found.x[:size]
+    solution = linprog(cost, A_ub=rows, b_ub=np.full(n, -scale), bounds=bounds)
+    return solution.fun, solution.x[:size]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def hinge_program(scale, law=LAW, chance=P):
     [(Hinge(beta=0.5), lambda s: gibbs(s / 0.5), 1.0), (RePO(gamma=0.7), softmax, 0.7)],
 )
 def test_hinges_rest_at_the_solution_of_a_linear_program(method, target, scale):
-    """Convex and piecewise linear in log pi up to a constant, so that a linear program has it.
+    """Convex and piecewise linear in log pi up to a constant, so a linear program solves it.
 
     For two responses the likelier winner has the full margin, 1 / beta or RePO's gamma, however
     likely it is, since p hinge(m) + (1 - p) hinge(-m) falls by 2 p - 1 a nat up to there.
@@ -125,8 +125,8 @@ def test_slic_rests_at_a_full_margin_or_where_likelihood_stops_it():
         assert logit(two[0]) == pytest.approx(expected, abs=1e-2)
 
     delta, weight = 1.0, 0.5
-    better, worse = np.nonzero(LAW)
-    chances = (LAW * P)[better, worse]
+    better, worse = np.nonzero(SHARES)
+    chances = (SHARES * P)[better, worse]
 
     def value(x):
         logpi = x[:M] - np.logaddexp.reduce(x[:M])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from agents.creators import AnyCreator, EvolComplexity, UniformEvolve
-from agents.solvers import AnyMethod, GradientMethod
+from agents.solvers import AnyMethod
+from agents.solvers.optimise import OptimizerSettings
 from eva_env.tabular.world import TabularWorld
 
 STRATEGIES = [*get_args(AnyCreator), *get_args(AnyMethod)]
@@ -29,7 +30,7 @@ def test_every_value_of_a_grid_is_accepted(kind):
 
 @pytest.mark.parametrize("kind", get_args(AnyMethod))
 def test_the_learning_rate_of_what_learns_is_always_in_it(kind):
-    assert ("lr" in kind.grid) == issubclass(kind, GradientMethod)
+    assert ("lr" in kind.grid) == issubclass(kind, OptimizerSettings)
 
 
 def test_depth_is_the_drift_of_evolving():

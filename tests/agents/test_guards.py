@@ -14,7 +14,7 @@ from agents.guards import Guards
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Proposal
 from eva_env.wordlist import Wordlist
-from experiments.run import train as command
+from experiments.commands import train as command
 from experiments.run.errors import UserError
 from experiments.run.records import Run
 from experiments.run.settings import Settings
@@ -326,7 +326,7 @@ def test_the_creator_decides_what_teaches_and_what_it_watches():
         ({"decontaminate": 1.5}, r"decontaminate must lie in \(0, 1\], got 1.5"),
         ({"max_length": 0}, "max_length must be at least 1, got 0"),
         ({"ngram": 0}, "ngram must be at least 1, got 0"),
-        ({"topic_entropy": -1.0}, "topic_entropy must not be negative, got -1.0"),
+        ({"topic_entropy": -1.0}, "topic_entropy must be at least 0, got -1.0"),
     ],
 )
 def test_wrong_settings_are_refused(change, message):

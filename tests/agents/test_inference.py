@@ -1,4 +1,4 @@
-"""Methods that don't learn, and how they're judged."""
+"""Methods that do not learn, and their evaluation."""
 
 import numpy as np
 import pytest
@@ -29,15 +29,15 @@ def best_of(candidates):
 
 
 @pytest.mark.parametrize("candidates", [1, 2, 5])
-def test_the_best_of_n_has_the_law_of_the_largest_order_statistic(candidates):
+def test_the_best_of_n_is_distributed_as_the_largest_order_statistic(candidates):
     """T7: F_k^n - F_(k-1)^n at the k-th lowest reward, by a chi-square distance."""
     n = 20_000
     drawn = best_of(candidates).respond([0, 1], n, np.random.default_rng(0))
-    law = exact.best_of_n(np.exp(LOGITS), REWARDS, candidates)
+    chances = exact.best_of_n(np.exp(LOGITS), REWARDS, candidates)
     share = np.array([np.bincount(row, minlength=4) for row in drawn]) / n
     # The mean of chi-square is its 3 degrees of freedom; 20 has a p-value of 2e-4.
-    assert (n * ((share - law) ** 2 / law).sum(1) < 20).all()
-    value = (law * REWARDS).sum(1)
+    assert (n * ((share - chances) ** 2 / chances).sum(1) < 20).all()
+    value = (chances * REWARDS).sum(1)
     assert (candidates > 1) == (value > (np.exp(LOGITS) * REWARDS).sum(1) + 0.05).all()
 
 
@@ -46,9 +46,9 @@ def test_its_kl_is_bounded():
     rng = np.random.default_rng(0)
     for n in (1, 2, 4, 16):
         policy = rng.dirichlet(np.ones(2000), size=3)
-        law = exact.best_of_n(policy, rng.normal(size=(3, 2000)), n)
+        chances = exact.best_of_n(policy, rng.normal(size=(3, 2000)), n)
         bound = np.log(n) - (n - 1) / n
-        kl = distributions.kl(law, policy)
+        kl = distributions.kl(chances, policy)
         assert (kl <= bound + 1e-12).all()
         np.testing.assert_allclose(kl, bound, atol=0.01)
 
@@ -81,10 +81,10 @@ def test_a_fixed_solver_answers_as_its_policy():
 def test_best_of_n_does_not_choose_among_the_samples_that_it_is_compared_with():
     """From one seed, its single candidates aren't the policy's samples: they're independent."""
     rng = (np.random.default_rng(3), np.random.default_rng(3))
-    own = best_of(1).respond([0], 5000, rng[0])[0]
+    best = best_of(1).respond([0], 5000, rng[0])[0]
     plain = TablePolicy(LOGITS).sample([0], 5000, rng[1])[0]
     chance = (np.exp(LOGITS[0]) ** 2).sum()
-    assert np.mean(own == plain) == pytest.approx(chance, abs=0.03)
+    assert np.mean(best == plain) == pytest.approx(chance, abs=0.03)
 
 
 @pytest.mark.parametrize(

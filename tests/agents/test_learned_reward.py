@@ -1,4 +1,4 @@
-"""The shipped proxy: what its card says, and how it behaves as dynamics."""
+"""The shipped proxy: its card, and its behaviour as dynamics."""
 
 import copy
 import json
@@ -61,7 +61,7 @@ def test_broken_reward_checkpoints_are_named(tmp_path):
         LearnedReward.load(tmp_path)
 
 
-def answered(n, seed):
+def four_responses(n, seed):
     """Human prompts, and four responses to each that differ in length."""
     rng = np.random.default_rng(seed)
     prompts, words = (
@@ -75,12 +75,12 @@ def answered(n, seed):
 
 
 def test_a_refit_learns_what_judges_have_come_to_like_and_carries_it_to_new_prompts(proxy):
-    """The judges now like length, of which the proxy knows nothing."""
-    gold, (prompts, responses) = LengthBiased(bias=0.5).over(Gold()), answered(256, 0)
+    """The judges now like length, which the proxy has never learned."""
+    gold, (prompts, responses) = LengthBiased(bias=0.5).over(Gold()), four_responses(256, 0)
     judge = Retrained(comparisons=1024)
-    asked = judge.ask(gold, prompts, responses, np.random.default_rng(0))
-    refit = proxy.refit(asked, 0.1, np.random.default_rng(1))
-    new, others = answered(128, 1)
+    comparisons = judge.draw_comparisons(gold, prompts, responses, np.random.default_rng(0))
+    refit = proxy.refit(comparisons, 0.1, np.random.default_rng(1))
+    new, others = four_responses(128, 1)
     before, after = (
         pair_accuracy(model(new, others), gold(new, others)) for model in (proxy, refit)
     )
@@ -88,23 +88,27 @@ def test_a_refit_learns_what_judges_have_come_to_like_and_carries_it_to_new_prom
 
 
 def test_a_refit_leaves_the_model_alone_and_is_the_same_every_time(proxy):
-    prompts, responses = answered(8, 0)
+    prompts, responses = four_responses(8, 0)
     before = proxy(prompts, responses)
-    asked = Retrained(comparisons=40).ask(Gold(), prompts, responses, np.random.default_rng(0))
-    first, again = (proxy.refit(asked, 0.1, np.random.default_rng(1)) for _ in range(2))
+    comparisons = Retrained(comparisons=40).draw_comparisons(
+        Gold(), prompts, responses, np.random.default_rng(0)
+    )
+    first, again = (proxy.refit(comparisons, 0.1, np.random.default_rng(1)) for _ in range(2))
     assert (proxy(prompts, responses) == before).all()
     assert (first(prompts, responses) == again(prompts, responses)).all()
     assert np.abs(first(prompts, responses) - before).max() > 0.01
 
 
 def test_a_tight_tie_keeps_the_scores(proxy):
-    prompts, responses = answered(64, 0)
-    asked = Retrained(comparisons=256).ask(
+    prompts, responses = four_responses(64, 0)
+    comparisons = Retrained(comparisons=256).draw_comparisons(
         LengthBiased(bias=0.5).over(Gold()), prompts, responses, np.random.default_rng(0)
     )
     before = proxy(prompts, responses)
     loose, tight = (
-        np.abs(proxy.refit(asked, tie, np.random.default_rng(0))(prompts, responses) - before)
+        np.abs(
+            proxy.refit(comparisons, tie, np.random.default_rng(0))(prompts, responses) - before
+        )
         for tie in (1e-3, 30.0)
     )
     assert tight.mean() < loose.mean() / 2

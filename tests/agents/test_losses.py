@@ -165,14 +165,16 @@ def test_losses_fall_with_the_chosen_and_rise_with_the_rejected(
 
 
 @given(st.sampled_from(sorted(SQUARED)), st.floats(-3, 3), st.floats(-3, 3))
-def test_squared_losses_rise_with_the_distance_to_their_target(name, one, other):
-    at = torch.tensor([one, other], dtype=torch.float64)
+def test_squared_losses_rise_with_the_distance_to_their_target(name, near_gap, far_gap):
+    at = torch.tensor([near_gap, far_gap], dtype=torch.float64)
     target = 1.25 * torch.ones(2, dtype=torch.float64)  # and -1.25: a margin of 2.5
     wins = torch.full((2,), 0.5 + 1.25 / 8, dtype=torch.float64)
     near, far = LOSSES[name](
         Pairs(target + at, -target, chosen_wins=wins, rejected_wins=1 - wins)
     ).tolist()
-    assert (near <= far) == (abs(one) <= abs(other)) or abs(abs(one) - abs(other)) < 1e-7
+    assert (near <= far) == (abs(near_gap) <= abs(far_gap)) or abs(
+        abs(near_gap) - abs(far_gap)
+    ) < 1e-7
 
 
 @pytest.mark.parametrize("name", LOSSES)

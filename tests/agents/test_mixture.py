@@ -47,13 +47,13 @@ def exact(models, weights, prompt, steps):
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
 def test_samples_follow_the_exact_mixture(weight):
-    """Prompts of unequal length, rows that end early, more samples than ride abreast."""
-    own, other, n = tiny(0), tiny(1), 2000
-    mixture, sampling = Mixture(own, other, weight), Sampling(max_tokens=3)
+    """Prompts of unequal length, rows that end early, more samples than fit in a row."""
+    first, second, n = tiny(0), tiny(1), 2000
+    mixture, sampling = Mixture(first, second, weight), Sampling(max_tokens=3)
     prompts = [[1, 4, 3], [1, 3], [1, 4, 4, 3, 3]]
     drawn = decode(mixture, prompts, n, np.arange(100, 103), sampling)
     for i, prompt in enumerate(prompts):
-        table = exact((own, other), (1 - weight, weight), prompt, 3)
+        table = exact((first, second), (1 - weight, weight), prompt, 3)
         assert sum(table.values()) == pytest.approx(1)
         counts = dict.fromkeys(table, 0)
         for response in drawn[i * n : (i + 1) * n]:
@@ -68,50 +68,50 @@ def test_samples_follow_the_exact_mixture(weight):
 
 @pytest.fixture(scope="module")
 def policies():
-    one = CausalLM.load("wordlist")
-    other = CausalLM(copy.deepcopy(one.model), one.tokenizer)
+    first = CausalLM.load("wordlist")
+    second = CausalLM(copy.deepcopy(first.model), first.tokenizer)
     torch.manual_seed(0)
     with torch.no_grad():
-        for parameter in other.model.parameters():
+        for parameter in second.model.parameters():
             parameter += 0.05 * torch.randn_like(parameter)
-    return one, other
+    return first, second
 
 
 PROMPTS = Wordlist().seed(24, np.random.default_rng(0))
 
 
 def test_at_its_ends_the_mixture_gives_the_samples_of_one_policy(policies):
-    one, other = policies
+    first, second = policies
     samples = [policy.sample(PROMPTS, 4, np.random.default_rng(1)) for policy in policies]
     for weight, expected in ((0.0, samples[0]), (1.0, samples[1])):
-        mixture = one.mixture(other, weight)
+        mixture = first.mixture(second, weight)
         assert mixture.sample(PROMPTS, 4, np.random.default_rng(1)) == expected
         assert mixture.tokens > 96
-    half = one.mixture(other, 0.5).sample(PROMPTS, 4, np.random.default_rng(1))
+    half = first.mixture(second, 0.5).sample(PROMPTS, 4, np.random.default_rng(1))
     assert half not in samples
 
 
 def test_the_mixture_sees_its_policies_change(policies):
-    one, other = policies
-    moving = one.frozen()
-    mixture = moving.mixture(other, 0.0)
+    first, second = policies
+    moving = first.frozen()
+    mixture = moving.mixture(second, 0.0)
     before = mixture.sample(PROMPTS, 2, np.random.default_rng(1))
-    moving.load_state_dict(other.state_dict())
+    moving.load_state_dict(second.state_dict())
     after = mixture.sample(PROMPTS, 2, np.random.default_rng(1))
     assert before != after
-    assert after == other.sample(PROMPTS, 2, np.random.default_rng(1))
+    assert after == second.sample(PROMPTS, 2, np.random.default_rng(1))
 
 
 def test_the_mixture_of_tables_is_a_table():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(4, 2))
-    one, other = (TablePolicy(rng.normal(size=(4, 3)), features) for _ in range(2))
-    one.load_state_dict({"theta": torch.tensor(rng.normal(size=(2, 3)))})
-    mixed = one.probabilities() ** 0.7 * other.probabilities() ** 0.3
-    found = one.mixture(other, 0.3).probabilities()
-    np.testing.assert_allclose(found, mixed / mixed.sum(1, keepdims=True), atol=1e-14)
-    for weight, policy in ((0.0, one), (1.0, other)):
-        drawn = one.mixture(other, weight).sample([0, 3], 500, np.random.default_rng(2))
+    first, second = (TablePolicy(rng.normal(size=(4, 3)), features) for _ in range(2))
+    first.load_state_dict({"theta": torch.tensor(rng.normal(size=(2, 3)))})
+    mixed = first.probabilities() ** 0.7 * second.probabilities() ** 0.3
+    actual = first.mixture(second, 0.3).probabilities()
+    np.testing.assert_allclose(actual, mixed / mixed.sum(1, keepdims=True), atol=1e-14)
+    for weight, policy in ((0.0, first), (1.0, second)):
+        drawn = first.mixture(second, weight).sample([0, 3], 500, np.random.default_rng(2))
         assert (drawn == policy.sample([0, 3], 500, np.random.default_rng(2))).all()
 
 
@@ -122,24 +122,24 @@ def test_features_of_a_table_are_its_rows():
     assert TablePolicy(np.zeros((3, 2))).features([1]).tolist() == [[0.0, 1.0, 0.0]]
 
 
-def test_features_of_a_language_model_are_the_state_behind_the_prompt(policies):
-    one, _ = policies
-    found = one.features(PROMPTS)
-    assert not found.requires_grad
+def test_features_of_a_language_model_are_the_state_after_the_prompt(policies):
+    first, _ = policies
+    actual = first.features(PROMPTS)
+    assert not actual.requires_grad
     for i in (0, 5, 23):
-        ids = torch.tensor([one.encode([PROMPTS[i]])[0]])
+        ids = torch.tensor([first.encode([PROMPTS[i]])[0]])
         with torch.no_grad():
-            states = one.model(ids, output_hidden_states=True).hidden_states[-1]
-        assert torch.allclose(found[i], states[0, -1], atol=1e-5)
-    assert (found.std(0) > 0).all()
+            states = first.model(ids, output_hidden_states=True).hidden_states[-1]
+        assert torch.allclose(actual[i], states[0, -1], atol=1e-5)
+    assert (actual.std(0) > 0).all()
 
 
 def test_greedy_responses_are_the_most_likely_tokens(policies):
-    one, _ = policies
-    tokens = one.tokens
-    found = one.greedy(PROMPTS)
-    assert one.tokens > tokens
-    cold = CausalLM(one.model, one.tokenizer, Sampling(temperature=0.0))
-    assert found == cold.sample(PROMPTS, 1, np.random.default_rng(0))
+    first, _ = policies
+    tokens = first.tokens
+    actual = first.greedy(PROMPTS)
+    assert first.tokens > tokens
+    cold = CausalLM(first.model, first.tokenizer, Sampling(temperature=0.0))
+    assert actual == cold.sample(PROMPTS, 1, np.random.default_rng(0))
     table = TablePolicy(np.array([[0.0, 2.0, 1.0], [3.0, 3.0, 0.0]]))
     assert table.greedy([1, 0]).tolist() == [[0], [1]]

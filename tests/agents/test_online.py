@@ -1,4 +1,4 @@
-"""Online methods as solvers: what they ask, what they keep, what they count, where they go."""
+"""Online methods as solvers: their samples, memory, weights and limits."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_reinforce_by_hand():
     assert batch.tolist() == [[-1.75, -1.75], [0.25, 3.25]]
 
 
-def test_remax_compares_with_the_greedy_response_which_it_asks_for_last():
+def test_remax_compares_with_the_greedy_response_which_comes_last():
     assert advantages_of(ReMax(beta=0.5), [[1.0, 4.0, 3.0]], [[0.0, 4.0, 2.0]]).tolist() == [
         [-1.0, 0.0, 0.0]
     ]
@@ -103,8 +103,8 @@ def test_the_critic_is_a_ridge_regression_on_earlier_rounds():
     targets = np.ravel(first)
     weights = np.linalg.solve(inputs.T @ inputs + 0.1 * np.eye(2), inputs.T @ targets)
     value = np.array([[1.0, 1.0], [-2.0, 1.0]]) @ weights
-    found = advantages_of(method, second, solver=solver).numpy()
-    np.testing.assert_allclose(found, second - value[:, None], atol=1e-12)
+    actual = advantages_of(method, second, solver=solver).numpy()
+    np.testing.assert_allclose(actual, second - value[:, None], atol=1e-12)
     gram, moment = solver.memory["critic"]
     np.testing.assert_allclose(gram, 1.5 * inputs.T @ inputs, atol=1e-12)
     expected = 0.5 * inputs.T @ targets + inputs.T @ np.ravel(second)
@@ -112,9 +112,9 @@ def test_the_critic_is_a_ridge_regression_on_earlier_rounds():
 
 
 def test_ppo_whitens_over_the_round():
-    found = advantages_of(PPO(beta=0.0), [[1.0, 2.0], [5.0, 8.0]])
-    assert found.mean().item() == pytest.approx(0)
-    assert found.std(correction=0).item() == pytest.approx(1)
+    actual = advantages_of(PPO(beta=0.0), [[1.0, 2.0], [5.0, 8.0]])
+    assert actual.mean().item() == pytest.approx(0)
+    assert actual.std(correction=0).item() == pytest.approx(1)
     assert advantages_of(PPO(beta=0.0), [[0.1] * 5, [0.1] * 5]).abs().max() == 0
 
 
@@ -146,7 +146,7 @@ def played():
 
 @pytest.mark.parametrize("method", LM)
 def test_micro_batches_make_the_same_update(method, played):
-    """Also where a response counts for its tokens: they're counted over the whole update."""
+    """Also where a response's weight is its tokens: they are counted over the whole update."""
     rows = []
     for tokens in (OptimizerSettings.micro_batch_tokens, 60):
         solver = PolicySolver(CausalLM.load("wordlist"), method(micro_batch_tokens=tokens))
@@ -162,10 +162,10 @@ def test_dapo_divides_by_the_tokens_of_all_responses(played):
     kept = rewards.std(1) > 0
     sizes = solver.policy.lengths([y for row in played.responses for y in row]).view(16, 4)
     spread = rewards.std(1, keepdims=True) + 1e-4
-    found = (rewards - rewards.mean(1, keepdims=True)) / spread * sizes.numpy()
+    actual = (rewards - rewards.mean(1, keepdims=True)) / spread * sizes.numpy()
     logs = solver.learn(played, np.random.default_rng(0))
     assert logs["no_gradient"] == pytest.approx(1 - kept.mean())
-    expected = -found[kept].sum() / sizes.numpy()[kept].sum()
+    expected = -actual[kept].sum() / sizes.numpy()[kept].sum()
     assert logs["loss"] == pytest.approx(expected, abs=1e-5)
     assert abs(expected) > 1e-3
 
@@ -177,17 +177,17 @@ def test_dapo_divides_by_the_tokens_of_all_responses(played):
         (RAE, {"role": "topic"}, "role must be all, origin or operator, got 'topic'"),
         (RAE, {"decay": 1.0}, r"decay must lie in \[0, 1\), got 1.0"),
         (PPO, {"decay": -0.1}, r"decay must lie in \[0, 1\], got -0.1"),
-        (PPO, {"ridge": 0.0}, "ridge must be positive, got 0.0"),
+        (PPO, {"ridge": 0.0}, "ridge must be positive and finite, got 0.0"),
         (GRPO, {"ddof": 2}, "ddof must be 0 or 1, got 2"),
-        (GRPO, {"eps": -1.0}, "eps must not be negative, got -1.0"),
-        (DrGRPO, {"length": 0.0}, "length must be positive, got 0.0"),
+        (GRPO, {"eps": -1.0}, "eps must be at least 0 and finite, got -1.0"),
+        (DrGRPO, {"length": 0.0}, "length must be positive and finite, got 0.0"),
         (DAPO, {"clip_high": 0.0}, "clip_high must be positive, got 0.0"),
         (NashMD, {"mixture": 1.5}, r"mixture must lie in \[0, 1\], got 1.5"),
         (NashMD, {"mixture": float("nan")}, r"mixture must lie in \[0, 1\], got nan"),
         (OAIF, {"beta": 0.0}, "beta must be positive and finite, got 0.0"),
         (OAIF, {"pair": "all"}, "pair must be first_two or best_worst, got 'all'"),
         (XPO, {"labels": "soft"}, "labels must be greater or drawn, got 'soft'"),
-        (XPO, {"alpha": -1.0}, "alpha must be finite and not negative, got -1.0"),
+        (XPO, {"alpha": -1.0}, "alpha must be at least 0 and finite, got -1.0"),
     ],
 )
 def test_settings_out_of_range_are_named(method, settings, message):

@@ -1,4 +1,4 @@
-"""Online methods against the values that ``goldens/make_online.py`` has from TRL's own code."""
+"""Online methods against the values that ``goldens/make_online.py`` takes from TRL's code."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ def double(values):
 
 
 def golden_samples():
-    """The inputs that TRL was given: samples without advantages, rewards (3, 4), lengths."""
+    """Return TRL's inputs: samples without advantages, and rewards (3, 4)."""
     given = {key: double(values) for key, values in FILES[0]["inputs"].items()}
     given["policy"].requires_grad_()
     mask = (torch.arange(6) < given["sizes"][:, None]).double()
@@ -33,7 +33,7 @@ def golden_samples():
 
 
 def check(value, samples, golden, tolerance=1e-12):
-    """A mean loss and its gradient in the tokens' log-probabilities are TRL's."""
+    """Assert that a mean loss and its gradient in the log-probabilities are TRL's."""
     (gradient,) = torch.autograd.grad(value, samples.logprobs)
     assert value.item() == pytest.approx(golden["loss"], abs=tolerance)
     difference = gradient - double(golden["gradient"])
@@ -53,7 +53,7 @@ def test_rloo_is_that_of_trl():
 
 
 @pytest.mark.parametrize("name", ["grpo", "dr_grpo", "dapo", "bnpo", "gspo"])
-def test_grpo_and_its_kin_are_those_of_trl(name):
+def test_grpo_and_its_variants_are_those_of_trl(name):
     samples, rewards = golden_samples()
     golden, tolerance = GOLDEN[name], 1e-7  # TRL's standard deviation is in float32
     low, high, beta = (golden[key] for key in ("epsilon_low", "epsilon_high", "beta"))
@@ -77,11 +77,11 @@ def halves(samples):
 
 def golden_pairs(samples, rewards):
     """Response i of the first half against i of the second, and which of them is chosen."""
-    own, other, reference, reference_other = halves(samples)
+    ours, theirs, reference, reference_other = halves(samples)
     first = rewards.flatten()[:6] > rewards.flatten()[6:]
-    sides = ((own, other), (other, own), (reference, reference_other))
+    sides = ((ours, theirs), (theirs, ours), (reference, reference_other))
     columns = [torch.where(first, a, b) for a, b in (*sides, (reference_other, reference))]
-    return Pairs(*columns), other
+    return Pairs(*columns), theirs
 
 
 def test_online_dpo_and_xpo_are_those_of_trl():

@@ -95,7 +95,7 @@ def test_a_policy_per_topic_is_logged_as_its_mean_over_draws():
     [
         (lambda: OperatorPolicy(step=0.0), "step must be positive, got 0.0"),
         (lambda: OperatorPolicy(alpha=1.0), r"step \* alpha must lie below 1"),
-        (lambda: OperatorPolicy(novelty=-1.0), "novelty must not be negative, got -1.0"),
+        (lambda: OperatorPolicy(novelty=-1.0), "novelty must be at least 0, got -1.0"),
     ],
 )
 def test_wrong_settings_are_refused(make, message):

@@ -59,5 +59,5 @@ def test_both_optimisers_descend_and_clipping_bounds_the_reported_step():
 
 
 def test_settings_out_of_range_are_named():
-    with pytest.raises(ValueError, match="micro_batch_tokens must be positive, got 0"):
+    with pytest.raises(ValueError, match="micro_batch_tokens must be at least 1, got 0"):
         OptimizerSettings(micro_batch_tokens=0)

@@ -1,10 +1,10 @@
-"""Answers that share their prompt's row against one row for each."""
+"""Responses that share their prompt's row against one row each."""
 
 import numpy as np
 import pytest
 import torch
 
-from agents.policies.batches import answered_lengths, cut, token_logprobs
+from agents.policies.batches import cut, exchange_lengths, token_logprobs
 from agents.policies.causal_lm import CausalLM
 from agents.policies.packing import pack
 from eva_env.wordlist import Wordlist
@@ -15,9 +15,9 @@ def policy():
     return CausalLM.load("wordlist")
 
 
-def answered(policy, prompts, n):
-    asked = Wordlist().seed(prompts, np.random.default_rng(0), "hard")
-    return asked, policy.sample(asked, n, np.random.default_rng(1))
+def sampled(policy, prompts, n):
+    chosen = Wordlist().seed(prompts, np.random.default_rng(0), "hard")
+    return chosen, policy.sample(chosen, n, np.random.default_rng(1))
 
 
 def test_pack_by_hand():
@@ -26,7 +26,7 @@ def test_pack_by_hand():
     assert packed.positions.tolist() == [[0, 1, 2, 3, 2], [0, 1, 2, 3, 4]]
     assert packed.segments.tolist() == [[0, 0, 1, 1, 2], [0, 1, 0, 0, 0]]
     places = zip(
-        packed.answer, packed.step, packed.row, packed.source, packed.token, strict=True
+        packed.response, packed.step, packed.row, packed.source, packed.token, strict=True
     )
     assert sorted(map(tuple, (map(int, place) for place in places))) == [
         (0, 0, 0, 1, 5),
@@ -40,38 +40,38 @@ def test_pack_by_hand():
 
 
 @pytest.mark.parametrize("n", [2, 6, 11])
-def test_packed_logprobs_and_gradients_are_those_of_answers_alone(policy, n):
-    prompts, answers = answered(policy, 5, n)
+def test_packed_logprobs_and_gradients_are_those_of_responses_alone(policy, n):
+    prompts, responses = sampled(policy, 5, n)
     asked = [prompt for prompt in prompts for _ in range(n)]
-    flat = [answer for row in answers for answer in row]
+    flat = [response for row in responses for response in row]
     weights = torch.linspace(-1, 1, len(flat))
     parameters = list(policy.parameters())
     together = policy.logprobs(asked, flat)
     alone = torch.cat([policy.logprobs([p], [a]) for p, a in zip(asked, flat, strict=True)])
     assert torch.allclose(together, alone, atol=2e-5)
-    found, expected = (
+    actual, expected = (
         torch.autograd.grad((weights * values).sum(), parameters)
         for values in (together, alone)
     )
-    for one, other in zip(found, expected, strict=True):
-        assert torch.allclose(one, other, atol=2e-4, rtol=1e-3)
+    for left, right in zip(actual, expected, strict=True):
+        assert torch.allclose(left, right, atol=2e-4, rtol=1e-3)
 
 
 def test_order_of_the_rows_does_not_matter(policy):
-    prompts, answers = answered(policy, 4, 3)
+    prompts, responses = sampled(policy, 4, 3)
     asked = [prompt for prompt in prompts for _ in range(3)]
-    flat = [answer for row in answers for answer in row]
+    flat = [response for row in responses for response in row]
     order = np.random.default_rng(0).permutation(len(flat))
     shuffled = policy.logprobs([asked[i] for i in order], [flat[i] for i in order])
     assert torch.allclose(shuffled, policy.logprobs(asked, flat)[order], atol=2e-5)
 
 
 def test_chunks_change_nothing(policy):
-    prompts, answers = answered(policy, 9, 3)
-    whole = token_logprobs(policy, prompts, answers)
-    parts = token_logprobs(policy, prompts, answers, budget=60)
+    prompts, responses = sampled(policy, 9, 3)
+    whole = token_logprobs(policy, prompts, responses)
+    parts = token_logprobs(policy, prompts, responses, max_tokens=60)
     assert torch.allclose(whole, parts, atol=2e-5)
-    lengths = policy.lengths([answer for row in answers for answer in row])
+    lengths = policy.lengths([response for row in responses for response in row])
     assert ((whole != 0).sum(-1) == lengths).all()
 
 
@@ -83,9 +83,9 @@ def test_parts_hold_every_item_once_sorted_by_length_and_within_the_budget(polic
     assert all(len(part) * lengths[part].max() <= 16 or len(part) == 1 for part in parts)
     assert [part.tolist() for part in parts] == [[1, 3, 5, 6], [0, 7], [2], [4]]
     assert cut(np.zeros(0, int), 16) == []
-    prompts, answers = answered(policy, 3, 2)
+    prompts, responses = sampled(policy, 3, 2)
     expected = [
         len(ids) + sum(policy.lengths(row).tolist())
-        for ids, row in zip(policy.encode(prompts), answers, strict=True)
+        for ids, row in zip(policy.encode(prompts), responses, strict=True)
     ]
-    assert answered_lengths(policy, prompts, answers).tolist() == expected
+    assert exchange_lengths(policy, prompts, responses).tolist() == expected

@@ -1,4 +1,4 @@
-"""From a round to pairs: who is paired, what is dropped and counted."""
+"""From a round to pairs: pairing, and which pairs are dropped and counted."""
 
 from collections import Counter
 from dataclasses import replace
@@ -35,7 +35,7 @@ def test_all_pairs_by_hand():
     pairs = build(a_round([[0.2, 0.9, 0.2], [0.3, 0.3, 0.3]]), "all")
     assert named(pairs) == [("x0", "x0y1", "x0y0"), ("x0", "x0y1", "x0y2")]
     assert (pairs.ties, pairs.narrow) == (1 + 3, 0)
-    assert pairs.answers == [["x0y0", "x0y1", "x0y2"]]
+    assert pairs.responses == [["x0y0", "x0y1", "x0y2"]]
 
 
 def test_a_margin_drops_and_counts_pairs_that_are_too_close():
@@ -48,14 +48,14 @@ def test_a_margin_drops_and_counts_pairs_that_are_too_close():
     assert len(build(a_round([[0.0, 0.24]]), margin=0.25).prompts) == 0
 
 
-def test_best_against_random_draws_each_other_response_alike():
+def test_best_against_random_draws_each_other_response_equally_often():
     round = a_round(np.tile([0.1, 0.9, 0.3, 0.2], (3000, 1)))
     pairs = build(round, "best_random", rng=np.random.default_rng(0))
     assert {text[-2:] for text in pairs.chosen} == {"y1"}
     counts = Counter(text[-2:] for text in pairs.rejected)
     assert set(counts) == {"y0", "y2", "y3"}
     assert all(abs(count - 1000) < 4 * np.sqrt(3000 * 2 / 9) for count in counts.values())
-    with pytest.raises(ValueError, match="hand it a generator"):
+    with pytest.raises(ValueError, match="give it a generator"):
         build(round, "best_random")
 
 
@@ -83,12 +83,12 @@ def test_chosen_is_better_and_candidates_add_up(builder, seed, n):
 
 
 def test_pairs_of_several_rounds_are_joined():
-    one, two = build(ROUND, "all"), build(a_round([[0.0, 0.5, 1.0]], prompts=["z"]), "all")
-    both = Preferences.join([one, two])
-    assert named(both) == named(one) + named(two)
+    first, second = build(ROUND, "all"), build(a_round([[0.0, 0.5, 1.0]], prompts=["z"]), "all")
+    both = Preferences.join([first, second])
+    assert named(both) == named(first) + named(second)
     assert both.wins.shape == (3, 3)
     empty = build(a_round([[0.5, 0.5, 0.5]]), "all")
-    assert named(Preferences.join([empty, two])) == named(two)
+    assert named(Preferences.join([empty, second])) == named(second)
 
 
 def test_mismatched_responses_are_another_prompts():
@@ -96,7 +96,7 @@ def test_mismatched_responses_are_another_prompts():
     assert all(not c.startswith(x) and not r.startswith(x) for x, c, r in named(pairs))
 
 
-def test_sppo_takes_win_rates_as_they_are_if_told_so():
+def test_sppo_takes_rewards_as_win_rates_if_pairwise():
     rewards = np.array([[0.9, 0.1, 0.5]])
     round = Round(0, Proposal(["x"], np.zeros(1)), ["x"], [["a", "b", "c"]], rewards, None, {})
     assert SPPO(pairwise=True).wins(round) is rewards

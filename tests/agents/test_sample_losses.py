@@ -81,10 +81,10 @@ def test_k3_is_the_kl_on_average_and_its_gradient_that_of_the_other_direction():
     probabilities = logprobs.detach().exp()
     kl = (probabilities * (logprobs - reference)).sum()
     assert (probabilities * values).sum().item() == pytest.approx(kl.item(), abs=1e-12)
-    (found,) = torch.autograd.grad((probabilities * values).sum(), logits, retain_graph=True)
+    (actual,) = torch.autograd.grad((probabilities * values).sum(), logits, retain_graph=True)
     forward = -(reference.exp() * logprobs).sum()  # KL(reference || policy) and a constant
     (expected,) = torch.autograd.grad(forward, logits)
-    assert torch.allclose(found, expected, atol=1e-12)
+    assert torch.allclose(actual, expected, atol=1e-12)
 
 
 @given(st.lists(st.floats(-5, 0), min_size=1, max_size=5), st.floats(-3, 3))
@@ -140,7 +140,7 @@ def random_samples(seed=0, rows=8):
 
 
 def changed(samples, change):
-    """The same change made to all that is by token."""
+    """Return samples with a change made to every field that is by token."""
     return Samples(
         change(samples.logprobs),
         change(samples.sampled),
@@ -173,7 +173,7 @@ def test_gradients_against_finite_differences(name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_at_the_policy_that_sampled_each_is_reinforce_over_its_own_divisor(name):
+def test_at_the_policy_that_sampled_each_is_reinforce_over_its_divisor(name):
     samples = random_samples(seed=2)
     now = samples.sampled.clone().requires_grad_()
     same = Samples(now, samples.sampled, samples.sampled, samples.mask, samples.advantages)

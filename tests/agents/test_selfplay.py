@@ -147,7 +147,7 @@ def test_stp_votes_of_unsolved_targets_are_capped():
     ("make", "message"),
     [
         (lambda: RZero(band=0.6), r"band must lie in \[0, 0.5\], got 0.6"),
-        (lambda: RZero(repetition=-1.0), "repetition must not be negative, got -1.0"),
+        (lambda: RZero(repetition=-1.0), "repetition must be at least 0, got -1.0"),
         (lambda: AZR(buffer=0), "buffer must be at least 1, got 0"),
         (lambda: STP(below=1.5), r"below must lie in \[0, 1\], got 1.5"),
         (lambda: STP(cap=0.0), "cap must be positive, got 0.0"),

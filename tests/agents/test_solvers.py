@@ -1,6 +1,5 @@
 """Methods of learning: contracts for all of them, fixed points and bookkeeping for each."""
 
-import pickle
 from dataclasses import fields, replace
 from typing import get_args
 
@@ -26,36 +25,28 @@ from agents.solvers import (
     SLiC,
 )
 from agents.solvers.optimise import OptimizerSettings, optimise
+from agents.testing import check_solver
+from agents.testing.solvers import TABLE_REWARDS as REWARDS
+from agents.testing.solvers import table_round as play_round
+from agents.testing.solvers import table_solver
 from eva_env.types import Proposal, Round
 from eva_env.wordlist import Gold, Wordlist
 
 METHODS = [
     kind for kind in get_args(AnyMethod) if issubclass(kind, OptimizerSettings)
 ]  # that learn
-REWARDS = np.array([[0.0, 1.0, 0.3], [0.9, 0.1, 0.5]])
 
 
-def play_round(solver: PolicySolver, batch: int, n: int, rng: np.random.Generator) -> Round:
-    prompts = rng.integers(2, size=batch)
-    responses = solver.respond(prompts, n, rng)
-    rewards = REWARDS[prompts[:, None], responses]
-    proposal = Proposal(prompts, np.zeros(batch))
-    return Round(0, proposal, prompts, responses, rewards, rewards.max(1), {})
-
-
-def table_solver(method) -> PolicySolver:
-    return PolicySolver(TablePolicy(np.zeros((2, 3))), method)
+@pytest.mark.parametrize("method", get_args(AnyMethod))
+def test_every_method_passes_the_check_that_users_call(method):
+    check_solver(method())
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_raises_the_reward_of_a_table(method):
-    solver = table_solver(method(lr=0.05))
-    rng = np.random.default_rng(0)
-    before = (solver.policy.probabilities() * REWARDS).sum(1)
+def test_the_gradient_steps_and_tokens_of_a_table_are_counted(method):
+    solver, rng = table_solver(method(lr=0.05)), np.random.default_rng(0)
     for _ in range(20):
         logs = solver.learn(play_round(solver, 64, 6, rng), rng)
-    after = (solver.policy.probabilities() * REWARDS).sum(1)
-    assert (after > before + 0.2).all()
     assert logs["gradient_steps"] > 0
     assert solver.tokens == 20 * 64 * 6
 
@@ -71,33 +62,6 @@ def test_every_method_raises_the_gold_reward_of_the_language_model(method):
     solver.learn(Round(0, proposal, prompts, responses, rewards, rewards.max(1), {}), rng)
     after = gold(prompts, solver.respond(prompts, 6, np.random.default_rng(1)))
     assert after.mean() > rewards.mean() + 0.01
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_continues_from_its_state(method):
-    def run(solver, rng, rounds):
-        for _ in range(rounds):
-            solver.learn(play_round(solver, 32, 4, rng), rng)
-        return solver.policy.probabilities()
-
-    whole = run(table_solver(method(lr=0.05)), np.random.default_rng(3), 4)
-    rng = np.random.default_rng(3)
-    first = table_solver(method(lr=0.05))
-    run(first, rng, 2)
-    saved = pickle.loads(pickle.dumps((first.state_dict(), rng)))
-    second = table_solver(method(lr=0.05))
-    second.load_state_dict(saved[0])
-    assert np.array_equal(run(second, saved[1], 2), whole)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_skips_a_round_without_any_difference(method):
-    solver = table_solver(method(lr=0.05))
-    rng = np.random.default_rng(0)
-    flat = play_round(solver, 8, 4, rng)
-    logs = solver.learn(replace(flat, rewards=np.full((8, 4), 0.5)), rng)
-    assert logs["gradient_steps"] == 0
-    assert np.allclose(solver.policy.probabilities(), 1 / 3)
 
 
 def test_dpo_reference_is_the_round_start_or_the_run_start():
@@ -148,13 +112,13 @@ def test_schedule_warms_up_and_decays():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lr": -1.0}, "lr must be positive, got -1"),
-        ({"lr": float("nan")}, "lr must be positive, got nan"),
-        ({"epochs": 0}, "epochs must be positive, got 0"),
-        ({"batch_size": 0}, "batch_size must be positive, got 0"),
+        ({"lr": -1.0}, "lr must be positive and finite, got -1"),
+        ({"lr": float("nan")}, "lr must be positive and finite, got nan"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"max_grad_norm": 0.0}, "max_grad_norm must be positive"),
         ({"warmup": 1.5}, r"warmup must lie in \[0, 1\], got 1.5"),
-        ({"weight_decay": -0.1}, "weight_decay must not be negative"),
+        ({"weight_decay": -0.1}, "weight_decay must be at least 0 and finite"),
     ],
 )
 @pytest.mark.parametrize("method", METHODS)
@@ -193,16 +157,16 @@ def test_a_step_that_is_not_finite_is_not_made(wrong):
             {"label_smoothing": 0.5},
             r"label_smoothing must lie in \[0, 0.5\)",
         ),
-        (RPO, {"alpha": -0.1}, "alpha must be finite and not negative, got -0.1"),
+        (RPO, {"alpha": -0.1}, "alpha must be at least 0 and finite, got -0.1"),
         (IPO, {"tau": 0.0}, "tau must be positive and finite, got 0.0"),
         (SPPO, {"eta": 0.0}, "eta must be positive and finite, got 0.0"),
         (KTO, {"undesirable": 0.0}, "undesirable must be positive and finite, got 0.0"),
-        (SimPO, {"gamma": -0.1}, "gamma must be finite and not negative, got -0.1"),
+        (SimPO, {"gamma": -0.1}, "gamma must be at least 0 and finite, got -0.1"),
         (RePO, {"gamma": 0.0}, "gamma must be positive and finite, got 0.0"),
-        (CPO, {"alpha": -0.1}, "alpha must be finite and not negative, got -0.1"),
+        (CPO, {"alpha": -0.1}, "alpha must be at least 0 and finite, got -0.1"),
         (ORPO, {"weight": 0.0}, "weight must be positive and finite, got 0.0"),
-        (SLiC, {"weight": -0.1}, "weight must be finite and not negative, got -0.1"),
-        (RLOO, {"beta": -0.1}, "beta must be finite and not negative, got -0.1"),
+        (SLiC, {"weight": -0.1}, "weight must be at least 0 and finite, got -0.1"),
+        (RLOO, {"beta": -0.1}, "beta must be at least 0 and finite, got -0.1"),
         (RLOO, {"clip": 0.0}, "clip must be positive, got 0.0"),
     ],
 )

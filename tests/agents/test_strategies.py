@@ -36,17 +36,25 @@ def quoted(cell):
 @pytest.mark.parametrize("kind", REGISTERED)
 def test_every_registered_strategy_has_one_row(kind):
     rows = Counter(name for row in ROWS for name in quoted(row[0]))
-    assert {name: rows[name] for name in REGISTERED[kind]} == dict.fromkeys(REGISTERED[kind], 1)
+    missing = [name for name in REGISTERED[kind] if rows[name] == 0]
+    assert not missing, (
+        f"add a row for each of {missing} to docs/strategies.md, under its {kind}: "
+        f"| `Name` | what it is | source | equation | `file` | `tests/...py::test_name` |"
+    )
+    repeated = [name for name in REGISTERED[kind] if rows[name] > 1]
+    assert not repeated, f"docs/strategies.md has more than one row for each of {repeated}"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_the_row_names_the_file_that_defines_it_and_a_test_that_exists(row):
     names, what, paper, equation, file, oracle = row
-    assert what and paper and equation  # noqa: PT018
+    assert all((what, paper, equation)), "fill every column; write - if there is no source"
     source = (ROOT / file.strip("`")).read_text(encoding="utf-8")
-    assert quoted(names) == [
-        name for name in quoted(names) if re.search(rf"\b{name}\b", source)
-    ]
-    assert quoted(oracle)
+    absent = [name for name in quoted(names) if not re.search(rf"\b{name}\b", source)]
+    assert not absent, f"{file} does not define {absent}; name the file that does"
+    assert quoted(oracle), "the last column must name a test: `tests/...py::test_name`"
     for path, test in (reference.split("::") for reference in quoted(oracle)):
-        assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8")
+        assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), (
+            f"{path} has no {test}; name a test that compares the strategy with something "
+            f"independent"
+        )

@@ -41,13 +41,13 @@ def test_a_fresh_table_is_the_reference():
 def test_probabilities_and_logprobs_by_the_formula():
     policy = table(seed=0)
     theta = policy.theta.detach().numpy()
-    known = softmax(WORLD.reference_logits + WORLD.features @ theta)
-    np.testing.assert_allclose(policy.probabilities(), known, atol=1e-14)
+    expected = softmax(WORLD.reference_logits + WORLD.features @ theta)
+    np.testing.assert_allclose(policy.probabilities(), expected, atol=1e-14)
     prompts, responses = np.array([3, 0, 3, 15]), [5, 0, 5, 2]
     logprobs = policy.logprobs(prompts, responses)
     assert logprobs.dtype == torch.float64
     np.testing.assert_allclose(
-        logprobs.detach().numpy(), np.log(known[prompts, responses]), atol=1e-13
+        logprobs.detach().numpy(), np.log(expected[prompts, responses]), atol=1e-13
     )
     assert policy.lengths(responses).tolist() == [1, 1, 1, 1]
 
@@ -72,8 +72,10 @@ def test_samples_follow_the_probabilities(features):
 
 
 def test_samples_are_the_generators():
-    one, two = (table(seed=2).sample([1, 2], 50, np.random.default_rng(9)) for _ in range(2))
-    assert (one == two).all()
+    first, second = (
+        table(seed=2).sample([1, 2], 50, np.random.default_rng(9)) for _ in range(2)
+    )
+    assert (first == second).all()
     state = torch.get_rng_state()
     table(seed=None).sample([1], 3, np.random.default_rng(0))
     assert (torch.get_rng_state() == state).all()
@@ -122,18 +124,18 @@ def test_reinforce_with_leave_one_out_baseline_is_the_value_gradient():
         advantage = (seen - seen.mean()) * n / (n - 1)
         logprobs = policy.logprobs([0] * n, draw)
         objective = objective + pi[list(draw)].prod() * (logprobs @ torch.tensor(advantage)) / n
-    known = pi * (rewards - pi @ rewards)
-    np.testing.assert_allclose(logits_gradient(policy, objective)[0], known, atol=1e-12)
+    expected = pi * (rewards - pi @ rewards)
+    np.testing.assert_allclose(logits_gradient(policy, objective)[0], expected, atol=1e-12)
 
 
-def dpo(policy, law, beta, labels=None):
-    """Population DPO objective on one prompt; ``law`` (M, M) of the pair (winner, loser)."""
-    pairs = [(a, b) for a in range(len(law)) for b in range(len(law)) if a != b]
+def dpo(policy, chances, beta, labels=None):
+    """Population DPO objective on one prompt; ``chances`` (M, M) of pairs (winner, loser)."""
+    pairs = [(a, b) for a in range(len(chances)) for b in range(len(chances)) if a != b]
     best, worst = (list(side) for side in zip(*pairs, strict=True))
     reference = policy.reference_logits.log_softmax(-1)[0]
     ratio = policy.logprobs([0] * len(best), best) - reference[best]
     ratio = ratio - policy.logprobs([0] * len(worst), worst) + reference[worst]
-    weight = torch.tensor(np.array([law[a, b] for a, b in pairs]))
+    weight = torch.tensor(np.array([chances[a, b] for a, b in pairs]))
     return (weight * torch.nn.functional.logsigmoid(beta * ratio)).sum()
 
 
@@ -153,15 +155,17 @@ def test_dpo_under_bradley_terry_labels_rests_at_the_optimum():
     policy, rewards, beta = TablePolicy(rng.normal(size=(1, 5))), rng.normal(size=5), 0.4
     shown = rng.random((5, 5))
     shown = shown + shown.T
-    law = shown / (1 + np.exp(rewards[None, :] - rewards[:, None]))
-    at_reference = logits_gradient(policy, dpo(policy, law, beta))
+    chances = shown / (1 + np.exp(rewards[None, :] - rewards[:, None]))
+    at_reference = logits_gradient(policy, dpo(policy, chances, beta))
     with torch.no_grad():
         policy.theta[0] = torch.tensor(rewards / beta)
     best = distributions.optimal_policy(
         rewards[None], softmax(policy.reference_logits.numpy()), beta
     )
     np.testing.assert_allclose(policy.probabilities(), best, atol=1e-12)
-    np.testing.assert_allclose(logits_gradient(policy, dpo(policy, law, beta)), 0, atol=1e-12)
+    np.testing.assert_allclose(
+        logits_gradient(policy, dpo(policy, chances, beta)), 0, atol=1e-12
+    )
     assert np.abs(at_reference).max() > 1e-3
 
 
@@ -178,10 +182,10 @@ def test_learning_carries_to_neighbours_in_proportion_to_the_kernel():
             if features is None
             else features @ policy.theta.grad.numpy()
         )
-        own = (np.arange(4) == 2) - policy.probabilities()[4]
-        np.testing.assert_allclose(step[4:], np.outer(carried, own), atol=1e-12)
+        direction = (np.arange(4) == 2) - policy.probabilities()[4]
+        np.testing.assert_allclose(step[4:], np.outer(carried, direction), atol=1e-12)
         across = 0.3 * np.asarray(carried) if features is not None else np.zeros(4)
-        np.testing.assert_allclose(step[:4], np.outer(across, own), atol=1e-12)
+        np.testing.assert_allclose(step[:4], np.outer(across, direction), atol=1e-12)
 
 
 def test_equal_features_alias_prompts():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents.creators import Gibbs, MirrorDescent, PolicyGradient
-from agents.creators.trained import estimates, kl_gradient, reinforce
+from agents.creators.ascent import filled, kl_gradient, reinforce
 from eva_env.distributions import gibbs, softmax
 from eva_env.tabular.exact import optimal_value
 from eva_env.types import Round
@@ -120,8 +120,8 @@ def test_the_novelty_bonus_spreads_the_policy():
 
 
 def test_unknown_prompts_count_as_the_mean_of_the_known():
-    assert estimates(np.array([2.0, np.nan, 4])).tolist() == [2, 3, 4]
-    assert estimates(np.full(2, np.nan)).tolist() == [0, 0]
+    assert filled(np.array([2.0, np.nan, 4])).tolist() == [2, 3, 4]
+    assert filled(np.full(2, np.nan)).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(

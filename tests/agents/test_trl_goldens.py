@@ -1,4 +1,4 @@
-"""Losses on pairs against the values that ``tests/goldens/make.py`` has from TRL's own code."""
+"""Losses on pairs against the values that ``tests/goldens/make.py`` takes from TRL's code."""
 
 import json
 from pathlib import Path
@@ -46,8 +46,8 @@ def test_losses_of_pairs_are_those_of_trl(name):
 
 def test_kto_is_that_of_trl_with_the_kl_estimate_from_mismatched_responses():
     settings = GOLDEN["losses"]["kto"]
-    strange = pairs("policy_kl", "reference_kl")
-    z = torch.cat([strange.chosen_ratio, strange.rejected_ratio]).mean()
+    mismatched = pairs("policy_kl", "reference_kl")
+    z = torch.cat([mismatched.chosen_ratio, mismatched.rejected_ratio]).mean()
     assert z > 0.1
     weights = settings["desirable_weight"], settings["undesirable_weight"]
     ours = losses.kto(pairs(baseline=z), settings["beta"], *weights).mean()

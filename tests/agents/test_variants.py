@@ -103,7 +103,9 @@ def test_a_tree_needs_branches_and_a_complexity():
         TreeBestOfN(branches=1)
 
     class Plain(Tiny):
-        complexity = None
+        @property
+        def complexity(self):
+            raise AttributeError
 
     with pytest.raises(ValueError, match="Plain does not say how complex a prompt is"):
         list(proposals(TreeBestOfN(), Plain()))

@@ -19,7 +19,7 @@ from tests.support.matrices import PENNIES, ROCK_PAPER_SCISSORS, TRANSITIVE
 
 
 def spiel(tables, **options):
-    """OpenSpiel's mass; of two populations (R, C)."""
+    """Return OpenSpiel's mass, (R, C) for two populations."""
     mass = alpharank.compute(tables, **options)[2]
     return mass.reshape(tables[0].shape) if len(tables) > 1 else mass
 
@@ -87,7 +87,7 @@ def test_a_cycle_has_no_winner(alpha):
 
 @pytest.mark.parametrize("alpha", [10.0, 1e3, np.inf])
 def test_a_dominant_strategy_wins(alpha):
-    """T21; the column player, who pays, has the same dominant strategy in this game."""
+    """T21; in this game the column player has the same dominant strategy."""
     np.testing.assert_allclose(alpha_rank(TRANSITIVE, alpha), [1, 0, 0], atol=1e-6)
     pairs = alpha_rank_profiles(TRANSITIVE, alpha=alpha)
     assert pairs[0, 0] == pytest.approx(1, abs=1e-6)
@@ -113,15 +113,15 @@ def test_games_with_a_potential_in_closed_form(seed, alpha, m):
 
 
 @pytest.mark.filterwarnings("ignore:overflow")  # in OpenSpiel
-def test_several_absorbing_classes_are_weighed_not_refused():
-    """Coordination: OpenSpiel finds two stationary laws and raises."""
+def test_several_absorbing_classes_have_a_distribution():
+    """Coordination: OpenSpiel finds two stationary distributions and raises."""
     even, uneven = np.eye(2), np.diag([2.0, 1.0])
     with pytest.raises(ValueError, match="found 2"):
         spiel([even, even], alpha=100)
     half = np.diag([0.5, 0.5])
     np.testing.assert_allclose(alpha_rank_profiles(even, even, 100.0), half, atol=1e-12)
     np.testing.assert_allclose(alpha_rank_profiles(even, even, np.inf), half, atol=1e-12)
-    # One step against selection leaves either pair, but a dearer one the first.
+    # One step against selection leaves either pair; the step away from the first costs more.
     np.testing.assert_allclose(alpha_rank_profiles(uneven, uneven, np.inf), half, atol=1e-12)
     np.testing.assert_allclose(
         alpha_rank_profiles(uneven, uneven, 10.0), np.diag([1.0, 0.0]), atol=1e-12
@@ -155,17 +155,17 @@ def test_the_diagonal_and_a_shift_do_not_matter():
 
 def test_fixation_by_hand():
     """A neutral mutant among m takes over with 1/m; u = log 2, m = 2: (1/2) / (3/4)."""
-    found = np.exp(log_fixation(np.array([0.0, np.log(2), -np.log(2), 1e-17]), 2))
-    np.testing.assert_allclose(found, [1 / 2, 2 / 3, 1 / 3, 1 / 2])
+    probabilities = np.exp(log_fixation(np.array([0.0, np.log(2), -np.log(2), 1e-17]), 2))
+    np.testing.assert_allclose(probabilities, [1 / 2, 2 / 3, 1 / 3, 1 / 2])
     assert log_fixation(np.array([-1e6]), 50) == -49e6
 
 
-def test_stationary_law_of_a_chain():
-    """Of a random one by its eigenvector; of two states, by the ratio of the rates alone."""
+def test_stationary_distribution_of_a_chain():
+    """A random chain satisfies global balance; two states have the ratio of their rates."""
     rates = np.random.default_rng(0).random((6, 6))
-    law = np.exp(log_stationary(np.log(rates)))
+    mass = np.exp(log_stationary(np.log(rates)))
     np.fill_diagonal(rates, 0)
-    np.testing.assert_allclose(law @ rates, law * rates.sum(1), atol=1e-14)
+    np.testing.assert_allclose(mass @ rates, mass * rates.sum(1), atol=1e-14)
     extreme = log_stationary(np.array([[0, -1e8], [-3e8, 0]]))
     assert extreme.tolist() == [-0.0, -1e8 + 3e8] or extreme.tolist() == [-2e8, 0]
 
@@ -175,7 +175,7 @@ def test_settings_are_checked():
         ({"alpha": 0}, "alpha must be positive, got 0"),
         ({"alpha": np.nan}, "alpha must be positive, got nan"),
         ({"population": 1}, "population must be at least 2, got 1"),
-        ({"alpha": np.inf, "epsilon": 0.5}, r"epsilon must be in \[0, 0.5\), got 0.5"),
+        ({"alpha": np.inf, "epsilon": 0.5}, r"epsilon must lie in \[0, 0.5\), got 0.5"),
     ):
         for rank in (alpha_rank, alpha_rank_profiles):
             with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""The most even equilibrium, and Nash averaging: examples, certificates, copies."""
+"""The maximum-entropy equilibrium, and Nash averaging: examples, certificates, copies."""
 
 import numpy as np
 import pytest
@@ -19,15 +19,15 @@ ANTISYMMETRIC = SQUARES.map(lambda a: a - a.T)
 
 
 def certify(gains, x, tolerance=1e-6):
-    """x has the highest entropy of {q in the simplex: q @ gains >= 0}, by linear programs.
+    """Assert that x has the highest entropy of {q in the simplex: q @ gains >= 0}.
 
-    Entropy is concave, so x is best if and only if -q @ log x <= H(x) for all q of the set; and
-    what x does not play, no q may play.
+    By linear programs: entropy is concave, so x is best if and only if -q @ log x <= H(x) for
+    all q of the set, and no q has mass where x has none.
     """
     played = x > 0
     n, k = gains.shape
     for objective in (np.where(played, np.log(np.where(played, x, 1)), 0), -1.0 * ~played):
-        found = linprog(
+        equilibrium = linprog(
             objective,
             -gains.T,
             np.full(k, 1e-10),
@@ -36,8 +36,8 @@ def certify(gains, x, tolerance=1e-6):
             bounds=(0, 1),
             options=PRECISION | {"presolve": False},
         )
-        assert found.success
-        assert -found.fun <= -(objective @ x) + tolerance
+        assert equilibrium.success
+        assert -equilibrium.fun <= -(objective @ x) + tolerance
 
 
 def copied(payoffs, rows, columns):
@@ -46,13 +46,15 @@ def copied(payoffs, rows, columns):
 
 @given(TIES)
 @settings(deadline=None, max_examples=60)
-def test_no_equilibrium_is_more_even(payoffs):
+def test_no_equilibrium_has_higher_entropy(payoffs):
     distinct = np.unique(np.unique(payoffs, axis=0), axis=1)
-    found = max_entropy_nash(distinct)
+    equilibrium = max_entropy_nash(distinct)
     value = nash(distinct).value
-    assert nash_conv(distinct, found.row, found.column) == pytest.approx(0, abs=1e-7)
-    certify(distinct - value, found.row)
-    certify(value - distinct.T, found.column)
+    assert nash_conv(distinct, equilibrium.row, equilibrium.column) == pytest.approx(
+        0, abs=1e-7
+    )
+    certify(distinct - value, equilibrium.row)
+    certify(value - distinct.T, equilibrium.column)
 
 
 @given(COARSE, st.data())
@@ -66,19 +68,21 @@ def test_a_copy_changes_nothing_for_the_others(payoffs, data):
         (payoffs, once.row, twice.row, i),
         (payoffs.T, once.column, twice.column, j),
     ):
-        alike = (matrix - matrix[k] == 0).all(1)
-        np.testing.assert_allclose(more[:-1][~alike], plain[~alike], atol=1e-6)
-        assert more[:-1][alike].sum() + more[-1] == pytest.approx(plain[alike].sum(), abs=1e-6)
+        is_copy = (matrix - matrix[k] == 0).all(1)
+        np.testing.assert_allclose(more[:-1][~is_copy], plain[~is_copy], atol=1e-6)
+        assert more[:-1][is_copy].sum() + more[-1] == pytest.approx(
+            plain[is_copy].sum(), abs=1e-6
+        )
         assert more[-1] == pytest.approx(more[k], abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_only_equilibrium_is_the_most_even_one(seed):
+def test_a_unique_equilibrium_is_found(seed):
     payoffs = np.random.default_rng(seed).normal(size=(9, 7))
-    found, known = max_entropy_nash(payoffs), nash(payoffs)
-    np.testing.assert_allclose(found.row, known.row, atol=1e-9)
-    np.testing.assert_allclose(found.column, known.column, atol=1e-9)
-    assert found.value == pytest.approx(known.value, abs=1e-12)
+    equilibrium, unique = max_entropy_nash(payoffs), nash(payoffs)
+    np.testing.assert_allclose(equilibrium.row, unique.row, atol=1e-9)
+    np.testing.assert_allclose(equilibrium.column, unique.column, atol=1e-9)
+    assert equilibrium.value == pytest.approx(unique.value, abs=1e-12)
 
 
 def test_rock_paper_scissors_and_a_copy_of_scissors():
@@ -92,7 +96,7 @@ def test_rock_paper_scissors_and_a_copy_of_scissors():
     np.testing.assert_allclose(more.skills, 0, atol=1e-12)
 
 
-def test_ties_are_shared_and_losers_left_out():
+def test_ties_share_mass_and_dominated_agents_get_none():
     np.testing.assert_allclose(nash_averaging(np.zeros((3, 3))).probabilities, 1 / 3)
     champion = nash_averaging(TRANSITIVE)
     np.testing.assert_allclose(champion.probabilities, [1, 0, 0])
@@ -113,7 +117,7 @@ def test_ties_are_shared_and_losers_left_out():
 
 @given(ANTISYMMETRIC, st.data())
 @settings(deadline=None, max_examples=60)
-def test_nash_averages_are_an_equilibrium_and_know_no_copies(payoffs, data):
+def test_nash_averages_are_an_equilibrium_and_ignore_copies(payoffs, data):
     average = nash_averaging(payoffs)
     assert average.skills.max() <= 1e-6
     np.testing.assert_allclose(average.skills[average.probabilities > 1e-6], 0, atol=1e-6)
@@ -127,7 +131,7 @@ def test_nash_averages_are_an_equilibrium_and_know_no_copies(payoffs, data):
     np.testing.assert_allclose(shuffled.probabilities, average.probabilities[order], atol=1e-6)
 
 
-def test_tasks_that_tell_nothing_count_for_nothing():
+def test_uninformative_tasks_do_not_count():
     """Agents 0 and 1 beat each other on tasks 0 and 1; task 2 is easy, agent 2 weak."""
     scores = np.array([[0.9, 0.1, 1.0], [0.3, 0.7, 1.0], [0.2, 0.05, 0.9]])
     average = task_averaging(scores)
@@ -158,7 +162,7 @@ def test_what_is_not_antisymmetric_is_refused():
         centred([[0.5, 0.7], [0.4, 0.5]])
     with pytest.raises(ValueError, match=r"in \[0, 1\], got -0.1 to 1.1"):
         log_odds([[0.5, 1.1], [-0.1, 0.5]])
-    with pytest.raises(ValueError, match=r"floor must be in \(0, 0.5\), got 0"):
+    with pytest.raises(ValueError, match=r"floor must lie in \(0, 0.5\), got 0"):
         log_odds([[0.5]], 0)
     with pytest.raises(ValueError, match="as many columns as rows"):
         nash_averaging(np.zeros((2, 3)))

@@ -1,4 +1,4 @@
-"""Draws of seeds and prompts, and what is counted over them."""
+"""Bootstrap draws of seeds and prompts, and support frequencies over them."""
 
 import numpy as np
 import pytest
@@ -13,17 +13,21 @@ NAN = np.nan
 def test_draws_are_means_over_the_seeds_and_prompts_drawn():
     values = np.random.default_rng(0).normal(size=(3, 2, 2, 5))
     draws = resampled(values, 50, np.random.default_rng(1))
-    seeds, prompts = bootstrap.counts(3, 5, 50, np.random.default_rng(1))
+    seeds, prompts = bootstrap.draw_counts(3, 5, 50, np.random.default_rng(1))
     assert (seeds.sum(1) == 2).all()
     assert (prompts.sum(1) == 4).all()
     assert draws.shape == (50, 2, 2)
-    for draw, own, others in zip(draws, seeds.astype(int), prompts.astype(int), strict=True):
-        picked = values[np.repeat(range(3), own)][..., np.repeat(range(5), others)]
+    for draw, seed_counts, prompt_counts in zip(
+        draws, seeds.astype(int), prompts.astype(int), strict=True
+    ):
+        picked = values[np.repeat(range(3), seed_counts)][
+            ..., np.repeat(range(5), prompt_counts)
+        ]
         assert draw == pytest.approx(picked.mean((0, -1)))
 
 
 def test_draws_vary_as_means_of_samples_do():
-    """Not by (n - 1) / n of it: that matters with three seeds."""
+    """Their variance is not (n - 1) / n of it, which matters with three seeds."""
     values = np.array([0.0, 1.0, 5.0])
     draws = resampled(values[:, None], 40_000, np.random.default_rng(0))
     assert draws.var() == pytest.approx(values.var(ddof=1) / 3, rel=0.03)

@@ -39,7 +39,7 @@ pytestmark = [
     *[pytest.mark.filterwarnings(f"ignore:{message}") for message in EXPECTED],
 ]
 family = pytest.mark.parametrize("module", GAMES.values(), ids=GAMES)
-view = pytest.mark.parametrize("id", SINGLE_AGENT)
+single_agent = pytest.mark.parametrize("id", SINGLE_AGENT)
 
 
 @family
@@ -83,17 +83,17 @@ def test_pettingzoo_make(kind, id):
     assert isinstance(env, {"aec": pettingzoo.AECEnv, "parallel": pettingzoo.ParallelEnv}[kind])
 
 
-@view
+@single_agent
 def test_gymnasium_check_env(id):
     check_env(gymnasium.make(id).unwrapped)
 
 
-@view
+@single_agent
 def test_gymnasium_environments_match(id):
     check_environments_match(gymnasium.make(id), gymnasium.make(id), num_steps=50)
 
 
-@view
+@single_agent
 def test_spec_survives_json(id):
     spec = gymnasium.spec(id)
     assert EnvSpec.from_json(spec.to_json()) == spec
@@ -104,7 +104,7 @@ def test_stable_baselines_check_env(id):
     sb3_check_env(gymnasium.make(id), warn=True)
 
 
-@view
+@single_agent
 @pytest.mark.parametrize("mode", ["sync", "async", "async without shared memory"])
 def test_vectorised_by_gymnasium(id, mode):
     text = "Text" in id
@@ -122,7 +122,7 @@ def test_vectorised_by_gymnasium(id, mode):
     env.close()
 
 
-def test_vector_entry_point_is_the_default_for_the_tabular_views():
+def test_vector_entry_point_is_the_default_for_tabular_single_agent_envs():
     for id in TABULAR_SINGLE_AGENT:
         env = gymnasium.make_vec(id, num_envs=3)
         assert type(env.unwrapped).__module__ == "eva_env.envs.vector"
@@ -132,7 +132,7 @@ def test_vector_entry_point_is_the_default_for_the_tabular_views():
             observation, *_ = env.step(env.action_space.sample())
 
 
-def test_registering_again_is_silent_and_keeps_what_is_there():
+def test_registering_again_is_silent_and_keeps_the_registered_specs():
     before = gymnasium.spec(SINGLE_AGENT[0])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -144,7 +144,7 @@ def test_gymnasium_imports_the_package_by_itself():
     assert gymnasium.make("eva_env:eva/TabularSolver-v0").unwrapped.player == eva_env.SOLVER
 
 
-def test_no_registered_id_is_left_out():
+def test_every_registered_id_is_tested():
     assert {id for id in gymnasium.registry if id.startswith("eva/")} == set(SINGLE_AGENT)
     for registry in (pettingzoo.aec_registry, pettingzoo.parallel_registry):
         assert {id for id in registry if id.startswith("eva/")} == set(GAMES)

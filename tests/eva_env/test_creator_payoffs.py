@@ -1,7 +1,7 @@
-"""What every creator is paid on average, against its closed form, on the tabular rung.
+"""Every creator's mean payoff against its closed form, in the tabular world.
 
-The solver is the reference policy, so that a prompt's expected signal is known exactly, and a
-creator's expected payoff is the sum over prompts of its law times that.
+The solver is the reference policy, so a prompt's expected signal is known exactly. A creator's
+expected payoff is the sum over prompts of their probability times that.
 """
 
 from typing import get_args
@@ -21,14 +21,14 @@ from tests.support.creator_distributions import (
     TABLE,
     WORLD,
     Case,
+    all_prompts_are_seen,
     buffered,
     by_operators,
     conjectured,
     edit,
     even,
-    everything_is_known,
     evolved,
-    gibbs_law,
+    gibbs_distribution,
     minmax,
     on,
     parentless,
@@ -90,14 +90,19 @@ CASES = {
     ),
     "AZR": Case(creators.AZR, by_operators, OPERATORS | {"passing": 0.6}, rounds=4),
     "STP": Case(
-        creators.STP, conjectured, {"passing": 0.6, "human_share": 0}, 1, 4, everything_is_known
+        creators.STP,
+        conjectured,
+        {"passing": 0.6, "human_share": 0},
+        1,
+        4,
+        all_prompts_are_seen,
     ),
     "OperatorPolicy": Case(creators.OperatorPolicy, by_operators, OPERATORS, rounds=4),
     "OperatorPolicy, by topic": Case(
         creators.OperatorPolicy, by_operators, OPERATORS | {"context": "topic"}, rounds=4
     ),
     "PolicyGradient": Case(creators.PolicyGradient, pooled, **FULL),
-    "Gibbs": Case(creators.Gibbs, gibbs_law, **FULL),
+    "Gibbs": Case(creators.Gibbs, gibbs_distribution, **FULL),
     "MirrorDescent": Case(creators.MirrorDescent, pooled, **FULL),
 }
 
@@ -106,7 +111,7 @@ GAMES = 600
 
 
 def paid(proposals, rng, batch=8):
-    """Payoffs of the creator in games that it opens with these proposals."""
+    """Return the creator's payoffs in games with these proposals."""
     game, payoffs = table(batch), []
     for proposal in proposals:
         game.propose(proposal)
@@ -120,23 +125,29 @@ def z(payoffs, expected):
 
 def test_every_registered_creator_has_a_closed_form():
     missing = {*get_args(creators.AnyCreator)} - {case.cls for case in CASES.values()}
-    assert not missing, "give each a case above: its state, and what it publishes"
+    assert not missing, (
+        f"add a Case for each of {sorted(cls.__name__ for cls in missing)} to CASES in "
+        f"tests/eva_env/test_creator_payoffs.py: its distribution over prompts "
+        f"in a given state; tests/support/creator_distributions.py has the building blocks"
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_expected_payoff_agrees_with_its_closed_form(name):
     case = CASES[name]
     creator, rng = case.frozen()
-    law, state, proposals = case.law(creator), creator.state_dict(), []
+    distribution, state, proposals = case.distribution(creator), creator.state_dict(), []
     for _ in range(GAMES):
         creator.load_state_dict(state)
         proposals.append(creator.propose(WORLD, case.n, rng))
-    assert abs(z(paid(proposals, rng), law @ EXPECTED)) < 4
+    assert abs(z(paid(proposals, rng), distribution @ EXPECTED)) < 4
     published = sum(
-        np.bincount(one.prompts, softmax(one.logits), WORLD.size) for one in proposals
+        np.bincount(proposal.prompts, softmax(proposal.logits), WORLD.size)
+        for proposal in proposals
     )
-    assert not published[law == 0].any()
-    assert chisquare(published[law > 0], GAMES * law[law > 0]).pvalue > 1e-3
+    possible = distribution > 0
+    assert not published[~possible].any()
+    assert chisquare(published[possible], GAMES * distribution[possible]).pvalue > 1e-3
 
 
 def test_probability_on_invalid_prompts_costs_the_penalty():
@@ -147,7 +158,7 @@ def test_probability_on_invalid_prompts_costs_the_penalty():
     assert abs(z(paid([proposal] * GAMES, rng, 32), expected)) < 4
 
 
-def test_what_the_policy_gradient_is_paid_grows():
+def test_the_payoff_of_the_policy_gradient_grows():
     climber = Case(creators.PolicyGradient, np.ones, {"alpha": 0.0, "step": 20.0}, rounds=100)
     creator, _ = climber.frozen()
     best, start = EXPECTED[WORLD.trainable].max(), EXPECTED[WORLD.trainable].mean()

@@ -1,4 +1,4 @@
-"""The noise floor of signals against order statistics, and noise estimated from repeats."""
+"""Noise floors against order statistics, and noise estimated from repeated responses."""
 
 import pickle
 
@@ -83,7 +83,7 @@ def test_constants_agree_with_the_densities_of_order_statistics(n):
 
 @pytest.mark.parametrize("name", FLOORS)
 @pytest.mark.parametrize("n", [2, 3, 7])
-def test_the_floor_is_what_noise_alone_shows(name, n):
+def test_the_floor_is_the_signal_of_pure_noise(name, n):
     noise = 0.3 * np.random.default_rng(n).standard_normal((60_000, n))
     left = debias(name, 5 + noise, 0.3, clip=False)
     assert abs(left.mean()) < 4 * left.std() / np.sqrt(len(left))
@@ -109,7 +109,7 @@ def test_debiased_by_hand():
 
 
 @given(st.integers(0, 10**6), st.sampled_from(FLOORS), st.floats(0, 3))
-def test_games_are_batches_of_their_own_and_scale(seed, name, std):
+def test_games_are_separate_batches_and_scale(seed, name, std):
     games = np.random.default_rng(seed).normal(size=(3, 4, 5))
     each = [debias(name, rewards, std) for rewards in games]
     assert debias(name, games, std) == pytest.approx(np.array(each))
@@ -119,7 +119,7 @@ def test_games_are_batches_of_their_own_and_scale(seed, name, std):
 
 @pytest.mark.parametrize("signal", ["mean", "learnability", "mood", lambda r: r.mean(-1)])
 def test_signals_without_a_floor_are_refused(signal):
-    with pytest.raises(ValueError, match=r"there is one of: a_star_min, a_star_avg, a_star_d"):
+    with pytest.raises(ValueError, match=r"has one: a_star_min, a_star_avg, a_star_d"):
         debias(signal, np.zeros((2, 3)), 1.0)
 
 
@@ -130,7 +130,7 @@ def test_a_standard_deviation_below_zero_is_refused(std):
 
 
 @pytest.mark.parametrize("name", ["a_star_min", "a_star_avg"])
-def test_gaps_lie_between_the_debiased_and_the_noisy_ones(name):
+def test_the_true_gap_lies_between_the_debiased_and_the_noisy_gap(name):
     world = TabularWorld(topics=2, levels=4, variants=1, responses=8, noise=0.2)
     policy = np.exp(world.reference_logits)
     truth = exact.expected_signal(name, policy, world.proxy, 6)
@@ -158,7 +158,7 @@ def test_repeats_by_hand():
     assert grouped.std(["odd", "even", "new"]) == pytest.approx(expected)
 
 
-def test_without_repeats_there_is_no_noise_to_see():
+def test_without_repeats_the_estimate_is_zero():
     assert NoiseEstimate().pooled == 0
     assert NoiseEstimate().std(["a", "b"]).tolist() == [0, 0]
     once = estimate_noise(["a"], [["x", "y"]], np.array([[1.0, 2.0]]), ["t"])
@@ -179,7 +179,7 @@ def test_estimates_add_up_and_survive_pickling():
     assert parts[0].squares == {"p": 2, "q": 8}
 
 
-def test_a_shift_between_rounds_is_no_noise():
+def test_a_shift_between_rounds_is_not_noise():
     rounds = [np.full((2, 3), level) for level in (0.0, 0.5, 1.0)]
     total = sum((estimate_noise([0, 0], np.zeros((2, 3)), r) for r in rounds), NoiseEstimate())
     assert total.freedom == {None: 15}
@@ -209,8 +209,8 @@ def test_one_round_is_unbiased_for_the_variance_of_the_noise():
     assert np.mean(ratios) == pytest.approx(1, abs=4 * error)
 
 
-def test_variance_less_the_estimated_noise_is_unbiased():
-    """T26 of the tabular oracle tests, with the noise estimated from the same rewards."""
+def test_variance_minus_the_estimated_noise_is_unbiased():
+    """The noise is estimated from the rewards that it is subtracted from."""
     world = TabularWorld(topics=2, levels=2, variants=1, responses=8, noise=0.3)
     prompt, size = 2, 100_000
     rewards, responses = draws_of(world, prompt, size, seed=1)
@@ -224,7 +224,7 @@ def test_variance_less_the_estimated_noise_is_unbiased():
 
 
 @pytest.mark.parametrize("world_seed", [0, 1])
-def test_estimated_noise_keeps_a_creator_off_noisy_topics_as_known_noise_does(world_seed):
+def test_estimated_noise_lowers_the_share_of_noisy_topics_like_the_true_noise(world_seed):
     world = TabularWorld(noise=0.4, noisy_topics=2, world_seed=world_seed)
     topics = world.prompt_topics
     rounds = list(answered(world, 60))
@@ -238,10 +238,10 @@ def test_estimated_noise_keeps_a_creator_off_noisy_topics_as_known_noise_does(wo
         return values[noisy].sum() / values.sum()
 
     raw = share(a_star_min(rewards))
-    known = share(debias("a_star_min", rewards, world.noise_std[prompts]))
+    by_truth = share(debias("a_star_min", rewards, world.noise_std[prompts]))
     by_topic = share(debias("a_star_min", rewards, noise.std(topics[prompts])))
     assert noisy.mean() == pytest.approx(1 / 3, abs=0.03)
     assert raw > 0.5
-    assert known < 1 / 3
-    assert by_topic == pytest.approx(known, abs=0.03)
+    assert by_truth < 1 / 3
+    assert by_topic == pytest.approx(by_truth, abs=0.03)
     assert share(debias("a_star_min", rewards, noise.pooled)) > raw

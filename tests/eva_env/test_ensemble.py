@@ -1,4 +1,4 @@
-"""Ensembles by hand, and what they are for."""
+"""Ensembles: numbers by hand, and the optimism that they remove."""
 
 import math
 from typing import Any
@@ -25,7 +25,7 @@ def members(*tables):
 
 
 def test_ensembles_by_hand():
-    """Columns (1, 3, 5) and (2, 2, 2): mean 3 and 2, least 1 and 2, spread sqrt(8/3) and 0."""
+    """Columns (1, 3, 5) and (2, 2, 2): mean 3 and 2, minimum 1 and 2, std sqrt(8/3) and 0."""
     three = members([1.0, 2.0], [3.0, 2.0], [5.0, 2.0])
     expected: dict[Any, list[float]] = {
         "mean": [3.0, 2.0],
@@ -43,7 +43,7 @@ def errors(count, std=0.4):
 
 
 @given(st.integers(1, 6), st.floats(0, 2))
-def test_pessimists_give_no_more_than_the_mean(count, std):
+def test_pessimistic_ensembles_give_at_most_the_mean(count, std):
     every = np.broadcast_to(np.arange(3), (2, 3))
     mean, least, careful = (
         Ensemble(reduce=reduce).over(errors(count, std))([0, 1], every) for reduce in REDUCTIONS
@@ -54,25 +54,27 @@ def test_pessimists_give_no_more_than_the_mean(count, std):
         assert least == pytest.approx(careful)
 
 
-def test_pessimists_are_fooled_less_by_errors_that_members_do_not_share():
-    """Best of 64 by reward: what each promises beyond what gold gives, the winner's curse."""
+def test_pessimistic_ensembles_overestimate_less_where_members_do_not_share_errors():
+    """Best of 64 by reward: each model's reward minus the gold reward, the winner's curse."""
     gold = TabularReward(np.random.default_rng(0).random((300, 64)))
     noisy = [Noisy(std=0.3, fixed=True, seed=seed).over(gold) for seed in range(4)]
     prompts, every = list(range(300)), np.tile(np.arange(64), (300, 1))
 
-    def fooled(model):
+    def overestimate(model):
         rewards = model(prompts, every)
         chosen = rewards.argmax(-1)[:, None]
         promised = np.take_along_axis(rewards, chosen, 1)
         return (promised - gold(prompts, chosen)).mean(), gold(prompts, chosen).mean()
 
-    alone, truth = fooled(noisy[0])
-    results = {reduce: fooled(Ensemble(reduce=reduce).over(noisy)) for reduce in REDUCTIONS}
-    assert alone > results["mean"][0] > results["mean_minus_spread"][0] > results["min"][0]
+    single, truth = overestimate(noisy[0])
+    results = {
+        reduce: overestimate(Ensemble(reduce=reduce).over(noisy)) for reduce in REDUCTIONS
+    }
+    assert single > results["mean"][0] > results["mean_minus_spread"][0] > results["min"][0]
     assert min(value for _, value in results.values()) > truth + 0.04
 
 
-def test_least_of_noisy_members_has_no_known_mean():
+def test_the_minimum_of_noisy_members_has_no_known_mean():
     noisy = [Noisy(seed=seed).over(TABLE) for seed in range(3)]
     assert hasattr(Ensemble(reduce="mean").over(noisy), "best")
     assert not hasattr(Ensemble(reduce="min").over(noisy), "best")
@@ -82,7 +84,7 @@ def test_least_of_noisy_members_has_no_known_mean():
     assert [model.index for model in later.base] == [7, 7, 7]
 
 
-def test_members_of_a_bootstrap_differ_where_they_were_taught_and_nowhere_else():
+def test_bootstrapped_members_differ_only_on_the_prompts_of_the_comparisons():
     gold, proxy = WORLD.reward_model("gold"), WORLD.reward_model("proxy")
     settings = Ensemble(members=3, comparisons=20)
     ensemble = settings.bootstrap(proxy, gold, [1, 3, 5, 7], IDS)
@@ -93,5 +95,5 @@ def test_members_of_a_bootstrap_differ_where_they_were_taught_and_nowhere_else()
     assert (np.stack([model.matrix for model in again.base]) == tables).all()
     with pytest.raises(ValueError, match="Gold has no method refit"):
         settings.bootstrap(Gold(), Gold(), PROMPTS, WORDS)
-    with pytest.raises(ValueError, match="needs a member"):
+    with pytest.raises(ValueError, match="needs at least one member"):
         settings.over([])

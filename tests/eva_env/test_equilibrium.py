@@ -1,4 +1,4 @@
-"""Equilibrium of the true regret game: closed forms, brute force, other ways to the value."""
+"""Equilibrium of the true regret game: closed forms, brute force, other algorithms."""
 
 import math
 from itertools import combinations, product
@@ -39,69 +39,69 @@ def small(seed, beta=0.0, **fields):
 
 def test_matching_pennies():
     """T14."""
-    found = minimax_regret(one_set(PENNIES))
-    assert found.value == pytest.approx(0.5, abs=1e-12)
-    np.testing.assert_allclose(found.creator, [0.5, 0.5])
-    np.testing.assert_allclose(found.solver, [[0.5, 0.5]] * 2)
+    solution = minimax_regret(one_set(PENNIES))
+    assert solution.value == pytest.approx(0.5, abs=1e-12)
+    np.testing.assert_allclose(solution.creator, [0.5, 0.5])
+    np.testing.assert_allclose(solution.solver, [[0.5, 0.5]] * 2)
 
 
 @pytest.mark.parametrize(
-    ("rewards", "value", "creator", "law"),
+    ("rewards", "value", "creator", "policy"),
     [
         ([2, 3, 4], 24 / 13, [6 / 13, 4 / 13, 3 / 13], [1 / 13, 5 / 13, 7 / 13]),
         ([1, 2, 3], 1.2, [0, 0.6, 0.4], [0, 0.4, 0.6]),
     ],
 )
-def test_diagonal_games(rewards, value, creator, law):
+def test_diagonal_games(rewards, value, creator, policy):
     """T15: (k - 1) / sum of 1 / a over the best support, mu as 1 / a on it."""
-    found = minimax_regret(one_set(np.diag(np.array(rewards, float))))
-    assert found.value == pytest.approx(value, abs=1e-9)
-    np.testing.assert_allclose(found.creator, creator, atol=1e-9)
-    np.testing.assert_allclose(found.solver[0], law, atol=1e-9)
+    solution = minimax_regret(one_set(np.diag(np.array(rewards, float))))
+    assert solution.value == pytest.approx(value, abs=1e-9)
+    np.testing.assert_allclose(solution.creator, creator, atol=1e-9)
+    np.testing.assert_allclose(solution.solver[0], policy, atol=1e-9)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.1])
 def test_where_one_response_is_best_everywhere_the_value_is_zero(beta):
-    """T16; with beta its law is the optimum where the rewards are equal."""
+    """T16; with beta the policy is optimal if all prompts have the same rewards."""
     rewards = np.random.default_rng(0).random((5, 4))
     rewards[:, 2] += 1
     if beta:
         rewards[:] = rewards[0]
-    found = minimax_regret(one_set(rewards, beta=beta))
-    assert found.value == pytest.approx(0, abs=1e-12)
-    assert found.solver[0].argmax() == 2
+    solution = minimax_regret(one_set(rewards, beta=beta))
+    assert solution.value == pytest.approx(0, abs=1e-12)
+    assert solution.solver[0].argmax() == 2
 
 
 @pytest.mark.parametrize(("beta", "value"), [(0.05, 0.680685), (0.2, 0.476744), (1, 0.107374)])
 def test_regularised_diagonal_game(beta, value):
     """T17: beta log((e^(1/beta) + K - 1) / K) - 1/K, uniform reference, K = 4."""
-    known = beta * math.log((math.exp(1 / beta) + 3) / 4) - 1 / 4
-    found = minimax_regret(one_set(np.eye(4), beta=beta))
-    assert known == pytest.approx(value, abs=1e-6)
-    assert found.value == pytest.approx(known, abs=1e-7)
-    np.testing.assert_allclose(found.creator, 1 / 4, atol=1e-5)
-    np.testing.assert_allclose(found.solver, 1 / 4, atol=1e-5)
+    expected = beta * math.log((math.exp(1 / beta) + 3) / 4) - 1 / 4
+    solution = minimax_regret(one_set(np.eye(4), beta=beta))
+    assert expected == pytest.approx(value, abs=1e-6)
+    assert solution.value == pytest.approx(expected, abs=1e-7)
+    np.testing.assert_allclose(solution.creator, 1 / 4, atol=1e-5)
+    np.testing.assert_allclose(solution.solver, 1 / 4, atol=1e-5)
 
 
 @pytest.mark.parametrize("beta", [0.05, 0.3, 2.0])
 def test_two_prompts_and_two_responses_by_bisection(beta):
-    """The law (p, 1 - p) that makes Reg_beta of both prompts equal."""
+    """The policy (p, 1 - p) makes Reg_beta of both prompts equal."""
     rewards, reference = np.array([[1.0, 0.2], [0.1, 0.5]]), np.array([[0.3, 0.7]] * 2)
     best = beta * np.log((reference * np.exp(rewards / beta)).sum(1))
 
     def regrets(p):
-        law = np.array([p, 1 - p])
-        kl = (law * np.log(law / reference[0])).sum()
-        return best - rewards @ law + beta * kl
+        policy = np.array([p, 1 - p])
+        kl = (policy * np.log(policy / reference[0])).sum()
+        return best - rewards @ policy + beta * kl
 
     p = brentq(lambda p: np.diff(regrets(p))[0], 1e-9, 1 - 1e-9, xtol=1e-14)
-    found = minimax_regret(one_set(rewards, reference=reference, beta=beta))
-    assert found.value == pytest.approx(regrets(p)[0], abs=1e-9)
-    assert found.solver[0, 0] == pytest.approx(p, abs=1e-5)
+    solution = minimax_regret(one_set(rewards, reference=reference, beta=beta))
+    assert solution.value == pytest.approx(regrets(p)[0], abs=1e-9)
+    assert solution.solver[0, 0] == pytest.approx(p, abs=1e-5)
 
 
-def test_maximin_reward_is_another_thing():
-    """T25: it is content with any policy on the prompt where all rewards are low."""
+def test_maximin_reward_differs_from_minimax_regret():
+    """T25: maximin reward accepts any policy on the prompt where all rewards are low."""
     game = one_set(T25)
     regret, reward = minimax_regret(game), minimax_regret(game.of_reward())
     assert regret.value == pytest.approx(0, abs=1e-12)
@@ -113,14 +113,14 @@ def test_maximin_reward_is_another_thing():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_the_solver_gets_whatever_it_answers_changes_no_incentive(seed):
-    """T27: a solver that is paid E_mu V, not minus the regret, has the same NashConv."""
+def test_a_payoff_that_no_response_changes_has_no_effect_on_incentives(seed):
+    """T27: a solver with payoff E_mu V, not minus the regret, has the same NashConv."""
     game = one_set(np.random.default_rng(seed).random((6, 5)))
     payoffs = game.offset[:, None] - game.rewards
     creator, policy = some_pair(game, seed)
     of_value = zero_sum.nash_conv(payoffs, creator, policy[0], game.rewards)
     assert nash_conv(game, creator, policy).value == pytest.approx(of_value, abs=1e-14)
-    # To the creator it does matter: paid minus the reward, it goes elsewhere.
+    # For the creator it matters: with minus the reward as payoff it plays other prompts.
     other = nash_conv(game.of_reward(), creator, policy)
     assert other.solver_gain == pytest.approx(nash_conv(game, creator, policy).solver_gain)
     assert abs(other.value - of_value) > 1e-3
@@ -131,14 +131,14 @@ def test_what_the_solver_gets_whatever_it_answers_changes_no_incentive(seed):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 3))
-def test_two_responses_by_their_crossings(seed, prompts, cells):
-    """Worst regret is piecewise linear in p: least at an end or where two lines cross."""
+def test_two_responses_by_their_crossings(seed, prompts, sets):
+    """Worst-case regret is piecewise linear in p: lowest at an end or where two lines cross."""
     rng = np.random.default_rng(seed)
-    rewards, labels = rng.random((prompts, 2)).round(1), rng.integers(cells, size=prompts)
+    rewards, labels = rng.random((prompts, 2)).round(1), rng.integers(sets, size=prompts)
     values = []
-    for cell in set(labels.tolist()):
+    for label in set(labels.tolist()):
         loss = rewards.max(1, keepdims=True) - rewards
-        at_one, at_zero = loss[labels == cell].T
+        at_one, at_zero = loss[labels == label].T
         slope = at_one - at_zero
         crossings = [
             (at_zero[j] - at_zero[i]) / (slope[i] - slope[j])
@@ -147,27 +147,27 @@ def test_two_responses_by_their_crossings(seed, prompts, cells):
         ]
         candidates = np.clip([0, 1, *crossings], 0, 1)
         values.append(min((at_zero + p * slope).max() for p in candidates))
-    found = minimax_regret(RegretGame.of(rewards, information_set=labels))
-    assert found.value == pytest.approx(max(values), abs=1e-9)
-    assert found.upper == pytest.approx(max(values), abs=1e-9)
+    solution = minimax_regret(RegretGame.of(rewards, information_set=labels))
+    assert solution.value == pytest.approx(max(values), abs=1e-9)
+    assert solution.upper == pytest.approx(max(values), abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("reward", [False, True])
-def test_the_game_of_all_cells_as_one_matrix(seed, reward):
-    """Columns are all ways to answer three cells with three responses."""
+def test_the_game_of_all_information_sets_as_one_matrix(seed, reward):
+    """Columns are all assignments of three responses to three information sets."""
     rng = np.random.default_rng(seed)
     labels = np.array([2, 0, 0, 1, 1, 1, 2])
     game = RegretGame.of(rng.random((7, 3)), information_set=labels)
     game = game.of_reward() if reward else game
     plans = np.array(list(product(range(3), repeat=3)))[:, labels].T
     payoffs = game.offset[:, None] - np.take_along_axis(game.rewards, plans, 1)
-    found = minimax_regret(game)
-    assert found.value == pytest.approx(zero_sum.nash(payoffs).value, abs=1e-9)
+    solution = minimax_regret(game)
+    assert solution.value == pytest.approx(zero_sum.nash(payoffs).value, abs=1e-9)
     creator, policy = some_pair(game, seed)
     mixture = np.prod([policy[x, plans[x]] for x in (1, 3, 0)], axis=0)
-    known = zero_sum.nash_conv(payoffs, creator, mixture)
-    assert nash_conv(game, creator, policy).value == pytest.approx(known, abs=1e-12)
+    expected = zero_sum.nash_conv(payoffs, creator, mixture)
+    assert nash_conv(game, creator, policy).value == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.1])
@@ -179,23 +179,23 @@ def test_no_policy_does_better_than_the_best_response(blind, beta):
         creator, policy = some_pair(game, seed)
         if seed == 0:
             creator = minimax_regret(game).creator
-        reply = game.best_response(creator)
-        least = creator @ game.payoffs(reply)
+        response = game.best_response(creator)
+        least = creator @ game.payoffs(response)
         for weight in (1.0, 0.1, 0.01):
-            other = (1 - weight) * reply + weight * some_pair(game, rng.integers(1000))[1]
+            other = (1 - weight) * response + weight * some_pair(game, rng.integers(1000))[1]
             assert creator @ game.payoffs(other) > least
         assert creator @ game.payoffs(policy) > least
 
 
 def test_best_response_in_closed_form():
-    """One cell: E_mu V*_beta - beta log sum_y pi_ref exp(E_mu r / beta)."""
+    """One information set: E_mu V*_beta - beta log sum_y pi_ref exp(E_mu r / beta)."""
     game = small(1, 0.1, blind="all")
     creator, _ = some_pair(game, 0)
     log_reference = np.log(game.reference[0])
-    known = creator @ exact.optimal_value(game.rewards, game.reference, 0.1)
-    known -= 0.1 * logsumexp(log_reference + creator @ game.rewards / 0.1)
+    expected = creator @ exact.optimal_value(game.rewards, game.reference, 0.1)
+    expected -= 0.1 * logsumexp(log_reference + creator @ game.rewards / 0.1)
     assert creator @ game.payoffs(game.best_response(creator)) == pytest.approx(
-        known, abs=1e-12
+        expected, abs=1e-12
     )
 
 
@@ -209,18 +209,18 @@ def test_best_response_in_closed_form():
     st.just(0.0) | st.floats(0.01, 3),
     st.booleans(),
 )
-def test_at_equilibrium_nobody_gains_and_elsewhere_somebody_does(seed, blind, beta, reward):
+def test_only_at_equilibrium_no_player_gains(seed, blind, beta, reward):
     game = small(seed, beta, blind=blind)
     game = game.of_reward() if reward else game
-    found = minimax_regret(game)
-    at = nash_conv(game, found.creator, found.solver)
+    solution = minimax_regret(game)
+    at = nash_conv(game, solution.creator, solution.solver)
     assert at.value < TOLERANCE
     assert not at.lower_bound
-    assert found.exact
-    assert found.upper == pytest.approx(found.value, abs=TOLERANCE)
-    assert found.lower <= found.upper + 1e-12
-    assert found.creator.sum() == pytest.approx(1)
-    assert set(np.flatnonzero(found.creator)) <= set(game.prompts)
+    assert solution.is_equilibrium
+    assert solution.upper == pytest.approx(solution.value, abs=TOLERANCE)
+    assert solution.lower <= solution.upper + 1e-12
+    assert solution.creator.sum() == pytest.approx(1)
+    assert set(np.flatnonzero(solution.creator)) <= set(game.prompts)
     creator, policy = some_pair(game, seed)
     away = nash_conv(game, creator, policy)
     assert away.value == pytest.approx(away.creator_gain + away.solver_gain)
@@ -228,49 +228,53 @@ def test_at_equilibrium_nobody_gains_and_elsewhere_somebody_does(seed, blind, be
     assert away.solver_gain > 1e-6
     # Weak duality: any pair bounds the value, and its gap is its NashConv.
     played = creator @ game.payoffs(policy)
-    assert played - away.solver_gain <= found.value + 1e-9
-    assert game.worst_case(policy) >= found.value - 1e-9
-    assert found.distance(game.worst_case(policy)) == pytest.approx(
-        game.worst_case(policy) - found.value, abs=TOLERANCE
+    assert played - away.solver_gain <= solution.value + 1e-9
+    assert game.worst_case(policy) >= solution.value - 1e-9
+    assert solution.distance(game.worst_case(policy)) == pytest.approx(
+        game.worst_case(policy) - solution.value, abs=TOLERANCE
     )
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.1])
-def test_the_solver_is_minimax_in_every_cell_and_the_creator_where_it_costs_most(beta):
+def test_the_solver_is_minimax_on_every_information_set_and_the_creator_plays_the_costliest(
+    beta,
+):
     world = TabularWorld(**SIZES, blind="level")
-    found = minimax_regret(RegretGame.of_world(world, beta))
+    solution = minimax_regret(RegretGame.of_world(world, beta))
     values = []
     for topic in range(3):
         inside = world.trainable[world.prompt_topics[world.trainable] == topic]
         alone = RegretGame.of_world(world, beta, inside)
         values.append(minimax_regret(alone).value)
-        assert alone.worst_case(found.solver) == pytest.approx(values[-1], abs=TOLERANCE)
-    assert found.value == pytest.approx(max(values), abs=TOLERANCE)
-    assert set(world.prompt_topics[found.creator > 1e-9]) == {int(np.argmax(values))}
+        assert alone.worst_case(solution.solver) == pytest.approx(values[-1], abs=TOLERANCE)
+    assert solution.value == pytest.approx(max(values), abs=TOLERANCE)
+    assert set(world.prompt_topics[solution.creator > 1e-9]) == {int(np.argmax(values))}
 
 
-def test_a_sighted_solver_is_best_everywhere():
+def test_a_solver_that_distinguishes_all_prompts_is_best_everywhere():
     for beta in (0.0, 0.1):
         game = small(3, beta)
-        found = minimax_regret(game)
-        assert found.value == pytest.approx(0, abs=1e-12)
+        solution = minimax_regret(game)
+        assert solution.value == pytest.approx(0, abs=1e-12)
         best = distributions.optimal_policy(game.rewards, game.reference, beta)
-        np.testing.assert_allclose(found.solver[game.prompts], best[game.prompts], atol=1e-12)
-        np.testing.assert_allclose(found.creator[game.prompts], 1 / len(game.prompts))
+        np.testing.assert_allclose(
+            solution.solver[game.prompts], best[game.prompts], atol=1e-12
+        )
+        np.testing.assert_allclose(solution.creator[game.prompts], 1 / len(game.prompts))
 
 
-def test_prompts_out_of_play_leave_the_reference_and_count_for_nothing():
+def test_prompts_that_cannot_be_published_keep_the_reference():
     world = TabularWorld(**SIZES, blind="variant")
     game = RegretGame.of_world(world, prompts=[1, 2, 4])
-    found = minimax_regret(game)
-    np.testing.assert_allclose(found.solver[6:], game.reference[6:])
-    assert found.value < minimax_regret(RegretGame.of_world(world)).value
+    solution = minimax_regret(game)
+    np.testing.assert_allclose(solution.solver[6:], game.reference[6:])
+    assert solution.value < minimax_regret(RegretGame.of_world(world)).value
     assert game.prompts.tolist() == [1, 2, 4]
     assert RegretGame.of_world(world).prompts.tolist() == world.trainable.tolist()
 
 
-def test_the_price_of_not_seeing():
-    """games.md, section 1.1: 0, then more with every coordinate that is hidden."""
+def test_the_value_grows_with_every_hidden_coordinate():
+    """games.md, section 1.1: 0 if nothing is hidden, then higher with every coordinate."""
     for seed in range(3):
         world = {blind: TabularWorld(blind=blind, world_seed=seed) for blind in BLIND}
         values = [minimax_regret(RegretGame.of_world(world[blind])).value for blind in BLIND]
@@ -281,8 +285,8 @@ def test_the_price_of_not_seeing():
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), st.just(0.0) | st.floats(0.02, 2))
-def test_coarser_sight_never_lowers_the_value(seed, beta):
-    """With one reference for all, since a cell's own makes another game of beta > 0."""
+def test_coarser_information_never_lowers_the_value(seed, beta):
+    """All have the same reference: with beta > 0 another reference is another game."""
     values = []
     for blind in BLIND:
         world = TabularWorld(**SIZES, world_seed=seed, blind=blind)
@@ -304,12 +308,12 @@ def test_the_regularised_value_falls_with_beta_from_that_of_the_game():
     assert values[-1] < 0.01
 
 
-# Other ways to the value
+# Other algorithms
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_linear_program_fictitious_play_and_psro_agree(seed):
-    """To 1e-3, on all cells together, whose pure strategies are too many for a matrix."""
+    """To 1e-3 on all information sets, which have too many pure strategies for a matrix."""
     game = small(seed, blind="level")
     value = minimax_regret(game).value
     assert value > 0.1
@@ -321,14 +325,14 @@ def test_linear_program_fictitious_play_and_psro_agree(seed):
     def solver_oracle(prompts, mixed):
         return game.best_response(np.bincount(prompts, mixed, len(game.rewards)))
 
-    found = psro(
+    solution = psro(
         lambda prompt, policy: float(game.payoffs(policy)[prompt]),
         (creator_oracle, solver_oracle),
         (game.prompts[0], game.reference),
     )
-    assert found.converged
-    assert found.equilibrium.value == pytest.approx(value, abs=1e-9)
-    played = fictitious_play(found.payoffs, 20_000)
+    assert solution.converged
+    assert solution.equilibrium.value == pytest.approx(value, abs=1e-9)
+    played = fictitious_play(solution.payoffs, 20_000)
     assert played.value == pytest.approx(value, abs=1e-3)
     blindest = small(seed, blind="all")
     payoffs = (blindest.offset[:, None] - blindest.rewards)[blindest.prompts]
@@ -337,30 +341,33 @@ def test_linear_program_fictitious_play_and_psro_agree(seed):
 
 
 def against_hedge(game, score, rounds):
-    """Average play of a creator by Hedge on a score of the solver's law, and a Hedge solver."""
+    """Return NashConv of the average play of Hedge against Hedge, and its bound.
+
+    The creator's payoff is a score of the solver's policy.
+    """
     rewards = game.rewards[game.prompts]
     losses = game.offset[game.prompts, None] - rewards
     rates = [math.sqrt(8 * math.log(n) / rounds) / np.ptp(losses) for n in losses.shape]
     gains, costs = np.zeros(len(losses)), np.zeros(losses.shape[1])
-    creators, laws = np.zeros_like(gains), np.zeros_like(costs)
+    creators, policies = np.zeros_like(gains), np.zeros_like(costs)
     for _ in range(rounds):
-        mu, law = softmax(rates[0] * gains), softmax(-rates[1] * costs)
-        gains += score(law, rewards, losses)
+        mu, policy = softmax(rates[0] * gains), softmax(-rates[1] * costs)
+        gains += score(policy, rewards, losses)
         costs += mu @ losses
         creators += mu / rounds
-        laws += law / rounds
+        policies += policy / rounds
     creator = np.zeros(len(game.rewards))
     creator[game.prompts] = creators
     bound = np.ptp(losses) * sum(math.sqrt(math.log(n) / 2 / rounds) for n in losses.shape)
-    return nash_conv(game, creator, np.tile(laws, (len(game.rewards), 1))), bound
+    return nash_conv(game, creator, np.tile(policies, (len(game.rewards), 1))), bound
 
 
-def regret(law, rewards, losses):
-    return losses @ law
+def regret(policy, rewards, losses):
+    return losses @ policy
 
 
-def a_star_min(law, rewards, losses):
-    return exact.expected_signal("a_star_min", np.tile(law, (len(rewards), 1)), rewards, 6)
+def a_star_min(policy, rewards, losses):
+    return exact.expected_signal("a_star_min", np.tile(policy, (len(rewards), 1)), rewards, 6)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -375,10 +382,10 @@ def test_a_creator_of_regret_reaches_equilibrium_and_one_of_learnability_does_no
     assert proxy.creator_gain > 5 * true.creator_gain
 
 
-# What is refused
+# Errors
 
 
-def test_what_is_no_pair_of_the_game_is_refused():
+def test_invalid_pairs_are_refused():
     game = small(0, blind="level")
     creator, policy = some_pair(game, 0)
     held_out = np.zeros_like(creator)
@@ -386,18 +393,18 @@ def test_what_is_no_pair_of_the_game_is_refused():
     for wrong in (held_out, creator / 2, -creator):
         with pytest.raises(ValueError, match="creator must be a distribution over the prompts"):
             nash_conv(game, wrong, policy)
-    sighted = minimax_regret(small(0)).solver
-    with pytest.raises(ValueError, match=r"policy must be the same on all prompts of a cell"):
-        nash_conv(game, creator, sighted)
+    fully_informed = minimax_regret(small(0)).solver
+    with pytest.raises(ValueError, match="policy must be the same on all prompts of an"):
+        nash_conv(game, creator, fully_informed)
     for wrong in (policy[:3], policy / 2, np.full_like(policy, np.nan)):
         with pytest.raises(ValueError, match=r"policy must be a table of probabilities"):
             nash_conv(game, creator, wrong)
 
 
-def test_what_is_no_game_is_refused():
+def test_invalid_games_are_refused():
     with pytest.raises(ValueError, match="reference must be positive"):
         RegretGame.of(PENNIES, reference=np.eye(2))
-    with pytest.raises(ValueError, match="reference must be the same on all prompts of a cell"):
+    with pytest.raises(ValueError, match="reference must be the same on all prompts of an"):
         one_set(PENNIES, reference=np.array([[0.5, 0.5], [0.4, 0.6]]))
     for prompts in ([], [-1], [2]):
         with pytest.raises(ValueError, match=r"prompts must be one or more in 0 \.\.\. 1"):
@@ -406,8 +413,8 @@ def test_what_is_no_game_is_refused():
         RegretGame.of(PENNIES, beta=-1.0)
 
 
-def test_bounds_are_not_taken_for_the_value():
-    bounds = Minimax(0.1, 0.3, np.ones(1), np.ones((1, 1)), exact=False)
+def test_bounds_are_not_the_value():
+    bounds = Minimax(0.1, 0.3, np.ones(1), np.ones((1, 1)), is_equilibrium=False)
     with pytest.raises(ValueError, match=r"0\.1 <= value <= 0\.3; read lower and upper"):
         _ = bounds.value
     assert bounds.distance(0.35) == pytest.approx(0.05)

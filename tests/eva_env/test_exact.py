@@ -81,9 +81,9 @@ def test_bad_temperatures_and_missing_reference_are_named():
 
 
 def test_divergence_handles_zeros():
-    half, one = np.array([0.5, 0.5]), np.array([1.0, 0.0])
-    assert distributions.kl(one, half) == pytest.approx(math.log(2))
-    assert distributions.kl(half, one) == math.inf
+    half, certain = np.array([0.5, 0.5]), np.array([1.0, 0.0])
+    assert distributions.kl(certain, half) == pytest.approx(math.log(2))
+    assert distributions.kl(half, certain) == math.inf
 
 
 def test_signals_of_a_coin():
@@ -112,7 +112,7 @@ def test_signals_of_a_coin():
 
 
 @pytest.mark.parametrize(
-    ("name", "peak", "known"),
+    ("name", "peak", "expected"),
     [
         ("a_star_min", 0.5, 0.5),
         ("a_star_avg", 1 - 6 ** (-1 / 5), 0.301173),
@@ -123,22 +123,22 @@ def test_signals_of_a_coin():
         ("band_pass", 1 / 6, 0.166667),
     ],
 )
-def test_where_a_coin_is_most_informative(name, peak, known):
-    """T3b: the p at which n = 6 responses are worth the most."""
+def test_where_a_coin_is_most_informative(name, peak, expected):
+    """T3b: the p at which n = 6 responses are most informative."""
     p = np.linspace(0.001, 0.999, 19961)
     policy = np.stack([1 - p, p], axis=-1)
     rewards = np.broadcast_to([0.0, 1.0], policy.shape)
     signal = exact.expected_signal(name, policy, rewards, 6)
     assert p[signal.argmax()] == pytest.approx(peak, abs=1e-4)
-    assert peak == pytest.approx(known, abs=1e-6)
+    assert peak == pytest.approx(expected, abs=1e-6)
 
 
 def test_signals_of_uniform_rewards():
     """T4: U(0, 1) rewards, n = 6."""
     rewards = np.linspace(0, 1, 20001)[None]
     policy = np.full_like(rewards, 1 / rewards.size)
-    known = {"a_star_min": 0.714286, "a_star_avg": 0.357143, "a_star_dts": 0.142857}
-    for name, value in (known | {"variance": 5 / 6 / 12}).items():
+    expected = {"a_star_min": 0.714286, "a_star_avg": 0.357143, "a_star_dts": 0.142857}
+    for name, value in (expected | {"variance": 5 / 6 / 12}).items():
         assert exact.expected_signal(name, policy, rewards, 6) == pytest.approx(value, abs=2e-4)
 
 
@@ -180,26 +180,30 @@ def test_best_of_two_by_hand():
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_pair_law_is_that_of_argmax_and_argmin(ties):
+def test_pair_distribution_is_that_of_argmax_and_argmin(ties):
     policy, _, rewards = random_rows(10, prompts=3, responses=4, ties=ties)
     for n in (1, 2, 4):
-        law = exact.pair_distribution(policy, rewards, n)
+        distribution = exact.pair_distribution(policy, rewards, n)
         for x, (p, r) in enumerate(zip(policy, rewards, strict=True)):
             brute = np.zeros((4, 4))
             for draw in product(range(4), repeat=n):
                 seen = r[list(draw)]
                 brute[draw[seen.argmax()], draw[seen.argmin()]] += p[list(draw)].prod()
-            np.testing.assert_allclose(law[x], brute, atol=1e-13)
+            np.testing.assert_allclose(distribution[x], brute, atol=1e-13)
 
 
-def test_pair_law_marginals():
-    """T8: the law of best and worst sums to 1, to E A*_min and to best of n."""
+def test_pair_distribution_marginals():
+    """T8: the distribution of best and worst sums to 1, to E A*_min and to best of n."""
     policy, _, rewards = random_rows(11, responses=12)
-    law = exact.pair_distribution(policy, rewards, 6)
-    np.testing.assert_allclose(law.sum((-1, -2)), 1, atol=1e-12)
-    np.testing.assert_allclose(law.sum(-1), exact.best_of_n(policy, rewards, 6), atol=1e-12)
-    np.testing.assert_allclose(law.sum(-2), exact.worst_of_n(policy, rewards, 6), atol=1e-12)
-    gap = (law * (rewards[:, :, None] - rewards[:, None, :])).sum((-1, -2))
+    distribution = exact.pair_distribution(policy, rewards, 6)
+    np.testing.assert_allclose(distribution.sum((-1, -2)), 1, atol=1e-12)
+    np.testing.assert_allclose(
+        distribution.sum(-1), exact.best_of_n(policy, rewards, 6), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        distribution.sum(-2), exact.worst_of_n(policy, rewards, 6), atol=1e-12
+    )
+    gap = (distribution * (rewards[:, :, None] - rewards[:, None, :])).sum((-1, -2))
     expected = exact.expected_signal("a_star_min", policy, rewards, 6)
     np.testing.assert_allclose(gap, expected, atol=1e-12)
 
@@ -234,13 +238,13 @@ def test_pure_noise_has_the_order_statistics_of_a_gaussian():
     sigma, draws = 0.4, 200_000
     model = TabularReward(np.zeros((1, 2)), np.array([sigma]))
     rewards = model(np.zeros(draws, int), np.zeros((draws, 6), int))
-    known = [("a_star_min", 2.53441), ("a_star_avg", 1.26721), ("a_star_dts", 0.62545)]
-    for name, factor in known:
+    expected = [("a_star_min", 2.53441), ("a_star_avg", 1.26721), ("a_star_dts", 0.62545)]
+    for name, factor in expected:
         assert SIGNALS[name](rewards).mean() == pytest.approx(factor * sigma, abs=4e-3)
     assert SIGNALS["variance"](rewards).mean() * 6 / 5 == pytest.approx(sigma**2, abs=3e-3)
 
 
-def test_variance_less_the_noise_is_unbiased():
+def test_variance_minus_the_noise_is_unbiased():
     """T26: S^2 - sigma^2 estimates the variance of the mean rewards under the policy."""
     world = TabularWorld(topics=2, levels=2, variants=1, responses=8, noise=0.3)
     policy, prompt, n = np.exp(world.reference_logits), 2, 6

@@ -1,4 +1,4 @@
-"""Expected signals against enumeration and sampling, and what has no expectation."""
+"""Expected signals against enumeration and sampling, and signals without expectation."""
 
 import math
 from itertools import product
@@ -61,7 +61,7 @@ def test_functions_are_enumerated_like_names():
 
 def test_signals_without_expectation_are_named():
     policy, _, rewards = random_rows(7)
-    with pytest.raises(ValueError, match=r"no expectation by prompt of 'inverse_mean'"):
+    with pytest.raises(ValueError, match=r"'inverse_mean' has no expectation by prompt"):
         exact.expected_signal("inverse_mean", policy, rewards, 4)
     with pytest.raises(ValueError, match=r"n must be at least 2 responses, got 1"):
         exact.expected_signal("mean", policy, rewards, 1)
@@ -70,7 +70,7 @@ def test_signals_without_expectation_are_named():
         exact.expected_signal(leave_one_out, wide, wide, 6)
 
 
-def test_one_row_will_do():
+def test_a_single_row_is_accepted():
     policy, reference, rewards = random_rows(12)
     for name in NAMES:
         alone = exact.expected_signal(name, policy[2], rewards[2], 3)

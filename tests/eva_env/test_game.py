@@ -22,7 +22,7 @@ def checked(**kwargs):
     return sums(valid=TASK.valid, fallback=TASK.seed, **kwargs)
 
 
-def one(prompt):
+def only(prompt):
     return Proposal((prompt,), np.zeros(1))
 
 
@@ -35,7 +35,7 @@ class Table:
 
 def test_payoffs_by_hand():
     game = sums()
-    game.propose(one("3+4"))
+    game.propose(only("3+4"))
     # Rewards 1, 1/2 and 0, 1/3: regret 1/4 and 5/6, their mean 13/24; mean reward 11/24.
     round = game.respond([["7", "8"], ["seven", "5"]])
     assert round.rewards == pytest.approx(np.array([[1, 1 / 2], [0, 1 / 3]]))
@@ -52,7 +52,7 @@ def test_payoffs_by_hand():
 @pytest.mark.parametrize("zero_sum", [False, True])
 def test_signal_pays_the_creator_and_zero_sum_charges_the_solver(signal, creator, zero_sum):
     game = Game(Table(), batch_size=2, samples=2, rounds=1, signal=signal, zero_sum=zero_sum)
-    game.propose(one("p"))
+    game.propose(only("p"))
     payoffs = game.respond([["1", "2"], ["3", "5"]]).payoffs
     assert payoffs == pytest.approx({CREATOR: creator, SOLVER: -creator if zero_sum else 2.75})
 
@@ -61,13 +61,13 @@ def test_horizon_and_the_order_of_moves():
     game = sums(rounds=1)
     with pytest.raises(RuntimeError, match=r"creator is to move: call propose\(\)"):
         game.respond([["1", "1"]] * 2)
-    game.propose(one("1+1"))
+    game.propose(only("1+1"))
     with pytest.raises(RuntimeError, match=r"solver is to move: call respond\(\)"):
-        game.propose(one("1+1"))
+        game.propose(only("1+1"))
     game.respond([["1", "1"]] * 2)
     assert game.done
     with pytest.raises(RuntimeError, match=r"all 1 rounds are played; call reset\(\)"):
-        game.propose(one("1+1"))
+        game.propose(only("1+1"))
 
 
 def test_draws_follow_the_logits_with_replacement():
@@ -112,7 +112,7 @@ def test_invalid_prompts_are_never_drawn_and_cost_their_probability():
     game.reset(0)
     proposal = Proposal(("1+1", "nonsense", "", "2+2"), np.log([0.3, 0.2, 0.4, 0.1]))
     drawn = game.propose(proposal)
-    # The unused slot counts for nothing: 0.2 of the remaining 0.6 is invalid.
+    # The unused slot has no probability: 0.2 of the remaining 0.6 is invalid.
     assert game.invalid == pytest.approx(1 / 3)
     assert drawn.count("1+1") / 500 == pytest.approx(3 / 4, abs=0.06)
     assert set(drawn) == {"1+1", "2+2"}
@@ -131,7 +131,7 @@ def test_round_without_a_valid_prompt_is_played_on_seed_prompts_for_the_penalty_
     assert game.respond([["1", "1"]] * 2).payoffs[CREATOR] == -0.7
 
 
-def test_unused_slots_with_huge_logits_do_not_drown_the_rest():
+def test_unused_slots_with_huge_logits_leave_the_probabilities_of_the_others():
     game = checked(batch_size=20)
     drawn = game.propose(Proposal(("", "1+1", "2+2"), np.array([5000.0, 0.0, 0.0])))
     assert set(drawn) == {"1+1", "2+2"}
@@ -151,7 +151,7 @@ def test_nothing_is_lost_when_the_reward_model_fails():
             return rewards
 
     game = Game(Flaky(), batch_size=2, samples=2, rounds=2)
-    game.propose(one("2+2"))
+    game.propose(only("2+2"))
     before = pickle.dumps(game.rng.bit_generator.state)
     with pytest.raises(ValueError, match=r"Flaky returned nan for 1 of 4 .* prompt '2\+2'"):
         game.respond([["4", "4"], ["3", "4"]])
@@ -171,7 +171,7 @@ def test_nothing_is_lost_when_the_reward_model_fails():
 )
 def test_wrong_shapes_of_responses(responses, message):
     game = sums()
-    game.propose(one("1+1"))
+    game.propose(only("1+1"))
     with pytest.raises(ValueError, match=message):
         game.respond(responses)
 
@@ -191,18 +191,20 @@ def test_wrong_logits(logits, message):
 
 
 def test_empty_proposals_and_misshapen_rewards_and_signals():
-    with pytest.raises(ValueError, match="one at least"):
+    with pytest.raises(ValueError, match="at least one"):
         sums().propose(Proposal((), np.zeros(0)))
 
     def flat(prompts, responses):
         return np.zeros(4)
 
     game = sums(signal=lambda rewards: rewards)
-    game.propose(one("1+1"))
-    with pytest.raises(ValueError, match="must return 2 finite numbers"):
+    game.propose(only("1+1"))
+    with pytest.raises(
+        ValueError, match=r"numbers of shape \(2,\), one for each prompt, got shape"
+    ):
         game.respond([["1", "1"]] * 2)
     game = Game(flat, batch_size=2, samples=2, rounds=1, signal="a_star_avg")
-    game.propose(one("1+1"))
+    game.propose(only("1+1"))
     with pytest.raises(
         ValueError, match=r"flat must return rewards of shape \(2, 2\), got \(4,\)"
     ):
@@ -210,12 +212,12 @@ def test_empty_proposals_and_misshapen_rewards_and_signals():
 
 
 @pytest.mark.parametrize("rewards", [[[1.0, 2.0], [3.0]], [["good", "bad"]] * 2])
-def test_rewards_that_are_no_numbers_name_the_reward_model(rewards):
+def test_rewards_that_are_not_numbers_name_the_reward_model(rewards):
     def judge(prompts, responses):
         return rewards
 
     game = Game(judge, batch_size=2, samples=2, rounds=1, signal="a_star_avg")
-    game.propose(one("1+1"))
+    game.propose(only("1+1"))
     with pytest.raises(ValueError, match=r"judge must return rewards of shape \(2, 2\)"):
         game.respond([["1", "1"]] * 2)
 
@@ -258,11 +260,11 @@ def play_on(game, rounds):
     return trace
 
 
-def test_reward_model_drifts_from_round_to_round_and_reset_starts_it_over():
+def test_reward_model_drifts_from_round_to_round_and_reset_restores_it():
     game = Game(Drifting(), batch_size=3, samples=2, rounds=3, signal="a_star_min")
     for _ in range(2):
         game.reset(0)
-        # Offsets 0, 1.5, 1.5 + 3: the model of a round is made from the one before.
+        # Offsets 0, 1.5, 1.5 + 3: each model is made from the previous one.
         paid = [payoffs[SOLVER] for _, payoffs in play_on(game, 3)]
         assert paid == pytest.approx([1.5, 3.0, 6.0])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eva_env.statistics.bootstrap import mean, resampled
+from eva_env.statistics.bootstrap import grand_mean, resampled
 from eva_env.statistics.intervals import (
     half_width,
     holm,
@@ -20,27 +20,27 @@ NAN = np.nan
 
 
 def table(seeds, replicates, prompts, parts, seed=0):
-    """Values (S, replicates, P) with standard deviations of seeds, prompts and the rest."""
+    """Draw values (S, replicates, P); ``parts`` are sd of seeds, prompts and residual."""
     rng = np.random.default_rng(seed)
     shapes = (seeds, replicates, 1), (replicates, prompts), (seeds, replicates, prompts)
     return sum(sd * rng.normal(size=shape) for sd, shape in zip(parts, shapes, strict=True))
 
 
-def test_cells_without_a_value_are_left_out():
-    """Seed 1 of the second arm failed: its mean is over the others, NaN without them."""
+def test_missing_values_are_left_out():
+    """Seed 1 of the second arm failed: the mean is over the others, NaN if none is drawn."""
     values = np.random.default_rng(0).normal(size=(3, 2, 4))
     values[1, 1] = NAN
-    assert mean(values)[1] == pytest.approx(values[[0, 2], 1].mean())
+    assert grand_mean(values)[1] == pytest.approx(values[[0, 2], 1].mean())
     draws = resampled(values, 400, np.random.default_rng(1))
     alone = resampled(values[[0, 2], 1], 400, np.random.default_rng(2))
-    known = draws[~np.isnan(draws[:, 1]), 1]
+    present = draws[~np.isnan(draws[:, 1]), 1]
     assert 0.05 < np.isnan(draws[:, 1]).mean() < 0.17  # both of two drawn: 1/9
     assert not np.isnan(draws[:, 0]).any()
-    assert known.mean() == pytest.approx(alone.mean(), abs=0.05)
+    assert present.mean() == pytest.approx(alone.mean(), abs=0.05)
     apart = (
         resampled(values, 400, np.random.default_rng(1), of) for of in ("seeds", "prompts")
     )
-    assert not np.isnan(interval(mean(values), *apart, ([3, 2], 4))).any()
+    assert not np.isnan(interval(grand_mean(values), *apart, ([3, 2], 4))).any()
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 3), (3, 1), (4, 3)])
@@ -48,7 +48,7 @@ def test_the_closed_form_is_the_variance_over_all_draws(shape):
     """All draws of S - 1 of the seeds, and of P - 1 prompts, are equally likely."""
     values = np.random.default_rng(3).normal(size=shape)
     parts = [
-        np.var([mean.take(own).mean() for own in product(range(n), repeat=n - 1)])
+        np.var([mean.take(indices).mean() for indices in product(range(n), repeat=n - 1)])
         for n, mean in zip(shape, (values.mean(1), values.mean(0)), strict=True)
         if n > 1
     ]
@@ -79,7 +79,7 @@ def test_draws_give_the_same_interval():
     values = table(4, 3, 30, (0.2, 0.3, 0.5))
     rng = np.random.default_rng(1)
     draws = [resampled(values, 20_000, rng, of) for of in ("seeds", "prompts")]
-    low, high = interval(mean(values), *draws, (4, 30), comparisons=3)
+    low, high = interval(grand_mean(values), *draws, (4, 30), comparisons=3)
     test = mean_interval(values, comparisons=3)
     assert (low, high) == (
         pytest.approx(test.low, abs=0.04 * (high - low).max()),
@@ -94,7 +94,7 @@ def test_with_fixed_prompts_it_is_students_interval():
     half = stats.t.ppf(1 - 0.025 / 4, 3) * values.std(ddof=1) / np.sqrt(4)
     rng = np.random.default_rng(0)
     draws = [resampled(values[:, None], 40_000, rng, of) for of in ("seeds", "prompts")]
-    low, high = interval(mean(values[:, None]), *draws, (4, 1), comparisons=4)
+    low, high = interval(grand_mean(values[:, None]), *draws, (4, 1), comparisons=4)
     assert (low, high) == pytest.approx((centre - half, centre + half), abs=0.02 * half)
     oracle = stats.ttest_1samp(values, 0)
     test = mean_interval(values[:, None])
@@ -107,7 +107,7 @@ def test_with_fixed_prompts_it_is_students_interval():
 def test_one_seed_shows_nothing():
     values = np.random.default_rng(0).normal(size=(1, 2, 6))
     draws = resampled(values, 10, np.random.default_rng(0))
-    assert np.isnan(interval(mean(values), draws, draws, (1, 6))).all()
+    assert np.isnan(interval(grand_mean(values), draws, draws, (1, 6))).all()
     test = mean_interval(values)
     assert test.mean == pytest.approx(values.mean((0, 2)))
     assert np.isnan([test.low, test.high, p_value(values)]).all()
@@ -115,7 +115,7 @@ def test_one_seed_shows_nothing():
     assert np.isnan(p_value(failed)).all()
 
 
-def test_a_failed_seed_is_no_part_of_the_test():
+def test_a_failed_seed_is_left_out_of_the_test():
     values = table(4, 2, 5, (1, 1, 1))
     values[2, 0] = NAN
     test, alone = mean_interval(values), mean_interval(values[[0, 1, 3]])
@@ -123,7 +123,7 @@ def test_a_failed_seed_is_no_part_of_the_test():
     assert test.mean[1] == pytest.approx(values[:, 1].mean())
 
 
-def test_alike_throughout_is_no_difference():
+def test_p_values_of_differences_without_variance():
     assert p_value(np.zeros((3, 4))) == 1
     assert p_value(np.ones((3, 1))) == 0
 
@@ -141,7 +141,7 @@ def test_alike_throughout_is_no_difference():
     ],
 )
 def test_coverage_with_few_seeds(seeds, prompts, parts):
-    """Of 2,000 experiments with crossed effects; the standard error of a coverage is 0.005."""
+    """2,000 experiments with crossed effects; the standard error of a coverage is 0.005."""
     values = table(seeds, 2000, prompts, parts)
     test = mean_interval(values)
     missed = (test.low > 0) | (test.high < 0)
@@ -150,8 +150,8 @@ def test_coverage_with_few_seeds(seeds, prompts, parts):
 
 
 @pytest.mark.parametrize(("seeds", "ratio"), [(3, 1), (3, 4), (5, 4), (10, 4)])
-def test_corrected_intervals_hold_at_once(seeds, ratio):
-    """Four comparisons in 1,000 experiments; ``ratio``: the seeds' variance to the prompts'.
+def test_corrected_intervals_cover_jointly(seeds, ratio):
+    """Four comparisons in 1,000 experiments; ``ratio``: variance of seeds over that of prompts.
 
     Student's t with pooled degrees of freedom misses in up to 12 % of them.
     """

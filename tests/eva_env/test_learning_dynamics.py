@@ -27,25 +27,28 @@ def test_linear_program_fictitious_play_and_double_oracle_agree(seed):
 
 
 @pytest.mark.parametrize(("rule", "iterations"), RULES.items())
-def test_averages_approach_the_one_equilibrium(rule, iterations):
+def test_averages_approach_the_unique_equilibrium(rule, iterations):
     """T14 and others; of [[2, 1], [0, 3]] row and column differ."""
     for payoffs, value, row, column in (
         (1 - np.eye(2), 0.5, [0.5, 0.5], [0.5, 0.5]),
         (ROCK_PAPER_SCISSORS, 0, [1 / 3] * 3, [1 / 3] * 3),
         (np.array([[2.0, 1.0], [0.0, 3.0]]), 1.5, [0.75, 0.25], [0.5, 0.5]),
     ):
-        found = rule(payoffs, iterations)
-        np.testing.assert_allclose(found.row, row, atol=0.02)
-        np.testing.assert_allclose(found.column, column, atol=0.02)
-        assert found.value == pytest.approx(value, abs=0.01)
+        equilibrium = rule(payoffs, iterations)
+        np.testing.assert_allclose(equilibrium.row, row, atol=0.02)
+        np.testing.assert_allclose(equilibrium.column, column, atol=0.02)
+        assert equilibrium.value == pytest.approx(value, abs=0.01)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_value_is_the_middle_of_what_the_averages_guarantee(rule):
     payoffs = regret_game(5)
-    found = rule(payoffs, 50)
-    lower, upper = lower_bound(payoffs, found.row), upper_bound(payoffs, found.column)
-    assert found.value == pytest.approx((lower + upper) / 2, abs=1e-12)
+    equilibrium = rule(payoffs, 50)
+    lower, upper = (
+        lower_bound(payoffs, equilibrium.row),
+        upper_bound(payoffs, equilibrium.column),
+    )
+    assert equilibrium.value == pytest.approx((lower + upper) / 2, abs=1e-12)
     assert lower < nash(payoffs).value < upper
     with pytest.raises(ValueError, match="iterations must be at least 1, got 0"):
         rule(payoffs, 0)
@@ -63,11 +66,11 @@ def test_fictitious_play_by_hand():
 
 def test_hedge_by_hand():
     """Two rounds against one column: weights 1/2, then softmax of eta times the first gains."""
-    found = hedge(np.array([[1.0], [0.0]]), 2, (0.7, 1.0))
+    equilibrium = hedge(np.array([[1.0], [0.0]]), 2, (0.7, 1.0))
     second = 1 / (1 + math.exp(-0.7))
-    np.testing.assert_allclose(found.row, [(0.5 + second) / 2, (1.5 - second) / 2])
+    np.testing.assert_allclose(equilibrium.row, [(0.5 + second) / 2, (1.5 - second) / 2])
     mirrored = hedge(np.array([[1.0, 0.0]]), 2, (1.0, 0.7))
-    np.testing.assert_allclose(mirrored.column, found.row[::-1])
+    np.testing.assert_allclose(mirrored.column, equilibrium.row[::-1])
 
 
 def test_hedge_keeps_its_bound_and_its_rate():
@@ -75,17 +78,17 @@ def test_hedge_keeps_its_bound_and_its_rate():
     times = np.array([100, 400, 1600, 6400])
     for seed in range(3):
         payoffs = np.random.default_rng(seed).random((20, 12)) * 5 - 3
-        found = [hedge(payoffs, int(t)) for t in times]
-        gaps = np.array([nash_conv(payoffs, play.row, play.column) for play in found])
+        equilibrium = [hedge(payoffs, int(t)) for t in times]
+        gaps = np.array([nash_conv(payoffs, play.row, play.column) for play in equilibrium])
         bounds = np.ptp(payoffs) * np.sqrt(np.log([[20], [12]]) / (2 * times)).sum(0)
         assert (gaps <= bounds).all()
         assert -0.7 < np.polyfit(np.log(times), np.log(gaps), 1)[0] < -0.35
 
 
-def test_regret_matching_plus_is_the_quick_one():
+def test_regret_matching_plus_is_the_fastest():
     payoffs = np.random.default_rng(0).random((20, 12))
-    found = regret_matching_plus(payoffs, 5000)
-    assert nash_conv(payoffs, found.row, found.column) < 2e-4
+    equilibrium = regret_matching_plus(payoffs, 5000)
+    assert nash_conv(payoffs, equilibrium.row, equilibrium.column) < 2e-4
 
 
 def test_last_iterate_of_mirror_descent_satisfies_both_gibbs_equations():
@@ -96,13 +99,15 @@ def test_last_iterate_of_mirror_descent_satisfies_both_gibbs_equations():
         RegularisedGame(payoffs, 0.2, 0.2),
         RegularisedGame(payoffs * 7 + 3, 1.4, 1.0, *magnets),
     ):
-        found = magnetic_mirror_descent(game, 3000)
-        row = np.exp(game.payoffs @ found.column / game.alpha) * game.magnets[0]
-        column = np.exp(-(found.row @ game.payoffs) / game.beta) * game.magnets[1]
-        np.testing.assert_allclose(found.row, row / row.sum(), atol=1e-9)
-        np.testing.assert_allclose(found.column, column / column.sum(), atol=1e-9)
-        np.testing.assert_allclose(game.responses(found.row, found.column)[0], found.row)
-        assert game.nash_conv(found.row, found.column) < 1e-12
+        equilibrium = magnetic_mirror_descent(game, 3000)
+        row = np.exp(game.payoffs @ equilibrium.column / game.alpha) * game.magnets[0]
+        column = np.exp(-(equilibrium.row @ game.payoffs) / game.beta) * game.magnets[1]
+        np.testing.assert_allclose(equilibrium.row, row / row.sum(), atol=1e-9)
+        np.testing.assert_allclose(equilibrium.column, column / column.sum(), atol=1e-9)
+        np.testing.assert_allclose(
+            game.responses(equilibrium.row, equilibrium.column)[0], equilibrium.row
+        )
+        assert game.nash_conv(equilibrium.row, equilibrium.column) < 1e-12
         assert game.nash_conv(*magnets) > 1e-3
 
 
@@ -111,46 +116,48 @@ def test_value_of_the_regularised_diagonal_game(beta):
     """T17's closed form: beta log((e^(1/beta) + K - 1) / K) - 1/K, both players uniform."""
     best = beta * math.log((math.exp(1 / beta) + 3) / 4)
     game = RegularisedGame(best - np.eye(4), 0.3, beta)
-    found = magnetic_mirror_descent(game)
-    assert found.value == pytest.approx(best - 1 / 4, abs=1e-10)
-    np.testing.assert_allclose([found.row, found.column], 1 / 4)
+    equilibrium = magnetic_mirror_descent(game)
+    assert equilibrium.value == pytest.approx(best - 1 / 4, abs=1e-10)
+    np.testing.assert_allclose([equilibrium.row, equilibrium.column], 1 / 4)
 
 
 def test_regularised_game_of_two_by_two_against_a_root():
-    """x = sigmoid((gap of the rows) / alpha), y likewise, solved by bisection."""
+    """x = sigmoid((gap of the rows) / alpha), and the same for y, solved by bisection."""
     payoffs, alpha, beta = np.array([[2.0, 1.0], [0.0, 3.0]]), 0.8, 0.5
 
-    def answer(x):
-        """The column player's weight on its first; 4 x - 3 is how much worse that is."""
+    def response(x):
+        """Return the column player's weight on its first strategy, worse by 4 x - 3."""
         return 1 / (1 + math.exp((4 * x - 3) / beta))
 
     def surplus(x):
-        return 1 / (1 + math.exp(-(4 * answer(x) - 2) / alpha)) - x
+        return 1 / (1 + math.exp(-(4 * response(x) - 2) / alpha)) - x
 
     x = brentq(surplus, 0, 1, xtol=1e-14)
-    y = answer(x)
-    found = magnetic_mirror_descent(RegularisedGame(payoffs, alpha, beta), 3000)
-    assert found.row[0] == pytest.approx(x, abs=1e-10)
-    assert found.column[0] == pytest.approx(y, abs=1e-10)
+    y = response(x)
+    equilibrium = magnetic_mirror_descent(RegularisedGame(payoffs, alpha, beta), 3000)
+    assert equilibrium.row[0] == pytest.approx(x, abs=1e-10)
+    assert equilibrium.column[0] == pytest.approx(y, abs=1e-10)
     entropies = [math.log(2) + p * math.log(p) + (1 - p) * math.log(1 - p) for p in (x, y)]
     plain = np.array([x, 1 - x]) @ payoffs @ np.array([y, 1 - y])
-    assert found.value == pytest.approx(plain - alpha * entropies[0] + beta * entropies[1])
+    assert equilibrium.value == pytest.approx(
+        plain - alpha * entropies[0] + beta * entropies[1]
+    )
 
 
 def test_cold_regularised_game_is_the_game():
     payoffs = np.array([[2.0, 1.0], [0.0, 3.0]])
-    found = magnetic_mirror_descent(RegularisedGame(payoffs, 0.02, 0.02), 60_000)
-    np.testing.assert_allclose(found.row, [0.75, 0.25], atol=0.01)
-    np.testing.assert_allclose(found.column, [0.5, 0.5], atol=0.01)
+    equilibrium = magnetic_mirror_descent(RegularisedGame(payoffs, 0.02, 0.02), 60_000)
+    np.testing.assert_allclose(equilibrium.row, [0.75, 0.25], atol=0.01)
+    np.testing.assert_allclose(equilibrium.column, [0.5, 0.5], atol=0.01)
 
 
-def test_what_a_magnet_lacks_is_never_played():
+def test_strategies_without_mass_in_the_magnet_are_never_played():
     magnet = np.array([0.0, 0.5, 0.5])
     game = RegularisedGame(ROCK_PAPER_SCISSORS, 0.3, 0.3, magnet)
-    found = magnetic_mirror_descent(game, 2000)
-    assert found.row[0] == 0
-    assert found.column[2] > found.column[1] > 0
-    assert game.nash_conv(found.row, found.column) < 1e-12
+    equilibrium = magnetic_mirror_descent(game, 2000)
+    assert equilibrium.row[0] == 0
+    assert equilibrium.column[2] > equilibrium.column[1] > 0
+    assert game.nash_conv(equilibrium.row, equilibrium.column) < 1e-12
     constant = magnetic_mirror_descent(RegularisedGame(np.full((3, 2), 4.0), 1, 1, magnet), 5)
     np.testing.assert_allclose(constant.row, magnet)
     assert constant.value == pytest.approx(4)

@@ -1,4 +1,4 @@
-"""A standard library, stable-baselines3 PPO, learns both tabular views."""
+"""A standard library, stable-baselines3 PPO, learns both single-agent tabular environments."""
 
 import gymnasium
 import numpy as np
@@ -12,7 +12,7 @@ from eva_env.game import softmax
 
 
 def tables(id):
-    """Reward (slots, M) and reference policy (slots, M) of the view's default world."""
+    """Reward (slots, M) and reference policy (slots, M) of the environment's default world."""
     encoding = gymnasium.make(id).unwrapped.aec_env.encoding
     policy = softmax(encoding.world.reference_logits[encoding.prompts])
     return encoding.matrix[encoding.prompts], policy
@@ -32,7 +32,7 @@ def episode_return(id, model, episodes=20):
 
 
 def ppo(id):
-    # A move is paid in its own round, hence no discounting.
+    # Each move is paid in its round, hence no discounting.
     model = PPO(
         "MlpPolicy",
         make_vec_env(id, n_envs=8, seed=0),
@@ -44,7 +44,7 @@ def ppo(id):
         seed=0,
         device="cpu",
     )
-    model.set_logger(Logger(None, []))  # the usual one leaves a folder behind
+    model.set_logger(Logger(None, []))  # the default logger creates a folder
     return model
 
 

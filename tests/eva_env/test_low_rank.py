@@ -1,4 +1,4 @@
-"""Bounds on what a low-rank solver can do: its gradient, and the exact where there is one."""
+"""Bounds for a low-rank solver: the gradient, and exact results where they exist."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ TINY = dict(topics=2, levels=3, variants=2, responses=5)
 
 
 def tiny(seed, beta=0.0, sizes=TINY, **fields):
-    """The game and its world; the features stay even where their rank is full."""
+    """Return the game and its world; the game keeps the features even at full rank."""
     world = TabularWorld(**sizes, world_seed=seed, **fields)
     game = RegretGame.of_world(world, beta)
     return replace(game, features=world.features), world
@@ -30,7 +30,7 @@ def table(game, theta):
 
 
 def pair(game, seed):
-    """A random mu, and a random policy of the class."""
+    """Draw a random mu and a random policy of the class."""
     rng = np.random.default_rng(seed)
     width = game.features.shape[1], game.rewards.shape[1]
     return some_pair(game, seed)[0], table(game, rng.normal(size=width))
@@ -59,7 +59,7 @@ def test_slopes_are_those_of_finite_differences(seed, rank, beta):
 
 @pytest.mark.parametrize("beta", [0.0, 0.1])
 @pytest.mark.parametrize("blind", ["nothing", "variant", "all"])
-def test_at_full_rank_the_bound_is_below_the_exact_and_near_it(blind, beta):
+def test_at_full_rank_the_bound_is_close_to_the_exact_result(blind, beta):
     descent, world = tiny(0, beta, blind=blind)
     game = RegretGame.of_world(world, beta)
     assert game.features is None
@@ -70,17 +70,17 @@ def test_at_full_rank_the_bound_is_below_the_exact_and_near_it(blind, beta):
     assert bound.value <= exact.value + 1e-12
     assert bound.value == pytest.approx(exact.value, abs=1e-4)
     assert bound.creator_gain == exact.creator_gain
-    found, known = minimax_regret(descent), minimax_regret(game)
-    assert not found.exact
-    assert found.lower == known.value
-    assert known.value - 1e-9 <= found.upper == pytest.approx(known.value, abs=0.01)
-    assert descent.worst_case(found.solver) == found.upper
+    bounds, expected = minimax_regret(descent), minimax_regret(game)
+    assert not bounds.is_equilibrium
+    assert bounds.lower == expected.value
+    assert expected.value - 1e-9 <= bounds.upper == pytest.approx(expected.value, abs=0.01)
+    assert descent.worst_case(bounds.solver) == bounds.upper
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("beta", [0.0, 0.1])
 def test_rank_one_and_two_responses_by_a_grid(seed, beta):
-    """Only theta_0 - theta_1 counts, so that a grid finds the best response and the value."""
+    """Only theta_0 - theta_1 matters, so a grid finds the best response and the value."""
     game, _ = tiny(seed, beta, {**TINY, "responses": 2}, rank=1)
     creator, policy = pair(game, seed)
     grid = np.linspace(-60, 60, 24001)
@@ -92,46 +92,46 @@ def test_rank_one_and_two_responses_by_a_grid(seed, beta):
     bound = nash_conv(game, creator, policy)
     played = creator @ game.payoffs(policy)
     assert bound.solver_gain == pytest.approx(played - least, abs=2e-4)
-    found = minimax_regret(game)
+    bounds = minimax_regret(game)
     value = payoffs[:, game.prompts].max(1).min()
-    assert found.lower <= value
-    assert found.upper == pytest.approx(value, abs=5e-3)
+    assert bounds.lower <= value
+    assert bounds.upper == pytest.approx(value, abs=5e-3)
 
 
 @pytest.mark.parametrize("rank", [1, 3, 5])
 def test_bounds_of_a_low_rank_solver(rank):
-    """No better than a sighted or as blind a one; the pair that is found is nearly in peace."""
+    """No better than without the rank limit; the creator gains almost nothing."""
     blind, world = tiny(1, sizes=SIZES, blind="variant", rank=rank)
-    found = minimax_regret(blind)
+    bounds = minimax_regret(blind)
     whole = minimax_regret(
         RegretGame.of_world(TabularWorld(**SIZES, world_seed=1, blind="variant"))
     )
-    assert found.lower == whole.value <= found.upper
-    assert found.upper < blind.worst_case(blind.reference)
+    assert bounds.lower == whole.value <= bounds.upper
+    assert bounds.upper < blind.worst_case(blind.reference)
     with pytest.raises(ValueError, match="only bounds are known"):
-        _ = found.value
-    assert nash_conv(blind, found.creator, found.solver).creator_gain < 0.01
-    assert set(np.flatnonzero(found.creator)) <= set(world.trainable)
+        _ = bounds.value
+    assert nash_conv(blind, bounds.creator, bounds.solver).creator_gain < 0.01
+    assert set(np.flatnonzero(bounds.creator)) <= set(world.trainable)
 
 
-def test_more_rank_pays():
+def test_a_higher_rank_lowers_the_worst_case():
     worst = [minimax_regret(tiny(2, 0.1, SIZES, rank=rank)[0]).upper for rank in (1, 4, 16)]
     assert (np.diff(worst) < -0.02).all()
 
 
-def test_the_reply_to_its_own_reply_is_no_better():
+def test_a_best_response_cannot_be_improved():
     game, _ = tiny(0, 0.1, rank=2)
     creator, policy = pair(game, 3)
     first = nash_conv(game, creator, policy)
-    reply = low_rank.best_response(game, creator, policy)
-    again = nash_conv(game, creator, reply)
+    response = low_rank.best_response(game, creator, policy)
+    again = nash_conv(game, creator, response)
     assert first.solver_gain > 0.01
     assert again.solver_gain < 1e-6
     assert again.creator_gain > 0
 
 
-def test_a_world_whose_features_are_singular_is_of_low_rank():
-    """A lengthscale without end carries wholly from level to level; yet their laws differ."""
+def test_a_world_with_singular_features_has_low_rank():
+    """With an infinite lengthscale all learning carries over, but reference policies differ."""
     assert RegretGame.of_world(TabularWorld(**TINY, lengthscale=np.inf)).features is not None
     assert RegretGame.of_world(TabularWorld(**TINY)).features is None
     assert RegretGame.of_world(TabularWorld(**TINY, rank=12)).features is None
@@ -140,7 +140,7 @@ def test_a_world_whose_features_are_singular_is_of_low_rank():
     )
 
 
-def test_what_a_solver_learns_is_of_the_class_and_another_table_is_refused():
+def test_a_learned_table_is_in_the_class_and_others_are_refused():
     world = TabularWorld(**TINY, rank=2)
     game = RegretGame.of_world(world)
     creator, _ = pair(game, 0)
@@ -152,5 +152,5 @@ def test_what_a_solver_learns_is_of_the_class_and_another_table_is_refused():
     sharp = table(game, 1e4 * np.random.default_rng(0).normal(size=(2, 5)))
     assert sharp.min() == 0
     assert nash_conv(game, creator, sharp).solver_gain > 0
-    with pytest.raises(ValueError, match="it has no features"):
+    with pytest.raises(ValueError, match="features is None"):
         low_rank.minimax(replace(game, features=None))

@@ -1,4 +1,4 @@
-"""Matrices with missing cells, and that every solver takes them."""
+"""Matrices with missing entries, which every solver accepts."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ from eva_env.solving.zero_sum import (
 from tests.support.matrices import NAN, SHAPES, mixed
 
 RAGGED = np.array([[1.0, NAN, 4.0], [NAN, NAN, 5.0], [3.0, 9.0, 0.0], [2.0, NAN, 6.0]])
-"""Column 1 misses 3 of 4 cells and goes first, then row 1, which misses 1 of 2."""
+"""Column 1 lacks 3 of 4 entries and is dropped first, then row 1, which lacks 1 of 2."""
 ROWS, COLUMNS = [0, 2, 3], [0, 2]
 FULL = RAGGED[np.ix_(ROWS, COLUMNS)]
 
@@ -33,15 +33,15 @@ def kept(payoffs, **settings):
     return [indices.tolist() for indices in matrices.complete(payoffs, **settings)]
 
 
-def test_the_strategy_that_misses_the_largest_share_goes_first():
+def test_the_strategy_with_the_largest_missing_share_is_dropped_first():
     assert kept(RAGGED) == [ROWS, COLUMNS]
     assert kept(np.ones((2, 3))) == [[0, 1], [0, 1, 2]]
     assert kept([[1, None], [2, 3]]) == [[1], [0, 1]]
-    # A row misses 2 of 3, a column 1 of 1: by number nothing would be left.
+    # A row lacks 2 of 3, a column 1 of 1: counts instead of shares would leave nothing.
     assert kept([[NAN, NAN, 1.0]]) == [[0], [2]]
 
 
-def test_of_equals_the_longer_side_then_rows_then_the_last_goes():
+def test_ties_drop_from_the_longer_side_then_rows_then_the_last():
     assert kept([[1, 2, 3], [4, NAN, 6], [7, 8, 9]]) == [[0, 2], [0, 1, 2]]
     assert kept([[NAN, 2], [3, NAN]]) == [[0], [1]]
     assert kept([[NAN, NAN], [NAN, NAN], [1, 2]]) == [[2], [0, 1]]
@@ -56,7 +56,7 @@ def test_a_symmetric_game_drops_a_strategy_of_both_players():
 
 
 @given(hnp.arrays(np.float64, SHAPES, elements=st.sampled_from([NAN, 1.0])))
-def test_what_remains_is_complete_and_is_something(payoffs):
+def test_what_remains_is_complete_and_not_empty(payoffs):
     if np.isnan(payoffs).all():
         with pytest.raises(ValueError, match="all payoffs are missing"):
             matrices.complete(payoffs)
@@ -67,7 +67,7 @@ def test_what_remains_is_complete_and_is_something(payoffs):
         assert not np.isnan(left).any()
 
 
-def test_no_matrix_no_game():
+def test_invalid_matrices_are_refused():
     for payoffs, message in (
         ([1.0, 2.0], r"matrix \(R, C\), got shape \(2,\)"),
         (np.ones((0, 2)), r"got shape \(0, 2\)"),
@@ -95,13 +95,13 @@ def test_no_matrix_no_game():
         lambda payoffs: double_oracle(payoffs).equilibrium,
     ],
 )
-def test_a_solver_plays_the_complete_part_and_says_nan_of_the_rest(solve):
-    found, known = solve(RAGGED), solve(FULL)
-    assert found.value == known.value
-    np.testing.assert_array_equal(found.row, np.insert(known.row, 1, NAN))
-    np.testing.assert_array_equal(found.column, np.insert(known.column, 1, NAN))
-    assert nash_conv(RAGGED, found.row, found.column) == pytest.approx(
-        nash_conv(FULL, known.row, known.column)
+def test_a_solver_plays_the_complete_part_and_returns_nan_for_the_rest(solve):
+    solution, expected = solve(RAGGED), solve(FULL)
+    assert solution.value == expected.value
+    np.testing.assert_array_equal(solution.row, np.insert(expected.row, 1, NAN))
+    np.testing.assert_array_equal(solution.column, np.insert(expected.column, 1, NAN))
+    assert nash_conv(RAGGED, solution.row, solution.column) == pytest.approx(
+        nash_conv(FULL, expected.row, expected.column)
     )
 
 
@@ -144,9 +144,11 @@ def test_rankings_of_the_complete_part():
     three = np.delete(np.delete(wins, 2, 0), 2, 1)
     np.testing.assert_array_equal(alpha_rank(wins), np.insert(alpha_rank(three), 2, NAN))
     sevens, average = wins - wins.T, nash_averaging(three - three.T)
-    found = nash_averaging(sevens)
-    np.testing.assert_array_equal(found.skills, np.insert(average.skills, 2, NAN))
-    np.testing.assert_array_equal(found.probabilities, np.insert(average.probabilities, 2, NAN))
+    solution = nash_averaging(sevens)
+    np.testing.assert_array_equal(solution.skills, np.insert(average.skills, 2, NAN))
+    np.testing.assert_array_equal(
+        solution.probabilities, np.insert(average.probabilities, 2, NAN)
+    )
     pairs = alpha_rank_profiles(RAGGED)
     np.testing.assert_array_equal(pairs[np.ix_(ROWS, COLUMNS)], alpha_rank_profiles(FULL))
     assert np.isnan(pairs[1]).all()
@@ -169,6 +171,6 @@ def test_dynamics_of_the_complete_part():
     )
     row, column = mixed(1, 3, 2)
     velocity = replicator_pair(RAGGED, np.insert(row, 1, 0), np.insert(column, 1, NAN))
-    known = replicator_pair(FULL, row, column)
-    np.testing.assert_array_equal(velocity[0], np.insert(known[0], 1, NAN))
-    np.testing.assert_array_equal(velocity[1], np.insert(known[1], 1, NAN))
+    expected = replicator_pair(FULL, row, column)
+    np.testing.assert_array_equal(velocity[0], np.insert(expected[0], 1, NAN))
+    np.testing.assert_array_equal(velocity[1], np.insert(expected[1], 1, NAN))

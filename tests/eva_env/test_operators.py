@@ -1,4 +1,4 @@
-"""The ten rewrite operators of the wordlist world, each held to what it says it does."""
+"""The ten rewrite operators of the wordlist world: each does what its docstring says."""
 
 import itertools
 from dataclasses import replace
@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eva_env.wordlist import Gold, Wordlist
-from eva_env.wordlist.answers import satisfy
+from eva_env.wordlist.feasibility import satisfy
 from eva_env.wordlist.instruction import Instruction, parse
 from eva_env.wordlist.lexicon import TOPICS
 from eva_env.wordlist.operators import DEPTH, OPERATORS, abstract
 from eva_env.wordlist.prompts import draw_instruction
 
 TASK = Wordlist()
-asks = st.builds(
+instructions = st.builds(
     lambda name, seed: draw_instruction(name, np.random.default_rng(seed)),
     st.sampled_from(["human", "hard", "unseen"]),
     st.integers(0, 2**32),
@@ -24,20 +24,22 @@ asks = st.builds(
 
 
 @settings(deadline=None)
-@given(asks, st.sampled_from(sorted(OPERATORS)), st.integers(0, 2**32))
-def test_operators_yield_valid_changed_prompts(ask: Instruction, operator: str, seed: int):
-    child = TASK.mutate(str(ask), operator, np.random.default_rng(seed))
+@given(instructions, st.sampled_from(sorted(OPERATORS)), st.integers(0, 2**32))
+def test_operators_yield_valid_changed_prompts(
+    instruction: Instruction, operator: str, seed: int
+):
+    child = TASK.mutate(str(instruction), operator, np.random.default_rng(seed))
     if child is not None:
         assert TASK.valid(child)
-        assert child != str(ask)
+        assert child != str(instruction)
 
 
-def families_of(ask):
-    return {family: getattr(ask, family) for family in ask.constraints}
+def families_of(instruction):
+    return {family: getattr(instruction, family) for family in instruction.constraints}
 
 
-def rewritten(ask: Instruction, operator: str, seed: int) -> Instruction | None:
-    child = TASK.mutate(str(ask), operator, np.random.default_rng(seed))
+def rewritten(instruction: Instruction, operator: str, seed: int) -> Instruction | None:
+    child = TASK.mutate(str(instruction), operator, np.random.default_rng(seed))
     return parse(child) if child else None
 
 
@@ -49,23 +51,23 @@ def test_operators_are_the_ten_of_the_paper():
 
 
 @settings(deadline=None)
-@given(asks, st.sampled_from(DEPTH), st.integers(0, 2**32))
-def test_depth_keeps_all_that_was_asked_and_asks_for_more(ask, operator, seed):
-    child = rewritten(ask, operator, seed)
+@given(instructions, st.sampled_from(DEPTH), st.integers(0, 2**32))
+def test_depth_keeps_all_requirements_and_adds_one(instruction, operator, seed):
+    child = rewritten(instruction, operator, seed)
     if child is None:
         return
-    before, after = families_of(ask), families_of(child)
+    before, after = families_of(instruction), families_of(child)
     added = set(after) - set(before)
-    added_words = (child.count - ask.count, child.total - ask.total)
-    assert (child.topic, child.verb) == (ask.topic, ask.verb)
+    added_words = (child.count - instruction.count, child.total - instruction.total)
+    assert (child.topic, child.verb) == (instruction.topic, instruction.verb)
     assert all(after[family] == before[family] for family in set(before) - {"mix"})
-    assert TASK.complexity(str(child)) == TASK.complexity(str(ask)) + 1 + (
+    assert TASK.complexity(str(child)) == TASK.complexity(str(instruction)) + 1 + (
         operator == "expansion"
     )
     if operator == "deepening":
         assert (added, added_words) == (set(), (1, 1))
     elif operator == "expansion":
-        assert (added, added_words) == (set(), (1 if ask.mix else 2, 2))
+        assert (added, added_words) == (set(), (1 if instruction.mix else 2, 2))
     else:
         (family,) = added
         assert added_words == (0, 0)
@@ -80,55 +82,55 @@ def test_depth_keeps_all_that_was_asked_and_asks_for_more(ask, operator, seed):
 
 
 @settings(deadline=None)
-@given(asks, st.integers(0, 2**32))
-def test_breadth_keeps_or_changes_what_it_says(ask, seed):
-    before = families_of(ask)
+@given(instructions, st.integers(0, 2**32))
+def test_breadth_keeps_or_changes_what_it_says(instruction, seed):
+    before = families_of(instruction)
     for operator in ("persona", "shift_in", "shift_out", "mix"):
-        child = rewritten(ask, operator, seed)
+        child = rewritten(instruction, operator, seed)
         if child is None:
             continue
         after = families_of(child)
-        assert child.count == ask.count
-        assert (child.topic != ask.topic) == (operator == "shift_out")
+        assert child.count == instruction.count
+        assert (child.topic != instruction.topic) == (operator == "shift_out")
         if operator == "mix":
-            assert ask.mix is None
-            assert replace(child, mix=None) == ask
-            assert child.mix[1] != ask.topic
+            assert instruction.mix is None
+            assert replace(child, mix=None) == instruction
+            assert child.mix[1] != instruction.topic
             continue
-        assert child.mix == ask.mix
+        assert child.mix == instruction.mix
         if operator == "shift_in":
-            ((lost,), (found,)) = set(before) - set(after), set(after) - set(before)
-            assert replace(child, **{found: None}) == replace(ask, **{lost: None})
+            ((lost,), (gained,)) = set(before) - set(after), set(after) - set(before)
+            assert replace(child, **{gained: None}) == replace(instruction, **{lost: None})
         else:
             assert set(after) == set(before)
         if operator == "shift_out":
             kept = ("size", "order", "unique", "mix")
             assert all(after.get(family) == before.get(family) for family in kept)
-            assert child.verb == ask.verb
+            assert child.verb == instruction.verb
 
 
 @settings(deadline=None)
-@given(asks, st.integers(0, 2**32))
-def test_whatever_answers_the_parent_answers_its_abstraction(ask, seed):
-    child = rewritten(ask, "abstract", seed)
+@given(instructions, st.integers(0, 2**32))
+def test_responses_that_satisfy_the_parent_satisfy_its_abstraction(instruction, seed):
+    child = rewritten(instruction, "abstract", seed)
     if child is None:
         return
     rng = np.random.default_rng(seed)
-    answers = [" ".join(satisfy(ask, rng)) for _ in range(8)]
-    assert (Gold()([str(child)], [answers]) == 1).all()
-    (lost,) = set(families_of(ask)) - set(families_of(child))
-    gained = set(families_of(child)) - set(families_of(ask))
+    responses = [" ".join(satisfy(instruction, rng)) for _ in range(8)]
+    assert (Gold()([str(child)], [responses]) == 1).all()
+    (lost,) = set(families_of(instruction)) - set(families_of(child))
+    gained = set(families_of(child)) - set(families_of(instruction))
     assert gained == set() or (lost in {"start", "end"} and gained == {"include"})
 
 
-def test_an_abstraction_has_answers_that_its_parent_has_not():
-    """All answers of two words are tried."""
-    answers = [" ".join(a) for a in itertools.product(TOPICS["animals"].split(), repeat=2)]
+def test_an_abstraction_admits_responses_that_its_parent_does_not():
+    """Tries all responses of two words."""
+    responses = [" ".join(a) for a in itertools.product(TOPICS["animals"].split(), repeat=2)]
     rng = np.random.default_rng(0)
     loosened = 0
 
-    def met(ask):
-        return set(np.flatnonzero(Gold()([str(ask)], [answers])[0] == 1))
+    def met(instruction):
+        return set(np.flatnonzero(Gold()([str(instruction)], [responses])[0] == 1))
 
     for family, value in {
         "start": "wolf",
@@ -136,10 +138,10 @@ def test_an_abstraction_has_answers_that_its_parent_has_not():
         "contain": "o",
         "size": "long",
     }.items():
-        ask = Instruction(2, "animals", unique=True, **{family: value})
+        instruction = Instruction(2, "animals", unique=True, **{family: value})
         for _ in range(6):
-            child = abstract(ask, rng)
-            assert met(ask) < met(child)
+            child = abstract(instruction, rng)
+            assert met(instruction) < met(child)
             loosened += child.include == value
     assert 0 < loosened < 12
 

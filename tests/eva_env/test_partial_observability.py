@@ -1,4 +1,4 @@
-"""Worlds whose solver is blind to something, or of low rank; and the policies they train."""
+"""Worlds with hidden coordinates or a low rank, and the policies they train."""
 
 import math
 
@@ -25,61 +25,61 @@ BY_BLIND = {
 
 
 @pytest.mark.parametrize("blind", BLIND)
-def test_cells_by_hand(blind):
+def test_information_sets_by_hand(blind):
     world = TabularWorld(**SMALL, blind=blind)
     assert world.information_set.tolist() == BY_BLIND[blind]
     topic, level, variant = world.coordinates
     seen = {"nothing": (topic, level, variant), "variant": (topic, level), "level": (topic,)}
     for x in range(world.size):
-        alike = np.all([at == at[x] for at in seen.get(blind, ())] or [np.ones(24)], axis=0)
-        assert ((world.information_set == world.information_set[x]) == alike).all()
+        same_set = np.all([at == at[x] for at in seen.get(blind, ())] or [np.ones(24)], axis=0)
+        assert ((world.information_set == world.information_set[x]) == same_set).all()
 
 
 @pytest.mark.parametrize("blind", BLIND)
-def test_in_a_cell_the_reference_is_the_mixture_and_the_features_are_equal(blind):
-    world, sighted = (
+def test_on_an_information_set_the_reference_is_the_mixture_and_features_are_equal(blind):
+    world, fully_informed = (
         TabularWorld(**SMALL, blind=blind, hackable=1),
         TabularWorld(**SMALL, hackable=1),
     )
-    laws = np.exp(sighted.reference_logits)
-    for cell in set(world.information_set.tolist()):
-        inside = np.flatnonzero(world.information_set == cell)
+    policies = np.exp(fully_informed.reference_logits)
+    for information_set in set(world.information_set.tolist()):
+        inside = np.flatnonzero(world.information_set == information_set)
         for x in inside:
-            law = np.exp(world.reference_logits[x])
-            np.testing.assert_allclose(law, laws[inside].mean(0), atol=1e-14)
+            policy = np.exp(world.reference_logits[x])
+            np.testing.assert_allclose(policy, policies[inside].mean(0), atol=1e-14)
             assert (world.features[x] == world.features[inside[0]]).all()
     np.testing.assert_allclose(np.exp(world.reference_logits[:, -1]), ladder.HACK_MASS)
-    assert (world.gold == sighted.gold).all()
-    assert (world.trainable == sighted.trainable).all()
+    assert (world.gold == fully_informed.gold).all()
+    assert (world.trainable == fully_informed.trainable).all()
 
 
-def test_the_mixture_is_what_imitation_of_a_cell_ends_at():
-    """Of all laws it has the lowest sum of KL(law || it): the slope along any change is 0."""
+def test_the_mixture_is_the_optimum_of_imitation_on_an_information_set():
+    """It has the lowest sum of KL(policy || it): the slope along any change is 0."""
     rng = np.random.default_rng(0)
-    laws = rng.dirichlet(np.ones(4), 6)
-    mixed = np.exp(mixed_logits(np.log(laws), 2))[[0, 3]]
-    for own, law in zip(mixed, (laws[:3], laws[3:]), strict=True):
-        slope = -(law / own).sum(0)
+    policies = rng.dirichlet(np.ones(4), 6)
+    mixed = np.exp(mixed_logits(np.log(policies), 2))[[0, 3]]
+    for mixture, policy in zip(mixed, (policies[:3], policies[3:]), strict=True):
+        slope = -(policy / mixture).sum(0)
         np.testing.assert_allclose(slope, slope[0])
 
 
 @pytest.mark.parametrize("blind", BLIND)
-def test_learning_carries_wholly_across_what_is_not_seen(blind):
+def test_learning_carries_fully_across_hidden_coordinates(blind):
     world = TabularWorld(**SMALL, blind=blind, lengthscale=2.0)
     topic, level, variant = world.coordinates
     hidden = BLIND.index(blind)
-    known = np.where(np.not_equal.outer(variant, variant) & (hidden < 1), 0.9, 1.0)
+    expected = np.where(np.not_equal.outer(variant, variant) & (hidden < 1), 0.9, 1.0)
     if hidden < 2:
-        known *= np.exp(-np.abs(np.subtract.outer(level, level)) / 2.0)
+        expected *= np.exp(-np.abs(np.subtract.outer(level, level)) / 2.0)
     if hidden < 3:
-        known *= np.where(np.not_equal.outer(topic, topic), 0.3, 1.0)
-    np.testing.assert_allclose(world.features @ world.features.T, known, atol=1e-12)
+        expected *= np.where(np.not_equal.outer(topic, topic), 0.3, 1.0)
+    np.testing.assert_allclose(world.features @ world.features.T, expected, atol=1e-12)
     assert world.features.shape == (24, max(BY_BLIND[blind]) + 1)
 
 
 @pytest.mark.parametrize("rank", [1, 3, 8, 12])
 def test_rank_is_the_best_approximation_of_the_kernel(rank):
-    """Eckart and Young: what is lost are the least eigenvalues; nothing nearby is nearer."""
+    """Eckart and Young: the error is the smallest eigenvalues; no nearby kernel is closer."""
     world, whole = (TabularWorld(**SMALL, blind="variant", rank=r) for r in (rank, None))
     assert world.features.shape == (24, rank)
     kernel = whole.features @ whole.features.T
@@ -129,9 +129,9 @@ def test_every_restricted_world_has_sound_tables(blind, slope, hackable, rank, s
             dict(blind="colour"),
             "blind must be one of nothing, variant, level, all, got 'colour'",
         ),
-        (dict(rank=0), r"rank must be in 1 \.\.\. 144, got 0"),
-        (dict(rank=7, blind="level"), r"rank must be in 1 \.\.\. 6, got 7"),
-        (dict(rank=2, blind="all"), r"rank must be in 1 \.\.\. 1, got 2"),
+        (dict(rank=0), r"rank must lie in \[1, 144\], got 0"),
+        (dict(rank=7, blind="level"), r"rank must lie in \[1, 6\], got 7"),
+        (dict(rank=2, blind="all"), r"rank must lie in \[1, 1\], got 2"),
     ],
 )
 def test_impossible_restrictions_are_refused(fields, message):
@@ -141,10 +141,12 @@ def test_impossible_restrictions_are_refused(fields, message):
 
 @pytest.mark.parametrize("method", [DPO(lr=1.0), RLOO(lr=1.0)])
 @pytest.mark.parametrize("blind", BLIND)
-def test_what_is_learned_is_the_same_on_all_prompts_of_a_cell(method, blind):
+def test_a_learned_policy_is_the_same_on_all_prompts_of_an_information_set(method, blind):
     world = TabularWorld(**SMALL, blind=blind)
     policy = train(world, method)
-    first = np.array([BY_BLIND[blind].index(cell) for cell in world.information_set])
+    first = np.array(
+        [BY_BLIND[blind].index(information_set) for information_set in world.information_set]
+    )
     np.testing.assert_allclose(policy, policy[first], atol=1e-12)
     assert len(np.unique(policy.round(6), axis=0)) == max(BY_BLIND[blind]) + 1
     assert np.abs(policy - np.exp(world.reference_logits)).max() > 0.05
@@ -152,8 +154,8 @@ def test_what_is_learned_is_the_same_on_all_prompts_of_a_cell(method, blind):
 
 @pytest.mark.parametrize("method", [DPO(lr=1.0), RLOO(lr=1.0)])
 @pytest.mark.parametrize("rank", [1, 2, 4])
-def test_what_is_learned_is_of_low_rank(method, rank):
-    """Logits less the reference's, and less their mean over responses, which means nothing."""
+def test_a_learned_table_has_low_rank(method, rank):
+    """Logits minus the reference's, centred over responses, since a constant has no effect."""
     world = TabularWorld(**SMALL, rank=rank)
     moved = np.log(train(world, method)) - world.reference_logits
     moved -= moved.mean(-1, keepdims=True)
@@ -167,7 +169,7 @@ def test_a_table_of_full_rank_is_the_default():
     assert world == TabularWorld(**SMALL, blind="nothing", rank=None)
     assert np.linalg.matrix_rank(world.features) == 24
     carry = math.exp(-1 / 2)
-    own = ladder.correlation_factor((3, 4, 2), 0.3, carry, 0.9)
-    assert world.features.tobytes() == own.tobytes()
+    factor = ladder.correlation_factor((3, 4, 2), 0.3, carry, 0.9)
+    assert world.features.tobytes() == factor.tobytes()
     policy = TablePolicy(world.reference_logits, world.features)
     assert (load_policy(world).probabilities() == policy.probabilities()).all()

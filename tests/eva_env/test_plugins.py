@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from eva_env.plugins import is_spec, load_object, spec_of
+from eva_env.plugins import absolute, is_spec, load_object, spec_of
 from eva_env.types import Proposal
 
 SOURCE = """
@@ -68,6 +68,9 @@ def test_a_spec_is_found_again_from_any_folder(file, tmp_path, monkeypatch):
     scale = load_object(f"{file.name}:Scale")
     monkeypatch.chdir(tmp_path.parent)
     assert load_object(spec_of(scale)) is scale
+    assert absolute("a.b.C") == "a.b.C"
+    monkeypatch.chdir(file.parent)
+    assert absolute(f"{file.name}:Scale") == spec_of(scale)
 
 
 def test_objects_of_a_file_pickle_into_a_fresh_process(file):

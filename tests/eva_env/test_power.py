@@ -1,4 +1,4 @@
-"""Power of the paired t test: against published sample sizes, scipy's nct and simulation."""
+"""Power of the paired t test: published sample sizes, scipy's nct, and simulation."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_power_is_the_tails_of_the_noncentral_t(effect, seeds, comparisons):
 
 
 def test_power_by_simulation():
-    """Far out, where scipy's nct is NaN."""
+    """In the tails, where scipy's nct is NaN."""
     drawn = np.random.default_rng(0).normal(5, 1, size=(3, 100_000))
     rejected = stats.ttest_1samp(drawn, 0).pvalue < 0.05 / 10
     assert power(5, 1, 3, 10) == pytest.approx(rejected.mean(), abs=0.005)
@@ -37,9 +37,9 @@ def test_prompts_set_a_floor():
     rng = np.random.default_rng(0)
     shape = (4, 4000, 1), (4000, 100)
     differences = 0.12 + 0.06 * rng.normal(size=shape[0]) + 0.3 * rng.normal(size=shape[1])
-    found = (p_value(differences) < 0.05).mean()
-    assert power(0.12, 0.06, 4, floor=0.03) == pytest.approx(found, abs=0.02)
-    assert power(0.12, 0.06, 4) > found + 0.02
+    detected = (p_value(differences) < 0.05).mean()
+    assert power(0.12, 0.06, 4, floor=0.03) == pytest.approx(detected, abs=0.02)
+    assert power(0.12, 0.06, 4) > detected + 0.02
     least = detectable(0.06, 4, floor=0.03)
     assert power(least, 0.06, 4, floor=0.03) == pytest.approx(0.8)
     wanted = seeds_needed(0.12, 0.06, floor=0.04)
@@ -71,6 +71,6 @@ def test_detectable_difference():
         (lambda: power(np.nan, 1, 3), "difference must be finite, got nan"),
     ],
 )
-def test_what_makes_no_sense_is_refused(call, message):
+def test_invalid_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -21,17 +21,17 @@ def sigmoid(strengths):
 def games(players=6, number=400, seed=1):
     """Pairs (T,), (T,) and scores (T,) of the first, a fifth of them ties."""
     rng = np.random.default_rng(seed)
-    one = rng.integers(players, size=number)
-    other = (one + rng.integers(1, players, size=number)) % players
-    chance = sigmoid(np.linspace(-1, 1, players))[one, other]
-    return one, other, np.where(rng.random(number) < 0.2, 0.5, rng.random(number) < chance)
+    first = rng.integers(players, size=number)
+    second = (first + rng.integers(1, players, size=number)) % players
+    chance = sigmoid(np.linspace(-1, 1, players))[first, second]
+    return first, second, np.where(rng.random(number) < 0.2, 0.5, rng.random(number) < chance)
 
 
-def by_evalica(rate, one, other, scores, **options):
+def by_evalica(rate, first, second, scores, **options):
     outcome = {1.0: evalica.Winner.X, 0.5: evalica.Winner.Draw, 0.0: evalica.Winner.Y}
-    names = [[str(i) for i in side] for side in (one, other)]
-    found = rate(*names, [outcome[score] for score in scores.tolist()], **options)
-    return found.scores.sort_index().to_numpy()
+    names = [[str(i) for i in side] for side in (first, second)]
+    ratings = rate(*names, [outcome[score] for score in scores.tolist()], **options)
+    return ratings.scores.sort_index().to_numpy()
 
 
 def test_two_players_by_hand():
@@ -56,25 +56,25 @@ def test_planted_strengths_are_recovered():
 
 
 def test_bradley_terry_is_evalicas():
-    one, other, scores = games()
+    first, second, scores = games()
     wins = np.zeros((6, 6))
-    np.add.at(wins, (one, other), scores)
-    np.add.at(wins, (other, one), 1 - scores)
-    found = np.log(
-        by_evalica(evalica.bradley_terry, one, other, scores, tolerance=1e-12, limit=10_000)
+    np.add.at(wins, (first, second), scores)
+    np.add.at(wins, (second, first), 1 - scores)
+    ratings = np.log(
+        by_evalica(evalica.bradley_terry, first, second, scores, tolerance=1e-12, limit=10_000)
     )
-    assert bradley_terry(wins) == pytest.approx(found - found.mean(), abs=1e-9)
+    assert bradley_terry(wins) == pytest.approx(ratings - ratings.mean(), abs=1e-9)
 
 
 def test_elo_is_evalicas():
-    one, other, scores = games()
-    found = by_evalica(evalica.elo, one, other, scores, initial=1500, k=24)
-    stream = zip(one.tolist(), other.tolist(), scores.tolist(), strict=True)
-    assert elo(stream, 6, k=24) == pytest.approx(found, abs=1e-9)
+    first, second, scores = games()
+    ratings = by_evalica(evalica.elo, first, second, scores, initial=1500, k=24)
+    stream = zip(first.tolist(), second.tolist(), scores.tolist(), strict=True)
+    assert elo(stream, 6, k=24) == pytest.approx(ratings, abs=1e-9)
 
 
 def test_elo_by_hand():
-    """Equals: the winner gains k / 2. Then it is expected to score 1 / (1 + 10^(-16/400))."""
+    """The winner of equals gains k / 2. Then its expected score is 1 / (1 + 10^(-16/400))."""
     assert elo([(0, 1, 1)], 3, k=16).tolist() == [1508, 1492, 1500]
     expected = 1 / (1 + 10 ** (-16 / 400))
     assert elo([(0, 1, 1), (1, 0, 0.5)], 2, k=16)[0] == pytest.approx(
@@ -92,18 +92,18 @@ def test_400_points_are_odds_of_ten():
 
 @given(WINS)
 def test_strengths_solve_the_likelihood_equations(wins):
-    """Within the group that is rated, everyone wins as often as expected."""
-    found = bradley_terry(wins)
-    rated = ~np.isnan(found)
+    """In the rated group, every player wins as often as expected."""
+    ratings = bradley_terry(wins)
+    rated = ~np.isnan(ratings)
     assert rated.any()
-    own = wins[np.ix_(rated, rated)] * (1 - np.eye(rated.sum()))
-    expected = (own + own.T) * sigmoid(found[rated])
-    assert own.sum(1) == pytest.approx(expected.sum(1), abs=1e-8)
-    assert found[rated].mean() == pytest.approx(0, abs=1e-9)
-    assert bradley_terry(7 * wins) == pytest.approx(found, nan_ok=True, abs=1e-8)
+    matrix = wins[np.ix_(rated, rated)] * (1 - np.eye(rated.sum()))
+    expected = (matrix + matrix.T) * sigmoid(ratings[rated])
+    assert matrix.sum(1) == pytest.approx(expected.sum(1), abs=1e-8)
+    assert ratings[rated].mean() == pytest.approx(0, abs=1e-9)
+    assert bradley_terry(7 * wins) == pytest.approx(ratings, nan_ok=True, abs=1e-8)
     for anchor in np.flatnonzero(rated):
         assert bradley_terry(wins, anchor) == pytest.approx(
-            found - found[anchor], nan_ok=True, abs=1e-8
+            ratings - ratings[anchor], nan_ok=True, abs=1e-8
         )
 
 
@@ -111,8 +111,8 @@ def test_players_that_cannot_be_compared_are_nan():
     """0 and 1 have beaten each other, 2 has lost to both, 3 has won, 4 has not played."""
     wins = np.zeros((5, 5))
     wins[0, 1], wins[1, 0], wins[0, 2], wins[1, 2], wins[3, 0] = 2, 1, 5, 3, 1
-    found = bradley_terry(wins)
-    assert found == pytest.approx([np.log(2) / 2, -np.log(2) / 2, NAN, NAN, NAN], nan_ok=True)
+    ratings = bradley_terry(wins)
+    assert ratings == pytest.approx([np.log(2) / 2, -np.log(2) / 2, NAN, NAN, NAN], nan_ok=True)
     assert bradley_terry(wins, anchor=2) == pytest.approx([NAN, NAN, 0, NAN, NAN], nan_ok=True)
     assert np.isnan(bradley_terry([[0, 1 - 1e-16], [1e-16, 0]], anchor=0)[1])  # rounding
     chain = np.roll(np.eye(4), 1, axis=1)
@@ -129,13 +129,15 @@ def test_a_prior_rates_everyone():
     assert abs(absent) < 0.5
 
 
-def test_a_batch_is_rated_as_its_members():
+def test_a_batch_is_rated_like_its_members():
     wins = np.random.default_rng(0).integers(0, 3, size=(40, 5, 5)).astype(float)
     for anchor in (None, 2):
         together = bradley_terry(wins, anchor)
         assert np.isnan(together).any()
-        for own, found in zip(wins, together, strict=True):
-            assert bradley_terry(own, anchor) == pytest.approx(found, nan_ok=True, abs=1e-9)
+        for matrix, ratings in zip(wins, together, strict=True):
+            assert bradley_terry(matrix, anchor) == pytest.approx(
+                ratings, nan_ok=True, abs=1e-9
+            )
 
 
 def test_intervals_by_the_draws_of_win_matrices():
@@ -157,6 +159,6 @@ def test_intervals_by_the_draws_of_win_matrices():
         ([[0, 1], [1, 0]], {"prior": -1}, "prior must be finite and not negative"),
     ],
 )
-def test_what_is_no_number_of_wins_is_refused(wins, options, message):
+def test_invalid_wins_are_refused(wins, options, message):
     with pytest.raises(ValueError, match=message):
         bradley_terry(wins, **options)

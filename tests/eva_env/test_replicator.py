@@ -1,4 +1,4 @@
-"""Replicator dynamics against OpenSpiel's, closed forms, and what they conserve."""
+"""Replicator dynamics: OpenSpiel's, closed forms, and conserved quantities."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_openspiel_has_the_same_velocity(seed, rows, columns):
 
 
 def test_two_strategies_follow_the_logistic_curve():
-    """x' = x (1 - x) d where the first always earns d more than the second."""
+    """x' = x (1 - x) d if the first strategy always gets d more than the second."""
     times = np.linspace(0, 20, 41)
     shares = trajectory([[1.5, 1.5], [1.0, 1.0]], [0.01, 0.99], times)
     logistic = 1 / (1 + 99 * np.exp(-0.5 * times))
@@ -52,7 +52,7 @@ def test_two_strategies_follow_the_logistic_curve():
 
 
 def test_a_coordination_game_follows_its_separatrix():
-    """diag(2, 1): the interior fixed point 1/3 parts the basins of both pure equilibria."""
+    """diag(2, 1): the interior fixed point 1/3 separates the basins of the pure equilibria."""
     payoffs = np.diag([2.0, 1.0])
     np.testing.assert_allclose(replicator(payoffs, [1 / 3, 2 / 3]), 0, atol=1e-15)
     for start, end in ((0.34, [1, 0]), (0.32, [0, 1])):
@@ -72,8 +72,8 @@ def test_cycles_conserve_the_product_of_shares():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_paths_have_the_velocity_that_is_stated(seed):
-    """Central differences, of one population and of two with payoffs of their own."""
+def test_paths_have_the_velocity_of_replicator(seed):
+    """Central differences, of one population and of two with different payoffs."""
     rng = np.random.default_rng(seed)
     ours, theirs = rng.normal(size=(2, 3, 3))
     row, column = mixed(seed, 3, 3)
@@ -88,7 +88,7 @@ def test_paths_have_the_velocity_that_is_stated(seed):
     np.testing.assert_allclose((columns[2] - columns[0]) / (2 * h), velocity[1], atol=1e-5)
 
 
-def test_shares_stay_in_the_simplex_for_long_and_what_is_absent_stays_so():
+def test_shares_stay_in_the_simplex_and_zero_stays_zero():
     shares = trajectory(TRANSITIVE * 50, [0.2, 0.3, 0.5], [0, 1, 100, 1000])
     assert (shares >= 0).all()
     np.testing.assert_allclose(shares.sum(1), 1, atol=1e-12)
@@ -115,13 +115,13 @@ def test_flow_on_the_simplex():
     assert np.allclose(points[still].mean(0), 1 / 3)
 
 
-def test_what_cannot_be_drawn_or_solved_is_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ValueError, match=r"got shape \(2, 2\)"):
         simplex_flow(PENNIES)
-    with pytest.raises(ValueError, match="1 cells missing"):
+    with pytest.raises(ValueError, match="1 entries missing"):
         simplex_flow(np.where(np.eye(3) * [1, 0, 0], np.nan, 1.0))
     with pytest.raises(ValueError, match="resolution must be at least 1, got 0"):
         simplex_flow(ROCK_PAPER_SCISSORS, 0)
     for times in ([0], [0, 0], [1, 0], 3):
-        with pytest.raises(ValueError, match="times must be two or more, and increase"):
+        with pytest.raises(ValueError, match="times must be two or more increasing numbers"):
             trajectory(PENNIES, [0.5, 0.5], times)

@@ -16,6 +16,7 @@ from eva_env.require import require
         ("[1, inf)", [1, 9], [0, float("inf")], "must be at least 1, got"),
         ("[0, inf)", [0, 9.5], [-1, float("inf")], "must be at least 0 and finite, got"),
         ("(0, inf)", [0.1], [0, float("inf")], "must be positive and finite, got"),
+        ("(-inf, inf)", [-1e300, 0, 7], [float("-inf"), float("inf")], "must be finite, got"),
         ("(0, inf]", [0.1, float("inf")], [0], "must be positive, got"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Rewriters of responses, the grammar's and the language model's, and training on theirs."""
+"""Response rewriters, by the grammar and by a language model, and training on them."""
 
 from collections import Counter
 
@@ -19,7 +19,7 @@ from experiments.run.match import Match
 from experiments.run.settings import Settings
 
 
-def mended(prompt, response, seed=0):
+def repaired(prompt, response, seed=0):
     return rewrite_response([prompt], [response], np.random.default_rng(seed))[0]
 
 
@@ -37,8 +37,8 @@ def mended(prompt, response, seed=0):
         ("List two animals.", "cat dog", "cat dog"),
     ],
 )
-def test_one_broken_constraint_is_mended_and_the_rest_stays(prompt, response, expected):
-    assert mended(prompt, response) == expected
+def test_one_broken_constraint_is_repaired_and_the_rest_stays(prompt, response, expected):
+    assert repaired(prompt, response) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,8 @@ def test_one_broken_constraint_is_mended_and_the_rest_stays(prompt, response, ex
         ("List three plants.", "ivy oak", [], [0, 1]),
     ],
 )
-def test_wrong_words_are_exchanged_for_words_that_meet_everything(
-    prompt, response, broken, kept
-):
-    words, before = mended(prompt, response).split(), response.split()
+def test_wrong_words_are_replaced_by_words_that_meet_everything(prompt, response, broken, kept):
+    words, before = repaired(prompt, response).split(), response.split()
     assert [words[i] for i in kept] == [before[i] for i in kept]
     assert all(words[i] != before[i] for i in broken)
     assert Gold()([prompt], [[" ".join(words)]]).item() == 1
@@ -69,7 +67,7 @@ def answered():
     return prompts, [row[0] for row in drawn]
 
 
-def test_no_rewrite_is_worse_and_most_broken_responses_are_bettered(answered):
+def test_no_rewrite_is_worse_and_most_broken_responses_improve(answered):
     prompts, responses = answered
     better = rewrite_response(prompts, responses, np.random.default_rng(2))
     before, after = (Gold()(prompts, [[r] for r in rs])[:, 0] for rs in (responses, better))
@@ -92,21 +90,21 @@ def test_every_family_has_a_repair_that_is_used(answered):
 
 
 class Scribe:
-    """A policy that answers with what it was asked."""
+    """A policy that responds with its prompt."""
 
     def sample(self, prompts, n, rng):
         return [["" if "silent" in prompt else f"<{prompt}>"] for prompt in prompts]
 
 
-def test_language_model_is_asked_with_prompt_and_response_and_may_pass():
-    ask = LMResponseRewriter(Scribe(), "{prompt} | {response}")
-    found = ask(["one {response}", "silent"], ["two {prompt}", "three"], None)
-    assert found == ["<one {response} | two {prompt}>", "three"]
+def test_language_model_gets_prompt_and_response_and_may_keep_it():
+    rewrite = LMResponseRewriter(Scribe(), "{prompt} | {response}")
+    rewritten = rewrite(["one {response}", "silent"], ["two {prompt}", "three"], None)
+    assert rewritten == ["<one {response} | two {prompt}>", "three"]
     with pytest.raises(ValueError, match=r"template has no \{response\}"):
         LMResponseRewriter(Scribe(), "{prompt}")
 
 
-def test_language_model_counts_the_tokens_it_spends_on_itself():
+def test_language_model_counts_the_tokens_of_its_rewrites():
     policy = CausalLM.load("wordlist")
     rewritten = LMResponseRewriter(policy)(
         ["List two animals."] * 3, ["cat dog"] * 3, np.random.default_rng(0)
@@ -116,7 +114,7 @@ def test_language_model_counts_the_tokens_it_spends_on_itself():
 
 
 @pytest.mark.parametrize("method", [DPO, KTO])
-def test_the_improved_response_is_what_is_trained_on(method):
+def test_training_uses_the_rewritten_response(method):
     """The rewriter always says 3, which was never sampled: its probability must rise."""
     method = method(lr=0.05, improve_chosen=True)
     solver = PolicySolver(

@@ -1,4 +1,4 @@
-"""Reward models that learn in the game, and all of them as settings of a run."""
+"""Reward models that are refitted in the game, and all wrappers as settings of a run."""
 
 import io
 import json
@@ -7,13 +7,15 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-import tyro
 
 from agents.creators import UniformEvolve
 from agents.solvers import DPO, RLOO, BestOfN
+from eva_env.names import canonical_name
 from eva_env.rewards import AnyRewardModel, Ensemble, LengthBiased, Noisy, Plain, Retrained
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
+from experiments.commands import train
+from experiments.commands.options import Arguments
 from experiments.run.config import from_json, to_json
 from experiments.run.errors import UserError
 from experiments.run.match import Match
@@ -34,6 +36,7 @@ def hacked(reward_model, seed):
             creator=UniformEvolve(),
             solver=RLOO(lr=0.1, batch_size=192),
             task=task,
+            reward="proxy",
             reward_model=reward_model,
             rounds=90,
             prompts=32,
@@ -48,8 +51,8 @@ def hacked(reward_model, seed):
     return gold
 
 
-def test_retraining_keeps_gold_from_falling_where_the_proxy_can_be_hacked():
-    """The proxy pays 1 for two responses that are worth nothing; see games.md, 6.2."""
+def test_retraining_prevents_the_fall_of_gold_where_the_proxy_can_be_hacked():
+    """The proxy gives two responses the reward 1; gold gives them 0."""
     early, late = np.mean([hacked(Plain(), seed) for seed in (0, 2)], 0)
     kept_early, kept_late = np.mean(
         [hacked(Retrained(every=5, comparisons=256), seed) for seed in (0, 2)], 0
@@ -72,6 +75,7 @@ def test_a_language_model_that_is_retrained_resumes_bit_for_bit(reward_model):
         creator=UniformEvolve(),
         solver=DPO(epochs=1),
         task=Wordlist(suite_size=4),
+        reward="proxy",
         reward_model=reward_model,
         rounds=4,
         prompts=8,
@@ -93,17 +97,16 @@ def test_a_language_model_that_is_retrained_resumes_bit_for_bit(reward_model):
 def test_settings_survive_json(kind):
     settings = Settings(reward_model=kind())
     data = json.loads(json.dumps(to_json(settings)))
-    assert data["reward_model"]["type"] == kind.__name__
+    assert data["reward_model"]["type"] == canonical_name(kind)
     assert "base" not in data["reward_model"]
     assert from_json(data, Settings) == settings
 
 
-def test_the_command_line_knows_them_by_name():
+def test_the_command_line_accepts_wrappers_by_name():
     args = ["reward-model:noisy", "--reward-model.std", "0.2", "--reward-model.fixed"]
-    config = (tyro.conf.CascadeSubcommandArgs,)
-    settings = tyro.cli(Settings, args=args, config=config)
+    settings = train.begin(Arguments.of(args, train.ROLES)).settings
     assert settings.reward_model == Noisy(std=0.2, fixed=True)
-    assert tyro.cli(Settings, args=[], config=config).reward_model == Plain()
+    assert train.begin(Arguments.of([], train.ROLES)).settings.reward_model == Plain()
 
 
 def test_a_reward_that_cannot_be_retrained_is_a_user_error():
@@ -111,8 +114,8 @@ def test_a_reward_that_cannot_be_retrained_is_a_user_error():
         Match.open(Settings(reward="gold", reward_model=Retrained()))
 
 
-def test_gold_judges_whatever_is_played_for():
-    """Under a taste for length alone the solver grows long, and gold says what it is worth."""
+def test_a_strong_length_bias_trains_the_longest_responses():
+    """The solver maximises the biased reward, and the regret stays non-negative."""
     task = TabularWorld(topics=2, levels=2, variants=2, responses=6)
     reward_model = LengthBiased(bias=10.0)
     match = Match.open(
@@ -132,7 +135,7 @@ def test_gold_judges_whatever_is_played_for():
 
 
 def test_best_of_n_chooses_by_the_reward_model_of_the_round():
-    """Of 64 candidates one is the last response, which a judge who likes length likes best."""
+    """Of 64 candidates one is the last response, which the length bias prefers."""
     settings = Settings(
         creator=UniformEvolve(),
         solver=BestOfN(candidates=64),

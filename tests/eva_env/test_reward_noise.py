@@ -1,4 +1,4 @@
-"""Noise, tastes for length and tastes that drift: their laws, and numbers by hand."""
+"""Noise, length bias and drifting tastes: their distributions, and numbers by hand."""
 
 import numpy as np
 import pytest
@@ -20,12 +20,12 @@ def test_noise_is_standard_normal_and_independent_of_code_round_and_seed():
     codes = np.arange(40_000, dtype=np.uint64)
     first, later, other = gaussian(0, 0, codes), gaussian(0, 1, codes), gaussian(1, 0, codes)
     assert stats.kstest(first, "norm").pvalue > 0.01
-    for one in (later, other, np.roll(first, 1)):
-        assert abs(np.corrcoef(first, one)[0, 1]) < 0.02
-        assert abs(np.corrcoef(first**2, one**2)[0, 1]) < 0.02
+    for second in (later, other, np.roll(first, 1)):
+        assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
+        assert abs(np.corrcoef(first**2, second**2)[0, 1]) < 0.02
 
 
-def test_codes_tell_prompts_and_responses_apart_and_copies_are_counted():
+def test_codes_separate_prompts_and_responses_and_copies_are_counted():
     assert len(np.unique(content([0, 1, 2], [[0, 1, 2]] * 3))) == 9
     text = content(["a", "b"], [["x", "a", "b"], ["x", "a", "a"]])
     assert len(np.unique(text)) == 5
@@ -38,7 +38,7 @@ def test_codes_tell_prompts_and_responses_apart_and_copies_are_counted():
     ("prompts", "responses"),
     [([4, 2], [[1, 0, 3], [3, 3, 1]]), (["p", "q"], [["a", "b", "c d"], ["a", "a", "e"]])],
 )
-def test_noise_follows_the_response_wherever_it_stands(prompts, responses):
+def test_noise_follows_the_response_to_any_place_in_the_batch(prompts, responses):
     table = np.array(responses)
     noise = draws(0, 0, prompts, responses)
     assert len(np.unique(noise)) == 6
@@ -52,16 +52,16 @@ def test_noise_follows_the_response_wherever_it_stands(prompts, responses):
     assert (again.ravel()[1:] == noise.ravel()[1:]).all()
 
 
-def test_a_second_answer_meets_fresh_noise_unless_it_repeats_itself():
-    """Noise by position, as it was, would repeat in every cell: a correlation of 1."""
+def test_a_second_set_of_responses_gets_new_noise_unless_it_repeats_the_first():
+    """Noise by position would repeat everywhere: a correlation of 1."""
     rng, prompts = np.random.default_rng(0), np.zeros(2000, int)
     first, second = (rng.integers(10**6, size=(2000, 2)) for _ in range(2))
-    ours, theirs = draws(0, 3, prompts, first), draws(0, 3, prompts, second)
-    assert abs(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1]) < 0.06
-    assert (draws(0, 3, prompts, first) == ours).all()
+    noise, other = draws(0, 3, prompts, first), draws(0, 3, prompts, second)
+    assert abs(np.corrcoef(noise.ravel(), other.ravel())[0, 1]) < 0.06
+    assert (draws(0, 3, prompts, first) == noise).all()
 
 
-def test_copies_of_a_response_are_judged_apart_unless_the_error_is_fixed():
+def test_copies_of_a_response_have_independent_noise_unless_it_is_fixed():
     zero, same = TabularReward(np.zeros((1, 4))), np.zeros((1000, 2), int)
     model = Noisy(std=2.0).over(zero)
     rewards = model([0] * 1000, same)
@@ -74,10 +74,10 @@ def test_copies_of_a_response_are_judged_apart_unless_the_error_is_fixed():
     assert (fixed([0], [[0, 1, 2, 3]]) == fixed.matrix).all()
 
 
-# Tastes
+# Biases
 
 
-def test_length_counts_words_and_integers_as_they_are():
+def test_length_is_in_words_or_the_integer_response():
     model = LengthBiased(bias=0.5).over(Close())
     plain = Close()(["1+2"], [["3", "3 3 3", ""]])
     assert (model(["1+2"], [["3", "3 3 3", ""]]) - plain).tolist() == [[0.5, 1.5, 0.0]]
@@ -86,7 +86,7 @@ def test_length_counts_words_and_integers_as_they_are():
     assert table.best([0, 1]).tolist() == [0.5, 0.5]
 
 
-def test_a_taste_for_length_turns_the_best_answer_over():
+def test_a_length_bias_changes_the_best_response():
     """(0, 1, .25) + .5 * (0, 1, 2) = (0, 1.5, 1.25); with .8 the third is best, 1.85."""
     for bias, best in ((0.5, 1.5), (0.8, 1.85)):
         assert LengthBiased(bias=bias).over(TABLE).best([0])[0] == pytest.approx(best)
@@ -110,7 +110,7 @@ def test_tastes_walk_at_random_from_zero():
     assert walk[64].std() == pytest.approx(0.5 * 8, rel=0.2)
 
 
-def test_a_drifting_judge_likes_a_text_as_much_as_its_words_on_average():
+def test_the_bonus_of_a_text_is_the_mean_over_its_words():
     model = Drifting(std=1.0).over(Gold()).advance(played(PROMPTS, WORDS))
     single = model.bonus([["cat", "dog", "wolf"]])[0]
     assert len(np.unique(single)) == 3

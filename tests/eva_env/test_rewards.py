@@ -1,4 +1,4 @@
-"""All reward models between base and game: the contract, bit-exactness, settings."""
+"""All reward-model wrappers: the contract, bit-exactness, settings."""
 
 import math
 import pickle
@@ -23,7 +23,7 @@ from eva_env.rewards import (
 )
 from eva_env.tabular.reward import TabularReward
 from eva_env.testing import check_reward_model
-from eva_env.types import Proposal
+from eva_env.types import Advances, KnowsBest, Proposal, offers
 from eva_env.wordlist import Gold, Wordlist
 from experiments.run.setup import training_reward
 from tests.support.reward_cases import IDS, PROMPTS, TABLE, WORDS, WORLD, played
@@ -37,20 +37,20 @@ def in_play(kind, task) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("rung", ["tabular", "wordlist"])
-def test_every_reward_model_keeps_the_contract_now_and_in_the_next_rounds(kind, rung):
-    tabular = rung == "tabular"
+@pytest.mark.parametrize("world", ["tabular", "wordlist"])
+def test_every_reward_model_keeps_the_contract_now_and_in_the_next_rounds(kind, world):
+    tabular = world == "tabular"
     task, prompts, responses = (
         (WORLD, [1, 3, 5, 7], IDS) if tabular else (Wordlist(), PROMPTS, WORDS)
     )
     model = in_play(kind, task)
-    knows = hasattr(model, "best")
-    assert knows == (tabular and kind is not PairwiseWinRate)
+    knows_best = offers(model, KnowsBest)
+    assert knows_best == (tabular and kind is not PairwiseWinRate)
     for index in range(3):
         check_reward_model(model, prompts, responses, noisy=kind is Noisy)
-        assert hasattr(model, "best") == knows
+        assert offers(model, KnowsBest) == knows_best
         model = pickle.loads(pickle.dumps(model))
-        if hasattr(model, "advance"):
+        if offers(model, Advances):
             model = model.advance(played(prompts, responses, index))
 
 
@@ -67,7 +67,7 @@ def turns(game, count, responses):
 @pytest.mark.parametrize("kind", KINDS)
 def test_forks_and_resumed_games_continue_bit_for_bit(kind):
     model = in_play(kind, WORLD)
-    signal = "regret" if hasattr(model, "best") else "variance"
+    signal = "regret" if offers(model, KnowsBest) else "variance"
     game, resumed = (
         Game(model, batch_size=4, samples=6, rounds=9, signal=signal) for _ in range(2)
     )
@@ -97,25 +97,25 @@ def test_env_plays_it_and_its_matrix_is_the_mean_of_the_rewards(kind):
     copies = [model]
     while kind is Noisy and len(copies) < 400:
         copies.append(copies[-1].advance(played(range(8), every, len(copies))))
-    mean = np.mean([one(range(8), every) for one in copies], 0)
+    mean = np.mean([copy(range(8), every) for copy in copies], 0)
     assert np.abs(mean - model.matrix).max() < tolerance
     assert (model.best([3, 1]) == model.matrix.max(-1)[[3, 1]]).all()
 
 
-def test_a_model_without_a_base_says_so():
+def test_a_wrapper_without_a_base_says_so():
     with pytest.raises(ValueError, match="has no base yet"):
         Noisy()(PROMPTS, WORDS)
     assert not hasattr(Noisy(), "best")
     assert Plain().over(TABLE) is TABLE
 
 
-def test_verifier_under_noise_still_knows_the_best_but_not_under_a_taste_for_length():
+def test_a_verifier_with_noise_knows_the_best_reward_but_not_with_a_length_bias():
     assert Noisy().over(Gold()).best(PROMPTS).tolist() == [1, 1, 1, 1]
     for model in (LengthBiased(), Drifting(), Noisy(fixed=True), PairwiseWinRate()):
         assert not hasattr(model.over(Gold()), "best")
 
 
-def test_models_stand_over_models():
+def test_wrappers_nest():
     model = LengthBiased(bias=0.1).over(Noisy(std=0.5).over(TABLE))
     assert model.matrix.tolist() == (TABLE.matrix + np.array([0, 0.1, 0.2])).tolist()
     later = model.advance(played([0, 1], [[0, 0], [1, 1]], 4))
@@ -126,16 +126,22 @@ def test_models_stand_over_models():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (lambda: Noisy(std=-1.0), "std must be finite and not negative, got -1.0"),
-        (lambda: Noisy(seed=-1), "seed must not be negative"),
+        (lambda: Noisy(std=-1.0), "std must be at least 0 and finite, got -1.0"),
+        (lambda: Noisy(seed=-1), "seed must be at least 0 and finite, got -1"),
         (lambda: LengthBiased(bias=math.inf), "bias must be finite"),
-        (lambda: Drifting(std=math.nan), "std must be finite"),
-        (lambda: PairwiseWinRate(temperature=0.0), "temperature must be positive, got 0.0"),
+        (lambda: Drifting(std=math.nan), "std must be at least 0 and finite, got nan"),
+        (
+            lambda: PairwiseWinRate(temperature=0.0),
+            "temperature must be positive and finite, got 0.0",
+        ),
         (lambda: PairwiseWinRate(position_bias=math.inf), "position_bias must be finite"),
         (lambda: Ensemble(members=1), "members must be at least 2, got 1"),
-        (lambda: Ensemble(coefficient=-1.0), "coefficient must not be negative"),
+        (
+            lambda: Ensemble(coefficient=-1.0),
+            "coefficient must be at least 0 and finite, got -1.0",
+        ),
         (lambda: Retrained(every=0), "every must be at least 1, got 0"),
-        (lambda: Retrained(tie=0.0), "tie must be positive, got 0.0"),
+        (lambda: Retrained(tie=0.0), "tie must be positive and finite, got 0.0"),
         (lambda: Retrained(comparisons=0), "comparisons must be at least 1"),
     ],
 )
@@ -151,7 +157,7 @@ def test_bound_models_equal_their_settings():
         assert hash(kind()) == hash(kind().changed(base=TABLE))
 
 
-def test_the_vector_engine_says_that_it_plays_tables_alone():
+def test_the_vector_engine_says_that_it_plays_only_tables():
     with pytest.raises(ValueError, match="a table, not Noisy; give vectorization_mode='sync'"):
         gymnasium.make_vec("eva/TabularSolver-v0", reward=Noisy().over(TABLE))
     world = tabular_v0.raw_env().task

@@ -1,11 +1,12 @@
-"""Signals that see more of a round than its rewards: by hand, and on forks of a game."""
+"""Signals that read more of a round than its rewards: by hand, and on forks of a game."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from agents.creators.estimate import check_signal, measure, needs_logprobs
+from agents.creators import Eva
+from agents.creators.estimate import find_signal, measure
 from eva_env.distributions import draw_iid
 from eva_env.game import Game
 from eva_env.signals import ROUND_SIGNALS, SIGNALS, alignment_potential, counterfactual_regret
@@ -34,47 +35,48 @@ def test_alignment_potential_by_hand():
     assert alignment_potential(round, 0.0) == pytest.approx(explicit)
 
 
-def test_alignment_potential_falls_with_what_the_solver_tells_apart():
+def test_alignment_potential_falls_with_the_margin_of_the_solver():
     rewards = np.tile([0.0, 1.0], (4, 1))
     learned = [[-1.0, -1.0 + margin] for margin in (0.0, 0.5, -1.0, 2.0)]
     assert (np.diff(alignment_potential(a_round(rewards, learned))) < 0).all()
 
 
-def test_margins_that_are_all_alike_count_for_nothing():
+def test_margins_that_are_equal_for_all_prompts_count_as_zero():
     flat = a_round([[0.1, 0.4], [0.1, 0.4], [0.1, 0.4]], [[-0.1, -0.3]] * 3)
     assert alignment_potential(flat).tolist() == [0, 0, 0]
-    alike = a_round([[0, 1], [0, 3]], [[-1, -2], [-2, -1]])
-    assert alignment_potential(alike) == pytest.approx([-1, 1])
+    constant = a_round([[0, 1], [0, 3]], [[-1, -2], [-2, -1]])
+    assert alignment_potential(constant) == pytest.approx([-1, 1])
 
 
-def test_alignment_potential_asks_for_log_probabilities():
+def test_alignment_potential_needs_log_probabilities():
     with pytest.raises(ValueError, match=r"needs round.logprobs.*replay.logprobs\(round\)"):
         alignment_potential(a_round([[0, 1]]))
-    assert [name for name in (*ROUND_SIGNALS, *SIGNALS) if needs_logprobs(name)] == [
+    names = [*ROUND_SIGNALS, *SIGNALS]
+    assert [name for name in names if Eva(signal=name).needs_logprobs] == [
         "alignment_potential"
     ]
 
 
 @pytest.mark.parametrize("name", [*ROUND_SIGNALS, *SIGNALS])
 def test_every_signal_is_measured_by_its_name(name):
-    check_signal(name)
+    find_signal(name)
     rewards = np.random.default_rng(0).normal(0.8, size=(5, 6))
     round = a_round(rewards, -rewards)
-    known = SIGNALS[name](rewards) if name in SIGNALS else ROUND_SIGNALS[name](round)
-    np.testing.assert_array_equal(measure(name, round), known)
+    expected = SIGNALS[name](rewards) if name in SIGNALS else ROUND_SIGNALS[name](round)
+    np.testing.assert_array_equal(measure(name, round), expected)
 
 
-def test_the_payoff_is_what_the_game_paid():
+def test_the_payoff_signal_is_the_signal_of_the_round():
     assert measure("payoff", a_round(np.zeros((3, 2)))).tolist() == [0.5, 1.5, 2.5]
 
 
-def test_an_unknown_signal_is_named_with_those_there_are():
+def test_an_unknown_signal_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'mood'; known signals: payoff, alignment_poten.*a_"):
-        check_signal("mood")
+        find_signal("mood")
 
 
 def played_both_ways(world, ours, theirs, seed=0):
-    """A drawn round of a game, answered on two forks of it."""
+    """Return two rounds: the same drawn prompts, played on two forks of a game."""
     game = Game(world.reward_model(), batch_size=16, samples=4, rounds=1)
     game.reset(seed)
     prompts = world.trainable
@@ -95,7 +97,7 @@ def sampled(world, seed=1):
     return respond
 
 
-def test_counterfactual_regret_of_the_best_response_is_the_true_one():
+def test_counterfactual_regret_of_the_best_response_is_the_true_regret():
     world = TabularWorld(topics=2, levels=3, variants=2, responses=8)
     best = world.proxy.argmax(-1)
     played, other = played_both_ways(
@@ -114,7 +116,7 @@ def test_counterfactual_regret_of_the_best_response_is_the_true_one():
     assert counterfactual_regret(first, other) == pytest.approx(exactly, abs=1e-12)
 
 
-def test_there_is_nothing_to_regret_between_equal_answers():
+def test_counterfactual_regret_between_equal_responses_is_zero():
     world = TabularWorld(topics=2, levels=3, variants=2, responses=8, noise=0.2)
     same = played_both_ways(world, sampled(world), sampled(world))
     assert counterfactual_regret(*same).tolist() == [0] * 16
@@ -122,6 +124,6 @@ def test_there_is_nothing_to_regret_between_equal_answers():
     assert np.abs(counterfactual_regret(*other)).max() > 0.1
 
 
-def test_counterfactual_regret_wants_one_game():
+def test_counterfactual_regret_needs_rounds_with_the_same_prompts():
     with pytest.raises(ValueError, match="same prompts"):
         counterfactual_regret(a_round([[0, 1]]), a_round([[0, 1]], prompts=["other"]))

@@ -54,7 +54,7 @@ BY_HAND_OF_VERIFIED = {
     "band_pass": [0, 1, 0, 0],
 }
 ABSOLUTE = {"one_minus_mean"} | {signal.__name__ for signal in PASS_RATE_SIGNALS}
-"""Signals that know what a reward of 1 is."""
+"""Signals that depend on the pass threshold, so rewards cannot be shifted or scaled."""
 SHIFT_INVARIANT = set(SIGNALS) - {"mean"} - ABSOLUTE
 SCALE_DEGREE = {name: 1 for name in set(SIGNALS) - ABSOLUTE} | {
     "variance": 2,
@@ -88,7 +88,7 @@ def test_second_best_gap_mean_gap_and_range_form_a_chain(rewards):
 
 
 @given(arrays(np.float64, (4, 2), elements=whole))
-def test_the_chain_is_one_number_for_two_responses(rewards):
+def test_the_chain_collapses_to_one_number_for_two_responses(rewards):
     assert (a_star_dts(rewards) == a_star_min(rewards)).all()
     assert (2 * a_star_avg(rewards) == a_star_min(rewards)).all()
 
@@ -111,7 +111,7 @@ def test_pass_rates_move_with_their_threshold(rewards, signal, shift, factor):
 
 
 @given(few, st.sampled_from(PASS_RATE_SIGNALS))
-def test_pass_rates_see_nothing_but_who_passes(rewards, signal):
+def test_pass_rate_signals_depend_only_on_which_responses_pass(rewards, signal):
     binary = (rewards >= 1).astype(float)
     assert (signal(rewards) == signal(binary)).all()
     assert signal(binary) == pytest.approx(signal(np.sort(binary)))
@@ -125,7 +125,7 @@ def test_the_order_of_responses_does_not_matter(rewards, name, random):
 
 
 @pytest.mark.parametrize("name", SIGNALS)
-def test_leading_axes_are_batches_of_their_own(name):
+def test_leading_axes_are_separate_batches(name):
     games = np.random.default_rng(0).normal(0.8, size=(3, 5, 4))
     expected = [SIGNALS[name](rewards) for rewards in games]
     assert SIGNALS[name](games) == pytest.approx(np.array(expected))

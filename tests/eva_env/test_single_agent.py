@@ -1,4 +1,4 @@
-"""All environments tell the same story: copies, views, pipelined env, play, golden playthroughs."""
+"""Copies, single-agent and pipelined environments, play and golden playthroughs agree."""
 
 import copy
 import json
@@ -40,7 +40,7 @@ def parallel_episode(env, **kwargs):
 
 
 def episode(env, actions, limit=10_000):
-    """The rest of the episode of an AEC env that has been reset."""
+    """Return the rest of an episode of an AEC env that has been reset."""
     trace = []
     for agent in env.agent_iter(limit):
         observation, payoff, over, cut, info = env.last()
@@ -112,7 +112,7 @@ def test_parallel_copies_in_mid_episode_continue_identically(module):
 
 
 @pytest.mark.parametrize("id", SINGLE_AGENT)
-def test_views_are_picklable_in_mid_episode(id):
+def test_single_agent_envs_are_picklable_in_mid_episode(id):
     env = gymnasium.make(id)
     env.reset(seed=1)
     env.action_space.seed(0)
@@ -126,10 +126,10 @@ def test_views_are_picklable_in_mid_episode(id):
 
 @pytest.mark.parametrize("id", SINGLE_AGENT)
 @pytest.mark.parametrize("seed", [0, 7])
-def test_view_equals_the_sequential_env_with_the_same_opponent(id, seed):
-    view = gymnasium.make(id, max_cycles=5).unwrapped
+def test_single_agent_env_equals_the_sequential_env_with_the_same_opponent(id, seed):
+    player_env = gymnasium.make(id, max_cycles=5).unwrapped
     raw = (tabular_v0 if "Tabular" in id else text_v0).raw_env(max_cycles=5)
-    player = view.player
+    player = player_env.player
     parts = raw.encoding if "Tabular" in id else raw
     names = {
         "eva/TabularCreator-v0": "reference_solver",
@@ -137,12 +137,12 @@ def test_view_equals_the_sequential_env_with_the_same_opponent(id, seed):
     }
     names |= {"eva/TextCreator-v0": "echo_solver", "eva/TextSolver-v0": "seed_creator"}
     opponent, rng = getattr(parts, names[id]), np.random.default_rng(seed).spawn(1)[0]
-    view.action_space.seed(seed)
-    mine = [view.action_space.sample() for _ in range(10)]
-    for start in (seed, None):  # the second episode goes on with the generators of the first
-        ours, moves = [plain(view.reset(seed=start))], iter(mine)
-        for move in mine[:5]:
-            ours.append(plain(view.step(move)))
+    player_env.action_space.seed(seed)
+    own_moves = [player_env.action_space.sample() for _ in range(10)]
+    for start in (seed, None):  # the second episode continues with the generators of the first
+        ours, moves = [plain(player_env.reset(seed=start))], iter(own_moves)
+        for move in own_moves[:5]:
+            ours.append(plain(player_env.step(move)))
         raw.reset(seed=start)
         theirs = []
         for agent in raw.agent_iter():
@@ -157,7 +157,7 @@ def test_view_equals_the_sequential_env_with_the_same_opponent(id, seed):
     assert ours[-1][2] is True
 
 
-def test_stepping_a_view_beyond_its_end_is_refused():
+def test_a_step_after_the_end_of_the_episode_is_refused():
     env = gymnasium.make(TABULAR_SINGLE_AGENT[1], max_cycles=1).unwrapped
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(np.zeros(8, int))
@@ -168,13 +168,13 @@ def test_stepping_a_view_beyond_its_end_is_refused():
 
 
 def greedy(env, observation):
-    """The best response to each prompt that the observation shows."""
+    """Return the best response to each prompt in the observation."""
     batch = observation[1:].reshape(env.game.batch_size, -1).argmax(-1)
     best = env.task.proxy[env.encoding.prompts].argmax(-1)[batch]
     return np.repeat(best, env.game.samples)
 
 
-def test_a_solver_that_answers_what_it_sees_is_optimal_in_both_orders():
+def test_best_responses_to_the_observed_batch_are_optimal_in_both_orders():
     sequential, pipelined = tabular_v0.raw_env(), tabular_v0.parallel_env()
     rng, regrets, rewards, optimum = np.random.default_rng(0), [], [], []
     sequential.reset(seed=0)
@@ -218,7 +218,7 @@ def test_pipelined_creator_is_paid_one_round_later():
 
 
 @family
-def test_parallel_moves_that_raise_leave_the_env_as_it_was(module):
+def test_parallel_moves_that_raise_do_not_change_the_env(module):
     env, twin = module.parallel_env(), module.parallel_env()
     actions = sampled_actions(env)
     moves = {agent: actions(agent) for agent in (CREATOR, SOLVER)}
@@ -313,7 +313,7 @@ def golden(module):
 
 
 @family
-def test_pictures_show_the_round(module, capsys):
+def test_drawings_show_the_round(module, capsys):
     env = module.env(render_mode="ansi")
     env.reset(seed=0)
     assert "creator is to move" in env.render()

@@ -25,7 +25,7 @@ def test_any_unicode_text_that_fits_is_a_member(text):
 
 
 @pytest.mark.parametrize("text", ["123456789", LONE_SURROGATE, b"bytes", 3, None, ["a"]])
-def test_what_is_too_long_or_no_text_is_not(text):
+def test_long_text_and_other_types_are_not_members(text):
     assert not FreeText(8).contains(text)
     assert not TextBatch((1,), 8).contains([text])
     assert not TextBatch((2, 1), 8).contains([["fine"], [text]])

@@ -65,7 +65,7 @@ def test_creator_action_publishes_the_proposal():
     assert raw.action_space(CREATOR).contains(action)
     raw.step(action)
     expected = np.zeros(8)
-    expected[[1, 4]] = 0.5  # prompt 3 stands twice, its probabilities add up
+    expected[[1, 4]] = 0.5  # prompt 3 occurs twice, its probabilities add
     assert raw.game.probabilities == pytest.approx(expected, abs=1e-8)
 
 
@@ -86,7 +86,7 @@ def test_proposals_that_have_no_action(prompts, logits, message):
         env().creator_action(Proposal(prompts, np.array(logits, dtype=float)))
 
 
-def test_solver_action_lies_row_by_row():
+def test_solver_action_holds_the_responses_row_by_row():
     raw = env(batch_size=2, samples=3)
     action = raw.solver_action([[0, 1, 2], [3, 2, 1]])
     assert raw.action_space(SOLVER).contains(action)
@@ -104,7 +104,7 @@ def test_solver_action_lies_row_by_row():
         (np.zeros(8), "must be 8 integers, got float64"),
     ],
 )
-def test_raw_env_refuses_bad_responses_and_takes_good_ones_next(action, message):
+def test_raw_env_refuses_bad_responses_and_then_accepts_legal_ones(action, message):
     raw = env()
     raw.step(np.zeros(8, np.float32))
     with pytest.raises(ValueError, match=message):
@@ -124,7 +124,7 @@ def test_wrapped_env_asserts_legal_actions():
     wrapped.step(np.zeros(8, np.float32))
 
 
-def test_noise_and_unbounded_signals_are_cut_off_at_the_observation_space():
+def test_noise_and_unbounded_signals_are_clipped_to_the_observation_space():
     world = TabularWorld(topics=2, levels=4, variants=2, responses=4, noise=5.0)
     raw = tabular_v0.raw_env(world=world, signal=lambda rewards: 9 * rewards[:, 0])
     raw.reset(seed=0)

@@ -70,26 +70,26 @@ def test_every_table_is_sound(world):
 
 def test_same_fields_give_the_same_bytes():
     fields = dict(hackable=2, noise=0.2, noisy_topics=1, world_seed=7)
-    one, two = TabularWorld(**fields), TabularWorld(**fields)
+    world, two = TabularWorld(**fields), TabularWorld(**fields)
     other = TabularWorld(**{**fields, "world_seed": 8})
     for name in TABLES:
-        assert getattr(one, name).tobytes() == getattr(two, name).tobytes()
+        assert getattr(world, name).tobytes() == getattr(two, name).tobytes()
         with pytest.raises(ValueError, match="read-only"):
-            getattr(one, name)[...] = 0
-    assert one.gold.tobytes() != other.gold.tobytes()
-    assert one == two != other
-    assert pickle.loads(pickle.dumps(one)).gold.tobytes() == one.gold.tobytes()
-    assert copy.deepcopy(one) == one
+            getattr(world, name)[...] = 0
+    assert world.gold.tobytes() != other.gold.tobytes()
+    assert world == two != other
+    assert pickle.loads(pickle.dumps(world)).gold.tobytes() == world.gold.tobytes()
+    assert copy.deepcopy(world) == world
 
 
-def test_values_fall_along_the_ladder_and_rewards_grow_sparse():
+def test_values_fall_along_the_ladder_and_rewards_become_sparse():
     seeds = [TabularWorld(world_seed=seed) for seed in range(8)]
-    value, spread, regret, best = (np.zeros(8) for _ in range(4))
+    value, learnability, regret, best = (np.zeros(8) for _ in range(4))
     for world in seeds:
         policy = np.exp(world.reference_logits)
         for table, row in (
             (value, exact.value(policy, world.gold)),
-            (spread, exact.expected_signal("a_star_min", policy, world.gold, 6)),
+            (learnability, exact.expected_signal("a_star_min", policy, world.gold, 6)),
             (regret, exact.regret(policy, world.gold, policy, 0.1)),
             (best, world.gold.max(-1)),
         ):
@@ -98,8 +98,8 @@ def test_values_fall_along_the_ladder_and_rewards_grow_sparse():
     assert value[0] > 0.85
     assert value[-1] < 0.05
     assert best.min() > 0.8
-    # The learnability that n = 6 samples show peaks before the regret does: the frontier.
-    assert spread.argmax() == 3
+    # Learnability by n = 6 samples peaks at a lower level than regret: the frontier.
+    assert learnability.argmax() == 3
     assert regret.argmax() == 5
 
 
@@ -118,14 +118,14 @@ def test_drift_is_the_correlation_of_neighbouring_levels():
     quality = norm.ppf(world.gold ** (1 / kappa[:, None]))
     correlation = np.corrcoef(quality)
     base = prompt(world, 0, 0, 0)
-    for other, known in {
+    for other, expected in {
         (0, 1, 0): 0.7,
         (0, 2, 0): 0.49,
         (1, 0, 0): ladder.TOPIC_CORRELATION,
         (0, 0, 1): ladder.VARIANT_CORRELATION,
         (1, 1, 1): 0.7 * ladder.TOPIC_CORRELATION * ladder.VARIANT_CORRELATION,
     }.items():
-        assert correlation[base, prompt(world, *other)] == pytest.approx(known, abs=0.06)
+        assert correlation[base, prompt(world, *other)] == pytest.approx(expected, abs=0.06)
     np.testing.assert_allclose(quality.std(-1), 1, atol=0.06)
 
 
@@ -133,10 +133,10 @@ def test_features_are_a_root_of_the_transfer_kernel():
     world = TabularWorld(topics=3, levels=4, variants=2, lengthscale=2.0)
     kernel = world.features @ world.features.T
     topic, level, variant = world.coordinates
-    known = np.exp(-np.abs(np.subtract.outer(level, level)) / 2.0)
-    known *= np.where(np.not_equal.outer(topic, topic), 0.3, 1.0)
-    known *= np.where(np.not_equal.outer(variant, variant), 0.9, 1.0)
-    np.testing.assert_allclose(kernel, known, atol=1e-12)
+    expected = np.exp(-np.abs(np.subtract.outer(level, level)) / 2.0)
+    expected *= np.where(np.not_equal.outer(topic, topic), 0.3, 1.0)
+    expected *= np.where(np.not_equal.outer(variant, variant), 0.9, 1.0)
+    np.testing.assert_allclose(kernel, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(("lengthscale", "carried"), [(0.0, 0.0), (math.inf, 1.0)])
@@ -187,7 +187,7 @@ def test_without_variants_topic_zero_is_held_out():
 
 
 @pytest.mark.parametrize("wrong", [-1, 8, "4", "", 4.0, None])
-def test_what_is_no_prompt(wrong):
+def test_invalid_prompts_are_refused(wrong):
     assert not TINY.valid(wrong)
     with pytest.raises(ValueError, match=r"prompt must be an integer in 0 \.\.\. 7, got"):
         TINY.topic(wrong)
@@ -198,14 +198,14 @@ def test_what_is_no_prompt(wrong):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (dict(topics=1, variants=1), r"topics must be in 2 \.\.\. inf, got 1"),
-        (dict(levels=1), "levels must be in 2"),
-        (dict(responses=4, hackable=3), r"responses must be in 5 \.\.\. inf, got 4"),
-        (dict(drift=math.nan), r"drift must be in 0 \.\.\. 1, got nan"),
-        (dict(noise=math.inf), "noise must be in"),
-        (dict(noisy_topics=7), r"noisy_topics must be in 0 \.\.\. 6, got 7"),
-        (dict(lengthscale=-1.0), "lengthscale must be in"),
-        (dict(slope=math.inf), "slope must be in"),
+        (dict(topics=1, variants=1), r"topics must be at least 2, got 1"),
+        (dict(levels=1), "levels must be at least 2"),
+        (dict(responses=4, hackable=3), r"responses must be at least 5, got 4"),
+        (dict(drift=math.nan), r"drift must lie in \[0, 1\], got nan"),
+        (dict(noise=math.inf), "noise must be at least 0 and finite"),
+        (dict(noisy_topics=7), r"noisy_topics must lie in \[0, 6\], got 7"),
+        (dict(lengthscale=-1.0), "lengthscale must be at least 0"),
+        (dict(slope=math.inf), r"slope must lie in \[0, 100\]"),
     ],
 )
 def test_impossible_worlds_are_refused(fields, message):
@@ -221,7 +221,7 @@ def test_unknown_names_list_the_known_ones():
         TINY.seed(1, rng, "alien")
     with pytest.raises(ValueError, match="must be 'proxy' or 'gold', got 'silver'"):
         TINY.reward_model("silver")
-    assert TINY.operators == OPERATORS
+    assert TINY.operators == tuple(OPERATORS)
 
 
 def test_hackable_responses_fool_the_proxy_alone():
@@ -233,7 +233,7 @@ def test_hackable_responses_fool_the_proxy_alone():
     np.testing.assert_allclose(np.exp(hacked.reference_logits[:, -3:]), 0.002)
 
 
-def test_reward_model_looks_up_and_knows_the_best():
+def test_reward_model_looks_up_rewards_and_the_best():
     model = TINY.reward_model()
     prompts, responses = np.array([5, 2, 5]), np.array([[0, 3], [1, 1], [2, 0]])
     expected = [
@@ -244,7 +244,7 @@ def test_reward_model_looks_up_and_knows_the_best():
     assert model.best(prompts).tolist() == [max(TINY.gold[x]) for x in prompts]
 
 
-def test_noise_is_where_it_is_asked_for():
+def test_only_noisy_topics_have_noise():
     world = TabularWorld(noise=0.3, noisy_topics=2)
     assert set(world.prompt_topics[world.noise_std > 0]) == {4, 5}
     model, rng = world.reward_model(), np.random.default_rng(0)

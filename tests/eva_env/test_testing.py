@@ -1,4 +1,4 @@
-"""Every rule of the checks is broken once, and the message must name it."""
+"""The shipped checks: each rule is broken once, and the message must name it."""
 
 from dataclasses import dataclass, replace
 
@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from eva_env import tabular_v0, text_v0
+from eva_env.signals import ROUND_SIGNALS, SIGNALS
 from eva_env.tabular.world import TabularWorld
-from eva_env.testing import check_env, check_reward_model, check_task
+from eva_env.testing import (
+    check_env,
+    check_reward_model,
+    check_round_signal,
+    check_signal,
+    check_task,
+)
 from eva_env.wordlist import Gold, Wordlist
 from tests.support.games import Close, Sums
 
@@ -101,7 +108,7 @@ class Numbered(Sums):
 BROKEN_TASKS = [
     (NoTopic(), "needs topic"),
     (Few(), r"seed\(64, rng\) must give 64 prompts, got 63"),
-    (GlobalRandomness(), "draw from the rng it is given alone"),
+    (GlobalRandomness(), "seed must draw only from its rng"),
     (Deaf(), "seed must use its rng"),
     (Unhashable(), "prompts must be hashable"),
     (Blank(), "unused slot"),
@@ -111,7 +118,7 @@ BROKEN_TASKS = [
     (Restless(), "suite 'hard' changes"),
     (replace(Sums(), suites={"a": ("99+99",), "hard": ("99+99",)}), "suites 'a' and 'hard'"),
     (Trains(), "valid must reject '99"),
-    (RandomOperator(), "operator 'grow' must draw from its rng alone"),
+    (RandomOperator(), "operator 'grow' must draw only from its rng"),
     (Barren(), "operator 'grow' applies to none of 64"),
     (Outlaw(), "operator 'grow' makes valid prompts from none"),
     (Lenient(), "mutate must raise ValueError"),
@@ -120,7 +127,7 @@ BROKEN_TASKS = [
 
 
 @pytest.mark.parametrize(("task", "message"), BROKEN_TASKS, ids=lambda x: type(x).__name__)
-def test_broken_tasks_are_told_which_rule_they_break(task, message):
+def test_broken_tasks_raise_an_error_that_names_the_rule(task, message):
     with pytest.raises(AssertionError, match=message):
         check_task(task)
 
@@ -181,7 +188,7 @@ BROKEN_MODELS = [
 
 
 @pytest.mark.parametrize(("model", "message"), BROKEN_MODELS)
-def test_broken_reward_models_are_told_which_rule_they_break(model, message):
+def test_broken_reward_models_raise_an_error_that_names_the_rule(model, message):
     with pytest.raises(AssertionError, match=message):
         check_reward_model(model, PROMPTS, RESPONSES)
 
@@ -279,6 +286,76 @@ BROKEN_ENVS = [
 
 
 @pytest.mark.parametrize(("env", "message"), BROKEN_ENVS)
-def test_broken_envs_are_told_which_rule_they_break(env, message):
+def test_broken_envs_raise_an_error_that_names_the_rule(env, message):
     with pytest.raises(AssertionError, match=message):
         check_env(env(max_cycles=4))
+
+
+# Signals
+
+
+@pytest.mark.parametrize("signal", SIGNALS.values(), ids=SIGNALS)
+def test_every_shipped_signal_passes(signal):
+    check_signal(signal)
+
+
+@pytest.mark.parametrize("signal", ROUND_SIGNALS.values(), ids=ROUND_SIGNALS)
+def test_every_shipped_round_signal_passes(signal):
+    check_round_signal(signal)
+
+
+def sorts_its_input(rewards):
+    rewards.sort(-1)
+    return rewards[..., -1] - rewards[..., 0]
+
+
+def over_the_games(rewards):
+    return rewards.mean(-1) - rewards.mean()
+
+
+def noisy_signal(rewards):
+    return np.random.default_rng().random(rewards.shape[:-1])
+
+
+BROKEN_SIGNALS = {
+    "keeps the responses": (lambda r: r, r"shape \(8, 6\) must give \(8,\), got \(8, 6\)"),
+    "one number": (lambda r: r.mean(), r"one number for each prompt: .* got \(\)"),
+    "first axis": (lambda r: r.std(1), r"\(3, 8, 6\) must give \(3, 8\), got \(3, 6\)"),
+    "divides by zero": (lambda r: r.mean(-1) / np.ptp(r, -1), "must be finite, got .(nan|inf)"),
+    "text": (lambda r: np.full(r.shape[:-1], "high"), "must be real, got dtype <U4"),
+    "complex": (lambda r: r.mean(-1) * 1j, "must be real, got dtype complex"),
+    "sorts its input": (sorts_its_input, "must not change its input: rewards"),
+    "over the games": (over_the_games, "leading axes must be separate batches"),
+    "random": (noisy_signal, "must be deterministic"),
+    "first response": (lambda r: r[..., 0], "must not depend on the order of the n responses"),
+}
+
+
+@pytest.mark.parametrize(("signal", "message"), BROKEN_SIGNALS.values(), ids=BROKEN_SIGNALS)
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
+def test_broken_signals_raise_an_error_that_names_the_rule(signal, message):
+    with pytest.raises(AssertionError, match=message):
+        check_signal(signal)
+
+
+def clears_the_logits(round):
+    round.proposal.logits[:] = 1
+    return round.signal
+
+
+BROKEN_ROUND_SIGNALS = {
+    "rewards": (lambda round: round.rewards, r"a round of shape \(8, 6\) must give \(8,\)"),
+    "logarithm": (lambda round: np.log(round.logprobs).mean(-1), "must be finite, got .nan"),
+    "clears the logits": (clears_the_logits, "must not change its input: a round"),
+    "random": (lambda round: noisy_signal(round.rewards), "must be deterministic"),
+    "first response": (lambda round: round.logprobs[:, 0], "must not depend on the order"),
+}
+
+
+@pytest.mark.parametrize(
+    ("signal", "message"), BROKEN_ROUND_SIGNALS.values(), ids=BROKEN_ROUND_SIGNALS
+)
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_broken_round_signals_raise_an_error_that_names_the_rule(signal, message):
+    with pytest.raises(AssertionError, match=message):
+        check_round_signal(signal)

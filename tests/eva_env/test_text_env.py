@@ -1,4 +1,4 @@
-"""The text environments, on the real wordlist task and on a tiny one of our own."""
+"""The text environments, on the wordlist task and on a tiny task."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_a_round_by_hand():
     assert raw.observe(SOLVER)["prompts"] == ("3+4", "3+4")
     assert raw.observe(SOLVER)["observation"] == pytest.approx([1, 1 / 3])
     raw.step((("7", "8"), ("", "5")))
-    # Rewards 1, 1/2 and 0, 1/3; regret 13/24, less the invalid third.
+    # Rewards 1, 1/2 and 0, 1/3; regret 13/24, minus the invalid third.
     assert raw.rewards == pytest.approx({CREATOR: 13 / 24 - 1 / 3, SOLVER: 11 / 24})
     seen = raw.observe(CREATOR)
     assert seen["observation"] == pytest.approx([2 / 3, 1 / 3])
@@ -40,7 +40,7 @@ def test_a_round_by_hand():
 
 
 @pytest.mark.parametrize("prompts", [["", "", "", ""], ["no", "such", "prompts", ""]])
-def test_rounds_without_a_valid_prompt_fall_back_on_the_task(prompts):
+def test_rounds_without_a_valid_prompt_are_played_on_seed_prompts(prompts):
     raw = sums()
     raw.step(creator_move(prompts, [0, 0, 0, 0]))
     assert all(Sums().valid(prompt) for prompt in raw.observe(SOLVER)["prompts"])
@@ -132,7 +132,7 @@ def test_echo_and_seed_opponents():
     assert set(answers[1]) == {""}
 
 
-def test_picture_shows_the_best_answer_above_the_worst_and_the_payoffs_so_far():
+def test_drawing_shows_the_best_response_above_the_worst_and_the_total_payoffs():
     raw = sums(render_mode="ansi")
     for answers in (("7", "seven"), ("8", "7")):
         raw.step(creator_move(["3+4", "", "", ""], [0, 0, 0, 0]))
@@ -145,7 +145,7 @@ def test_picture_shows_the_best_answer_above_the_worst_and_the_payoffs_so_far():
 
 
 def test_settings_that_do_not_fit_are_named():
-    with pytest.raises(ValueError, match="needs a reward_model of your own"):
+    with pytest.raises(ValueError, match="a task needs a reward model that scores it; give"):
         text_v0.raw_env(task=Sums())
     with pytest.raises(ValueError, match="proposals must be at least 1, got 0"):
         text_v0.raw_env(proposals=0)

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
-import eva_env  # noqa: F401 - registers the ids
+from eva_env import tabular_v0
 from eva_env.envs.spaces import SCALE
 from eva_env.envs.vector import Streams
+from eva_env.tabular.reward import TabularReward
 from eva_env.tabular.world import TabularWorld
 
 WIDE = TabularWorld(topics=3, levels=5, variants=3, responses=9)
@@ -67,7 +68,7 @@ def test_prompts_are_drawn_from_the_published_distribution(replacement):
     assert share == pytest.approx(0.75 if replacement else 0.25, abs=0.05)
 
 
-def test_an_opponent_written_on_the_last_axes_serves_one_game_and_many():
+def test_an_opponent_that_works_on_the_last_axes_serves_one_game_and_many():
     def first_prompt(observation, rng):
         action = np.full((*observation.shape[:-1], 8), -1, np.float32)
         action[..., 0] = 1
@@ -79,7 +80,7 @@ def test_an_opponent_written_on_the_last_axes_serves_one_game_and_many():
         assert observation[..., 1::8].min() == 1
 
 
-def test_bad_actions_name_what_is_wrong():
+def test_bad_actions_are_refused_with_the_reason():
     creators = gymnasium.make_vec(IDS[0], num_envs=2)
     creators.reset(seed=0)
     with pytest.raises(ValueError, match=r"actions must have shape \(2, 8\), got \(3, 8\)"):
@@ -92,10 +93,59 @@ def test_bad_actions_name_what_is_wrong():
         gymnasium.make_vec(IDS[1], num_envs=0)
 
 
-def test_streams_drawn_ahead_are_the_generators_own_uniforms():
+def test_streams_drawn_ahead_are_the_uniforms_of_the_generators():
     seeds, sizes = (1, 2, 3), [4, (2, 3), 4, 1, (5, 20), 3] * 12
     streams = Streams([np.random.default_rng(seed) for seed in seeds])
     plain = [np.random.default_rng(seed) for seed in seeds]
     for size in sizes:
         expected = np.stack([generator.random(size) for generator in plain])
         assert np.array_equal(streams.random(size), expected)
+
+
+class Misshapen(TabularReward):
+    def __call__(self, prompts, responses):
+        return super().__call__(prompts, responses)[:, :1]
+
+
+class Hollow(TabularReward):
+    def best(self, prompts):
+        return np.full(np.shape(prompts), np.nan)
+
+
+MATRIX = tabular_v0.raw_env().task.proxy
+NAN = np.where(np.arange(len(MATRIX))[:, None] == 3, np.nan, MATRIX)
+REFUSED = {
+    "rewards with a NaN": (
+        {"reward": TabularReward(NAN, noise_std=None)},
+        "TabularReward returned nan for .* of 64 responses, the first to prompt 3; the round",
+    ),
+    "rewards of one response": (
+        {"reward": Misshapen(MATRIX, noise_std=np.ones(len(MATRIX)))},
+        r"Misshapen must return rewards of shape \(8, 4, 2\), got \(8, 4, 1\)",
+    ),
+    "best that is NaN": (
+        {"reward": Hollow(MATRIX)},
+        r"signal regret must return finite numbers of shape \(8, 4\), .* got nan",
+    ),
+    "signal with an infinity": (
+        {"signal": lambda rewards: rewards.mean(-1) / np.zeros(rewards.shape[-2])},
+        r"signal <lambda> must return finite numbers of shape \(8, 4\), .* got (inf|nan)",
+    ),
+    "signal of the game": (
+        {"signal": lambda rewards: rewards.mean((-1, -2))},
+        r"numbers of shape \(8, 4\), one for each prompt, got shape \(8,\)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kwargs", "message"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
+def test_bad_rewards_and_signals_are_refused_and_the_round_is_still_to_be_played(
+    kwargs, message
+):
+    vector = gymnasium.make_vec(IDS[0], num_envs=8, **kwargs)
+    vector.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        vector.step(np.zeros((8, 8), np.float32))
+    assert vector.unwrapped.engine.index == 0
+    assert vector.unwrapped.engine.last is None

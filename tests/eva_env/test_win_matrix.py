@@ -1,4 +1,4 @@
-"""Win rates of players by their answers: by hand, by brute force over pairs, and T28."""
+"""Win rates between players' responses: by hand, by brute force over pairs, and T28."""
 
 import numpy as np
 import pytest
@@ -6,55 +6,58 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from eva_env.statistics.win_rates import Answers, win_matrix, wins
+from eva_env.statistics.win_rates import PlayerResponses, win_matrix, wins
 
 REWARDS = hnp.arrays(np.float64, (3, 4), elements=st.sampled_from([0.0, 0.25, 0.5, 1.0]))
-LAWS = hnp.arrays(np.float64, (3, 4), elements=st.floats(0.01, 1))
+MASSES = hnp.arrays(np.float64, (3, 4), elements=st.floats(0.01, 1))
 
 
-def law(rewards, masses=None):
+def exact_responses(rewards, masses=None):
     masses = np.ones_like(rewards) if masses is None else masses
-    return Answers(rewards, masses / masses.sum(-1, keepdims=True))
+    return PlayerResponses(rewards, masses / masses.sum(-1, keepdims=True))
 
 
-def test_all_pairs_of_laws_by_hand():
+def test_all_pairs_of_distributions_by_hand():
     """Prompt 1: of the pairs (1, 0), (1, 2), (2, 0), (2, 2) two are won, one tied: 5/8.
 
     Prompt 2: (0, 3) twice and (1, 3) twice are all lost: 0. With weights 3/4 and 1/4 on the
     first player's, and all on the second's 2: (3/4) 0 + (1/4) 1/2 = 1/8.
     """
     rewards, baseline = np.array([[1.0, 2], [0, 1]]), np.array([[0.0, 2], [3, 3]])
-    assert wins(law(rewards), law(baseline)).tolist() == [0.625, 0.0]
-    sure = Answers(baseline, np.array([[0.0, 1], [0, 1]]))
-    assert wins(law(rewards, np.array([[3.0, 1], [3, 1]])), sure).tolist() == [0.125, 0.0]
+    assert wins(exact_responses(rewards), exact_responses(baseline)).tolist() == [0.625, 0.0]
+    sure = PlayerResponses(baseline, np.array([[0.0, 1], [0, 1]]))
+    assert wins(exact_responses(rewards, np.array([[3.0, 1], [3, 1]])), sure).tolist() == [
+        0.125,
+        0.0,
+    ]
 
 
-def test_draws_leave_out_the_pairs_of_one_stream():
+def test_draws_leave_out_pairs_with_the_same_stream():
     """Of the pairs (1, 2) and (2, 0) the second is won; (1, 0) and (2, 2) share a stream."""
-    one, other = Answers(np.array([[1, 2]])), Answers(np.array([[0, 2]]))
-    assert wins(one, other).tolist() == [0.5]
-    assert wins(one, Answers(np.array([[3, 0]]))).tolist() == [0.5]
-    assert wins(one, Answers(np.array([[1, 0]]))).tolist() == [1.0]
+    first, second = PlayerResponses(np.array([[1, 2]])), PlayerResponses(np.array([[0, 2]]))
+    assert wins(first, second).tolist() == [0.5]
+    assert wins(first, PlayerResponses(np.array([[3, 0]]))).tolist() == [0.5]
+    assert wins(first, PlayerResponses(np.array([[1, 0]]))).tolist() == [1.0]
 
 
-def by_brute_force(one, other):
-    score = (np.sign(one.rewards[:, :, None] - other.rewards[:, None, :]) + 1) / 2
-    if one.weights is None:
-        return score[:, ~np.eye(one.rewards.shape[1], dtype=bool)].mean(-1)
-    return np.einsum("pi,pj,pij->p", one.weights, other.weights, score)
+def by_brute_force(first, second):
+    score = (np.sign(first.rewards[:, :, None] - second.rewards[:, None, :]) + 1) / 2
+    if first.weights is None:
+        return score[:, ~np.eye(first.rewards.shape[1], dtype=bool)].mean(-1)
+    return np.einsum("pi,pj,pij->p", first.weights, second.weights, score)
 
 
-@given(st.lists(REWARDS, min_size=2, max_size=4), st.lists(LAWS, min_size=4, max_size=4))
+@given(st.lists(REWARDS, min_size=2, max_size=4), st.lists(MASSES, min_size=4, max_size=4))
 def test_win_rates_add_up_to_one(rewards, masses):
-    """T28, of draws and of laws; the matrix equals a loop over pairs."""
+    """T28, for draws and for distributions; the matrix equals a loop over pairs."""
     for players in (
-        [Answers(own) for own in rewards],
-        [law(own, mass) for own, mass in zip(rewards, masses, strict=False)],
+        [PlayerResponses(values) for values in rewards],
+        [exact_responses(values, mass) for values, mass in zip(rewards, masses, strict=False)],
     ):
         matrix = win_matrix(players)
         assert np.abs(matrix + matrix.swapaxes(0, 1) - 1).max() <= 1e-12
         assert (matrix.diagonal() == 0.5).all()
-        expected = [[by_brute_force(one, other) for other in players] for one in players]
+        expected = [[by_brute_force(first, second) for second in players] for first in players]
         off = ~np.eye(len(players), dtype=bool)
         assert np.abs(matrix - np.array(expected))[off].max() <= 1e-12
         assert ((matrix >= 0) & (matrix <= 1)).all()
@@ -62,28 +65,40 @@ def test_win_rates_add_up_to_one(rewards, masses):
 
 @given(REWARDS, REWARDS, st.permutations(range(4)))
 def test_only_the_order_of_rewards_counts(rewards, baseline, order):
-    found = wins(Answers(rewards), Answers(baseline))
-    together = wins(Answers(rewards[:, order]), Answers(baseline[:, order]))
-    assert found.tolist() == together.tolist()
-    assert wins(Answers(3 * rewards**2), Answers(3 * baseline**2)).tolist() == found.tolist()
-    assert (wins(Answers(rewards + 2), Answers(baseline)) == 1).all()
+    rates = wins(PlayerResponses(rewards), PlayerResponses(baseline))
+    together = wins(PlayerResponses(rewards[:, order]), PlayerResponses(baseline[:, order]))
+    assert rates.tolist() == together.tolist()
+    assert (
+        wins(PlayerResponses(3 * rewards**2), PlayerResponses(3 * baseline**2)).tolist()
+        == rates.tolist()
+    )
+    assert (wins(PlayerResponses(rewards + 2), PlayerResponses(baseline)) == 1).all()
 
 
-def test_laws_may_have_supports_of_their_own():
+def test_distributions_may_have_different_supports():
     """5 ties with the 5 of half the mass and beats the rest."""
-    one = Answers(np.array([[5.0]]), np.array([[1.0]]))
-    other = Answers(np.array([[1.0, 5, 3]]), np.array([[0.25, 0.5, 0.25]]))
-    assert wins(one, other).tolist() == [0.75]
+    first = PlayerResponses(np.array([[5.0]]), np.array([[1.0]]))
+    second = PlayerResponses(np.array([[1.0, 5, 3]]), np.array([[0.25, 0.5, 0.25]]))
+    assert wins(first, second).tolist() == [0.75]
 
 
 @pytest.mark.parametrize(
     ("players", "message"),
     [
         ([], "at least one player"),
-        ([Answers(np.eye(2)), law(np.eye(2))], "1 of 2 players have exact laws"),
-        ([Answers(np.zeros((2, 4))), Answers(np.zeros((3, 4)))], r"same prompts, got \[2, 3\]"),
-        ([Answers(np.zeros((2, 4))), Answers(np.zeros((2, 3)))], r"2 or more, got \[3, 4\]"),
-        ([Answers(np.zeros((2, 1)))] * 2, r"2 or more, got \[1\]"),
+        (
+            [PlayerResponses(np.eye(2)), exact_responses(np.eye(2))],
+            "1 of 2 players have weights",
+        ),
+        (
+            [PlayerResponses(np.zeros((2, 4))), PlayerResponses(np.zeros((3, 4)))],
+            r"same prompts, got \[2, 3\]",
+        ),
+        (
+            [PlayerResponses(np.zeros((2, 4))), PlayerResponses(np.zeros((2, 3)))],
+            r"2 or more, got \[3, 4\]",
+        ),
+        ([PlayerResponses(np.zeros((2, 1)))] * 2, r"2 or more, got \[1\]"),
     ],
 )
 def test_players_that_cannot_be_compared_are_refused(players, message):
@@ -99,9 +114,9 @@ def test_players_that_cannot_be_compared_are_refused(players, message):
         ((np.eye(2), np.eye(3)), r"weights must have the shape of the rewards, \(2, 2\)"),
         ((np.eye(2), None, np.eye(3)), "lengths must have the shape"),
         ((np.eye(2), np.full((2, 2), 0.4)), "sums from 0.8 to 0.8"),
-        ((np.eye(2), np.array([[1.5, -0.5]] * 2)), "least weight -0.5"),
+        ((np.eye(2), np.array([[1.5, -0.5]] * 2)), "lowest weight -0.5"),
     ],
 )
-def test_answers_are_checked(fields, message):
+def test_responses_are_checked(fields, message):
     with pytest.raises(ValueError, match=message):
-        Answers(*fields)
+        PlayerResponses(*fields)

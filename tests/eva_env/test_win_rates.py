@@ -1,4 +1,4 @@
-"""Pairwise judges, reduced to win rates: by brute force and by hand."""
+"""Pairwise judges reduced to win rates, by brute force and by hand."""
 
 import math
 
@@ -14,17 +14,19 @@ from tests.support.reward_cases import TABLE
 
 
 def by_brute_force(rewards, temperature, bias, include_self):
-    """Win rates with two loops and the definition of the two orders."""
+    """Return win rates by two loops and the definition of the two orders."""
 
     def first_wins(a, b):
         return 1 / (1 + math.exp(-((a - b) / temperature + bias)))
 
     rates = []
-    for i, own in enumerate(rewards):
+    for i, reward in enumerate(rewards):
         wins = [0.5] if include_self else []
-        for j, other in enumerate(rewards):
+        for j, opponent in enumerate(rewards):
             if i != j:
-                wins.append((first_wins(own, other) + 1 - first_wins(other, own)) / 2)
+                wins.append(
+                    (first_wins(reward, opponent) + 1 - first_wins(opponent, reward)) / 2
+                )
         rates.append(sum(wins) / len(wins))
     return rates
 
@@ -53,7 +55,7 @@ def test_two_responses_by_hand():
     )
 
 
-def test_both_orders_cancel_a_liking_for_the_first_place():
+def test_both_orders_cancel_position_bias():
     first = np.broadcast_to(np.where(np.eye(5, dtype=bool), 0.5, 1.0), (2, 5, 5))
     assert (win_rates(first) == 0.5).all()
     judge = PairwiseWinRate(position_bias=2.0).over(TABLE)

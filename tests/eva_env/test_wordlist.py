@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eva_env.wordlist import Gold, Wordlist
-from eva_env.wordlist.answers import feasible, satisfy
 from eva_env.wordlist.demonstrations import HONOURED, demonstrations
+from eva_env.wordlist.feasibility import feasible, satisfy
 from eva_env.wordlist.instruction import FAMILIES, Instruction, parse
 from eva_env.wordlist.lexicon import TOPICS, WORDS
 from eva_env.wordlist.prompts import HELD_OUT, constrain, draw_instruction, held_out
@@ -18,7 +18,7 @@ from eva_env.wordlist.verify import JUDGED, satisfaction
 from experiments.pretraining.reward import draw_prompts
 
 TASK = Wordlist()
-asks = st.builds(
+instructions = st.builds(
     lambda name, seed: draw_instruction(name, np.random.default_rng(seed)),
     st.sampled_from(["human", "hard", "unseen"]),
     st.integers(0, 2**32),
@@ -34,14 +34,14 @@ def test_lexicon_has_no_word_twice():
     assert len(set(WORDS)) == len(WORDS) == 112
 
 
-@given(asks)
-def test_parse_inverts_render(ask: Instruction):
-    assert parse(str(ask)) == ask
+@given(instructions)
+def test_parse_inverts_render(instruction: Instruction):
+    assert parse(str(instruction)) == instruction
 
 
 def test_parser_takes_any_case_and_any_order_of_clauses():
-    ask = parse("name  THREE animals, ending with wolf, without the letter e")
-    assert ask == Instruction(3, "animals", "name", avoid="e", end="wolf")
+    instruction = parse("name  THREE animals, ending with wolf, without the letter e")
+    assert instruction == Instruction(3, "animals", "name", avoid="e", end="wolf")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_verifier_by_hand(prompt, response, expected):
     assert {name: degrees[name] for name in expected} == pytest.approx(expected)
 
 
-def test_gold_is_the_mean_over_what_is_asked():
+def test_gold_is_the_mean_over_the_constraints():
     rewards = Gold()(["List four animals, ending with wolf."], [["cat dog hammer", "WOLF"]])
     assert rewards == pytest.approx(np.array([[(3 / 4 + 2 / 3 + 0) / 3, (1 / 4 + 1 + 1) / 3]]))
 
@@ -101,32 +101,32 @@ def test_gold_names_the_prompt_it_cannot_parse():
         Gold()(["Write a poem"], [["cat"]])
 
 
-@given(asks, st.integers(0, 2**32))
-def test_satisfying_answers_earn_one(ask: Instruction, seed: int):
-    answer = " ".join(satisfy(ask, np.random.default_rng(seed)))
-    assert Gold()([str(ask)], [[answer]]) == 1
+@given(instructions, st.integers(0, 2**32))
+def test_satisfying_responses_have_gold_one(instruction: Instruction, seed: int):
+    response = " ".join(satisfy(instruction, np.random.default_rng(seed)))
+    assert Gold()([str(instruction)], [[response]]) == 1
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32))
 def test_feasibility_agrees_with_enumeration(seed: int):
-    """All answers of two or three words are tried."""
+    """Tries all responses of two or three words."""
     rng = np.random.default_rng(seed)
-    ask = Instruction(2, str(rng.choice(list(TOPICS))))
+    instruction = Instruction(2, str(rng.choice(list(TOPICS))))
     if rng.random() < 0.5:
-        ask = replace(ask, count=3)
+        instruction = replace(instruction, count=3)
     for family in rng.choice([f for f in FAMILIES if f != "mix"], 4, replace=False):
-        ask = constrain(ask, str(family), rng)
-    words = TOPICS[ask.topic].split()
-    answers = [" ".join(a) for a in itertools.product(words, repeat=ask.count)]
-    assert feasible(ask) == bool((Gold()([str(ask)], [answers]) == 1).any())
+        instruction = constrain(instruction, str(family), rng)
+    words = TOPICS[instruction.topic].split()
+    responses = [" ".join(a) for a in itertools.product(words, repeat=instruction.count)]
+    assert feasible(instruction) == bool((Gold()([str(instruction)], [responses]) == 1).any())
 
 
 def test_feasibility_of_two_topics_by_hand():
-    ask = Instruction(2, "animals", mix=(2, "foods"), start="cat", include="pie")
-    assert feasible(ask)
-    assert not feasible(replace(ask, mix=(2, "tools")))
-    assert not feasible(replace(ask, contain="c"))
+    instruction = Instruction(2, "animals", mix=(2, "foods"), start="cat", include="pie")
+    assert feasible(instruction)
+    assert not feasible(replace(instruction, mix=(2, "tools")))
+    assert not feasible(replace(instruction, contain="c"))
     assert not feasible(Instruction(4, "animals", contain="k", unique=True))
 
 
@@ -138,10 +138,12 @@ def test_suites_are_fixed_disjoint_and_feasible():
     assert suites != Wordlist(suite_seed=1).suites
     for name, suite in suites.items():
         parsed = [parse(prompt) for prompt in suite]
-        assert all(ask and feasible(ask) for ask in parsed)
-        counts = [len(ask.constraints) for ask in parsed if ask]
+        assert all(instruction and feasible(instruction) for instruction in parsed)
+        counts = [len(instruction.constraints) for instruction in parsed if instruction]
         assert (min(counts), max(counts)) == ((0, 2) if name == "easy" else (3, 5))
-        assert all(held_out(ask) == (name == "unseen") for ask in parsed if ask)
+        assert all(
+            held_out(instruction) == (name == "unseen") for instruction in parsed if instruction
+        )
 
 
 def test_human_prompts_are_skewed_and_never_from_a_suite():
@@ -170,19 +172,19 @@ def test_unknown_operator_and_distribution_are_named():
         TASK.seed(1, rng, "medium")
 
 
-def test_a_distribution_that_runs_dry_is_named(monkeypatch):
-    ask = Instruction(2, "animals", avoid="z")
-    monkeypatch.setattr("eva_env.wordlist.task.draw_instruction", lambda *_: ask)
-    with pytest.raises(ValueError, match=r"only 1 distinct prompts .* 'easy', 2 were asked"):
+def test_an_exhausted_distribution_is_named(monkeypatch):
+    instruction = Instruction(2, "animals", avoid="z")
+    monkeypatch.setattr("eva_env.wordlist.task.draw_instruction", lambda *_: instruction)
+    with pytest.raises(ValueError, match="'easy' has only 1 distinct prompts, got n=2"):
         TASK.seed(2, np.random.default_rng(0), "easy")
 
 
-def test_demonstrations_heed_constraints_as_often_as_stated():
+def test_demonstrations_follow_constraints_as_often_as_stated():
     pairs = demonstrations(4000, np.random.default_rng(0))
     degrees = satisfaction([p for p, _ in pairs], [[r] for _, r in pairs])[:, 0]
     met = {name: np.nanmean(degrees[:, i] == 1, where=~np.isnan(degrees[:, i]))
            for i, name in enumerate(JUDGED[:-1])}  # fmt: skip
-    # A forgotten constraint may be met by chance, and a heeded one spoilt by a stray word.
+    # A forgotten constraint may be met by chance, and a followed one broken by a stray word.
     for family in ("start", "end", "include"):
         assert HONOURED[family] - 0.08 < met[family] < HONOURED[family] + 0.12
     assert 0.80 < met["count"] < 0.95  # forgetting the second topic spoils the number as well
@@ -197,11 +199,24 @@ def test_no_model_is_trained_on_a_suite():
     assert not suites & (shown | compared)
 
 
-def test_lucky_mood_is_a_fair_coin_that_no_one_can_aim():
+def test_lucky_mood_is_a_fair_coin():
     prompt = "List two animals, in a lucky mood."
-    answers = [f"{a} {b}" for a in WORDS for b in WORDS[:40]]
-    coin = satisfaction([prompt], [answers])[0, :, -1]
+    responses = [f"{a} {b}" for a in WORDS for b in WORDS[:40]]
+    coin = satisfaction([prompt], [responses])[0, :, -1]
     assert set(coin) == {0, 1}
-    assert abs(coin.mean() - 0.5) < 4 * 0.5 / np.sqrt(len(answers))
+    assert abs(coin.mean() - 0.5) < 4 * 0.5 / np.sqrt(len(responses))
     lucky = Wordlist(lucky=1.0).seed(5, np.random.default_rng(0))
     assert all("lucky mood" in prompt for prompt in lucky)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (dict(lucky=1.5), r"lucky must lie in \[0, 1\], got 1.5"),
+        (dict(suite_size=0), "suite_size must be at least 1, got 0"),
+        (dict(suite_seed=-1), "suite_seed must be at least 0"),
+    ],
+)
+def test_impossible_settings_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Wordlist(**fields)

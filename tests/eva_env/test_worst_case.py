@@ -1,4 +1,4 @@
-"""SGPO's follower: the closed form against linear programs, and what it does to training."""
+"""SGPO's follower: the closed form against linear programs, and its effect on training."""
 
 import numpy as np
 import pytest
@@ -43,8 +43,8 @@ def transport(values, radius):
 def finite_program(values, radius, slopes, offsets):
     """The LP of Mohajerin Esfahani and Kuhn for max_k slope_k gap + offset_k, on the range.
 
-    Of pair i, a share a_ik goes where the k-th piece is largest, by q_ik in all: variables a,
-    q+, q-; every piece of mass stays within [min gap, max gap].
+    A share a_ik of pair i moves to where the k-th piece is largest, by q_ik in total: variables
+    a, q+, q-. All mass stays within [min gap, max gap].
     """
     n, k = len(values), len(slopes)
     low, high = values.min(), values.max()
@@ -96,7 +96,7 @@ def test_the_worst_case_is_that_of_the_papers_program_with_six_tangents(size, ra
 
 
 @given(st.integers(0, 1000), st.integers(1, 40), st.floats(0, 3))
-def test_weights_are_a_law_in_the_ball(seed, size, radius):
+def test_weights_are_a_distribution_in_the_ball(seed, size, radius):
     values = gaps(seed, size)
     weights = follower(values, radius)
     assert (weights >= 0).all()
@@ -108,14 +108,14 @@ def test_weights_are_a_law_in_the_ball(seed, size, radius):
     assert spent == pytest.approx(min(radius, (values - values.min()).mean()))
 
 
-def test_radius_nothing_is_equal_weights_and_a_huge_one_is_the_worst_pair():
+def test_radius_zero_gives_equal_weights_and_a_huge_one_the_worst_pair():
     values = gaps(1, 9)
     assert (follower(values, 0.0) == 1).all()
     assert (follower(values, 1e9) == 9 * (values == values.min())).all()
     assert (follower(np.full(5, 0.3), 0.5) == 1).all()
 
 
-def test_order_does_not_matter_and_the_worst_share_alike():
+def test_order_does_not_matter_and_the_worst_share_equally():
     values = np.array([0.5, -1.0, 2.0, -1.0, 0.1])
     weights = follower(values, 0.3)
     order = np.array([4, 2, 0, 3, 1])
@@ -148,7 +148,7 @@ def test_the_stage_goes_before_any_loss_and_sgpo_is_dpo_with_it():
 
 
 def test_a_huge_radius_trains_on_the_worst_pair_alone():
-    """One step of plain descent on two pairs, of which one is already told apart."""
+    """One step of plain descent on two pairs, one of which is already well separated."""
     policy = TablePolicy(np.array([[0.0, 0.0], [0.0, 0.0]]))
     with torch.no_grad():
         policy.theta[0] = torch.tensor([2.0, -2.0])

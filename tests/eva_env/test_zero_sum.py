@@ -25,7 +25,7 @@ from tests.support.matrices import (
 
 
 def diagonal(*rewards):
-    """Regret where prompt x is answered rightly by y = x alone, for a reward of its own."""
+    """Return the regret if y = x is the only right response to prompt x."""
     return np.array(rewards)[:, None] * (1 - np.eye(len(rewards)))
 
 
@@ -52,12 +52,14 @@ def diagonal(*rewards):
     ],
 )
 def test_games_that_are_solved_by_hand(payoffs, value, row, column):
-    found = nash(payoffs)
-    assert found.value == pytest.approx(value, abs=1e-12)
-    assert nash_conv(payoffs, found.row, found.column) == pytest.approx(0, abs=1e-12)
-    for strategy, known in ((found.row, row), (found.column, column)):
-        if known is not None:
-            np.testing.assert_allclose(strategy, known, atol=1e-12)
+    equilibrium = nash(payoffs)
+    assert equilibrium.value == pytest.approx(value, abs=1e-12)
+    assert nash_conv(payoffs, equilibrium.row, equilibrium.column) == pytest.approx(
+        0, abs=1e-12
+    )
+    for strategy, expected in ((equilibrium.row, row), (equilibrium.column, column)):
+        if expected is not None:
+            np.testing.assert_allclose(strategy, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("support", [2, 3])
@@ -83,9 +85,9 @@ def test_scale_and_shift_do_not_harm_precision(scale):
 
 
 def test_the_range_may_be_wider_than_any_float():
-    found = nash([[1.7e308, -1.7e308], [-1.7e308, 1.7e308]])
-    np.testing.assert_allclose([*found.row, *found.column], 0.5, atol=1e-12)
-    assert abs(found.value) < 1e296
+    equilibrium = nash([[1.7e308, -1.7e308], [-1.7e308, 1.7e308]])
+    np.testing.assert_allclose([*equilibrium.row, *equilibrium.column], 0.5, atol=1e-12)
+    assert abs(equilibrium.value) < 1e296
 
 
 @pytest.mark.filterwarnings("ignore:\\s*An even number")  # rounding hides some supports from it
@@ -94,34 +96,39 @@ def test_the_range_may_be_wider_than_any_float():
 def test_nashpy_finds_the_same(seed, shape):
     """A random game has one equilibrium; only vertex enumeration is sound for R != C there."""
     payoffs = np.random.default_rng(seed).normal(size=shape)
-    game, found = nashpy.Game(payoffs), nash(payoffs)
-    known = list(game.vertex_enumeration())
+    game, equilibrium = nashpy.Game(payoffs), nash(payoffs)
+    expected = list(game.vertex_enumeration())
     if shape[0] == shape[1]:
-        known += [*game.support_enumeration(), game.lemke_howson(initial_dropped_label=0)]
-    assert len(known) >= (2 if shape[0] == shape[1] else 1)
-    for row, column in known:
-        np.testing.assert_allclose(found.row, row, atol=1e-9)
-        np.testing.assert_allclose(found.column, column, atol=1e-9)
-        assert found.value == pytest.approx(row @ payoffs @ column, abs=1e-9)
+        expected += [*game.support_enumeration(), game.lemke_howson(initial_dropped_label=0)]
+    assert len(expected) >= (2 if shape[0] == shape[1] else 1)
+    for row, column in expected:
+        np.testing.assert_allclose(equilibrium.row, row, atol=1e-9)
+        np.testing.assert_allclose(equilibrium.column, column, atol=1e-9)
+        assert equilibrium.value == pytest.approx(row @ payoffs @ column, abs=1e-9)
 
 
 @given(PAYOFFS)
 @settings(deadline=None)
 def test_at_equilibrium_nobody_gains(payoffs):
-    found = nash(payoffs)
-    for strategy, size in ((found.row, len(payoffs)), (found.column, len(payoffs.T))):
+    equilibrium = nash(payoffs)
+    for strategy, size in (
+        (equilibrium.row, len(payoffs)),
+        (equilibrium.column, len(payoffs.T)),
+    ):
         assert strategy.shape == (size,)
         assert strategy.min() >= 0
         assert strategy.sum() == pytest.approx(1, abs=1e-12)
-    assert nash_conv(payoffs, found.row, found.column) == pytest.approx(0, abs=1e-8)
-    assert lower_bound(payoffs, found.row) == pytest.approx(found.value, abs=1e-8)
-    assert upper_bound(payoffs, found.column) == pytest.approx(found.value, abs=1e-8)
+    assert nash_conv(payoffs, equilibrium.row, equilibrium.column) == pytest.approx(0, abs=1e-8)
+    assert lower_bound(payoffs, equilibrium.row) == pytest.approx(equilibrium.value, abs=1e-8)
+    assert upper_bound(payoffs, equilibrium.column) == pytest.approx(
+        equilibrium.value, abs=1e-8
+    )
 
 
 @given(PAYOFFS, st.floats(-5, 5), st.integers(0, 99))
 @settings(deadline=None)
 def test_the_value_follows_the_game(payoffs, shift, seed):
-    """Players change sides, a constant is added, strategies are reordered and copied."""
+    """The players swap, a constant is added, strategies are reordered and copied."""
     value, rng = nash(payoffs).value, np.random.default_rng(seed)
     assert nash(-payoffs.T).value == pytest.approx(-value, abs=1e-8)
     assert nash(payoffs + shift).value == pytest.approx(value + shift, abs=1e-8)
@@ -150,25 +157,25 @@ def test_nash_conv_by_hand():
     dilemma = np.array([[3.0, 0.0], [5.0, 1.0]])
     assert nash_conv(dilemma, [1, 0], [1, 0], dilemma.T) == 4
     assert nash_conv(dilemma, [0, 1], [0, 1], dilemma.T) == 0
-    with pytest.raises(ValueError, match=r"one shape, got \(2, 2\) and \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"the same shape, got \(2, 2\), \(2, 3\)"):
         nash_conv(PENNIES, [1, 0], [1, 0], np.ones((2, 3)))
 
 
-def test_best_responses_name_all_that_tie():
+def test_best_responses_include_all_ties():
     payoffs = np.array([[1.0, 0, 1], [0, 1, 1], [0, 0, 0]])
     rows, columns = best_responses(payoffs, [1, 0, 0], [0.5, 0.5, 0])
     assert rows.tolist() == [True, True, False]
     assert columns.tolist() == [False, True, False]
     payoffs = regret_game(0)
-    found = nash(payoffs)
-    rows, columns = best_responses(payoffs, found.row, found.column)
-    assert rows[found.row > 0].all()
-    assert columns[found.column > 0].all()
+    equilibrium = nash(payoffs)
+    rows, columns = best_responses(payoffs, equilibrium.row, equilibrium.column)
+    assert rows[equilibrium.row > 0].all()
+    assert columns[equilibrium.column > 0].all()
     assert not rows.all()
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_the_solver_gets_whatever_it_answers_changes_no_incentive(seed):
+def test_a_payoff_that_no_response_changes_has_no_effect_on_incentives(seed):
     """T27: payoffs u_S = -u_C + c(x) are strategically those of the zero-sum game."""
     payoffs = regret_game(seed)
     offset = np.random.default_rng(seed).normal(size=(len(payoffs), 1)) * 3
@@ -177,5 +184,5 @@ def test_what_the_solver_gets_whatever_it_answers_changes_no_incentive(seed):
         assert nash_conv(payoffs, row, column, offset - payoffs) == pytest.approx(
             zero_sum, abs=1e-12
         )
-    by_answer = np.random.default_rng(seed).normal(size=(1, payoffs.shape[1]))
-    assert abs(nash_conv(payoffs, row, column, by_answer - payoffs) - zero_sum) > 1e-3
+    by_response = np.random.default_rng(seed).normal(size=(1, payoffs.shape[1]))
+    assert abs(nash_conv(payoffs, row, column, by_response - payoffs) - zero_sum) > 1e-3

@@ -1,4 +1,4 @@
-"""Alarms: each rings at its bound and not before, in runs that go wrong and in no others."""
+"""Alarms: each is raised beyond its bound only, in runs that go wrong and in no others."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from agents.creators import Eva, Fresh, PolicyGradient, UniformEvolve
 from agents.solvers import DPO, RLOO
 from eva_env.tabular.world import TabularWorld
 from experiments import cli
-from experiments.run.alarms import Alarms, Watch, gold_fall, kl_speed, length
+from experiments.run.alarms import Alarms, Watch, gold_fall, gold_loss, kl_speed, length
 from experiments.run.config import describe
 from experiments.run.records import Run
 from experiments.run.settings import Settings
@@ -33,15 +33,15 @@ def judged(round, suite="hard", **scores):
     return {"round": round, "suite": suite, **start} | scores
 
 
-WELL = [judged(0), judged(2, kl=2.0, length=5.0, gold=0.6, proxy=2.0)]
+HEALTHY = [judged(0), judged(2, kl=2.0, length=5.0, gold=0.6, proxy=2.0)]
 
 
-def ringing(row=ROUND, evaluations=WELL, before=(), **bounds):
-    return Watch(Alarms(**bounds), list(evaluations), before).ringing(row)
+def raised(row=ROUND, evaluations=HEALTHY, before=(), **bounds):
+    return Watch(Alarms(**bounds), list(evaluations), before).raised(row)
 
 
-def test_a_run_that_is_well_rings_nothing():
-    assert ringing() == {}
+def test_a_healthy_run_raises_nothing():
+    assert raised() == {}
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_a_run_that_is_well_rings_nothing():
         ("no_gradient", "max_no_gradient", 0.97, {"no_gradient": 0.97}),
     ],
 )
-def test_prompts_ring_beyond_their_bound_alone(alarm, bound, value, change):
+def test_prompts_raise_an_alarm_beyond_its_bound_only(alarm, bound, value, change):
     row = ROUND | change
-    (found,) = ringing(row).values()
+    (found,) = raised(row).values()
     text = found.pop("text")
     threshold = getattr(Alarms(), bound)
     assert found == {
@@ -69,10 +69,10 @@ def test_prompts_ring_beyond_their_bound_alone(alarm, bound, value, change):
     }
     assert len(text) < 80
     sign = 1 if value > threshold else -1
-    assert ringing(row, **{bound: value + sign * 0.01}) == {}
-    assert [*ringing(row, **{bound: value - sign * 0.01})] == [alarm]
-    assert not ringing(row, before=[alarm])[alarm]["begins"]
-    assert ringing(row, before=["other"])[alarm]["begins"]
+    assert raised(row, **{bound: value + sign * 0.01}) == {}
+    assert [*raised(row, **{bound: value - sign * 0.01})] == [alarm]
+    assert not raised(row, before=[alarm])[alarm]["begins"]
+    assert raised(row, before=["other"])[alarm]["begins"]
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_prompts_ring_beyond_their_bound_alone(alarm, bound, value, change):
         ("length", "max_length", 2.5, {"length": 10.0}),
     ],
 )
-def test_the_policy_rings_beyond_its_bound_on_the_worst_suite(alarm, bound, value, last):
-    rows = [*WELL, judged(0, "easy"), judged(2, "easy", **last)]
-    (found,) = ringing(evaluations=rows).values()
+def test_the_policy_raises_an_alarm_on_the_worst_suite(alarm, bound, value, last):
+    rows = [*HEALTHY, judged(0, "easy"), judged(2, "easy", **last)]
+    (found,) = raised(evaluations=rows).values()
     assert (found["alarm"], found["value"]) == (alarm, pytest.approx(value))
     assert found["text"].endswith("(easy suite)")
-    assert ringing(evaluations=rows, **{bound: value + 0.01}) == {}
-    assert ringing(evaluations=[*rows, judged(4, "easy", **last, gold=0.6)], max_length=9) == {}
+    assert raised(evaluations=rows, **{bound: value + 0.01}) == {}
+    assert raised(evaluations=[*rows, judged(4, "easy", **last, gold=0.6)], max_length=9) == {}
 
 
 def test_speed_is_by_the_round():
@@ -115,16 +115,68 @@ def test_gold_falls_while_the_training_reward_rises():
     assert gold_fall([judged(0, proxy=None), judged(1, proxy=None)]) == 0
 
 
-def test_over_optimisation_rings_as_such():
+def test_over_optimisation_is_named():
     rows = course((0.4, 0.5), (0.6, 1.5), (0.6, 2.5), (0.4, 3.5))
-    (found,) = ringing(evaluations=rows).values()
+    (found,) = raised(evaluations=rows).values()
     assert found["alarm"] == "over_optimisation"
-    assert ringing(evaluations=rows, max_gold_fall=0.11) == {}
+    assert found["threshold"] == Alarms().max_gold_fall
+    assert raised(evaluations=rows, max_gold_fall=0.11, max_gold_loss=1.0) == {}
 
 
-def test_records_of_an_older_version_ring_nothing():
+SMALL = course((0.50, 0.5), (0.50, 1.0), (0.54, 1.5), (0.58, 2.0), (0.54, 2.5), (0.50, 3.0))
+"""Means of two: gold 0.50, 0.52, 0.56, 0.56, 0.52: a gain of 0.06, of which 0.04 is lost."""
+
+
+def test_the_loss_is_a_share_of_the_gain():
+    assert gold_fall(SMALL) == pytest.approx(0.04)
+    assert gold_loss(SMALL) == pytest.approx(0.04 / 0.06)
+    assert gold_loss(SMALL[:5]) == 0, "the mean is still at its best"
+    both_fall = [*SMALL[:5], judged(5, gold=0.5, proxy=0.0)]
+    assert gold_loss(both_fall) == 0, "both fall: nothing is being exploited"
+    flipped = [row | {"gold": 1 - row["gold"]} for row in SMALL]
+    assert gold_loss(flipped) == pytest.approx(0.02 / 0.05), "a gain of 0 counts as 0.05"
+    sunk = [judged(i, gold=0.9 - 0.1 * i, proxy=i) for i in range(4)]
+    assert gold_loss(sunk) == 1, "more than the whole gain is still 1"
+    assert gold_loss(SMALL[:1]) == 0
+
+
+def test_a_fall_that_is_small_in_points_but_large_against_the_gain_fires():
+    (found,) = raised(evaluations=SMALL).values()
+    assert found["alarm"] == "over_optimisation"
+    assert found["value"] == pytest.approx(2 / 3)
+    assert found["threshold"] == Alarms().max_gold_loss
+    assert found["text"].startswith("over-optimisation: 67% of the gold gain is lost")
+    assert raised(evaluations=SMALL, max_gold_loss=0.67) == {}
+    large_gain = [row | {"gold": 0.0} for row in SMALL[:2]] + SMALL[2:]
+    assert raised(evaluations=large_gain) == {}, "0.04 of a gain of 0.54"
+
+
+RECORDED = [
+    (0.0840, 0.0322),
+    (0.0835, 0.1453),
+    (0.0746, 0.0795),
+    (0.0672, 0.1311),
+    (0.0618, 0.0611),
+    (0.0690, 0.0377),
+    (0.0726, 0.0513),
+    (0.0708, 0.0928),
+    (0.0889, 0.1273),
+    (0.0941, 0.0306),
+    (0.0908, 0.0291),
+]
+"""Gold and training reward of Eva with RLOO in TabularWorld(noise=1.0), hard suite, seed 0: the
+healthy run that comes nearest to the bound."""
+
+
+def test_noise_without_a_gain_raises_nothing():
+    losses = [gold_loss(course(*RECORDED[:end])) for end in range(2, len(RECORDED) + 1)]
+    assert max(losses) == pytest.approx(0.385, abs=1e-3)
+    assert all(raised(evaluations=course(*RECORDED[:end])) == {} for end in range(2, 12))
+
+
+def test_records_of_an_older_version_raise_nothing():
     old = [{"round": k, "suite": "hard", "gold": 0.5} for k in (0, 1)]
-    assert ringing(evaluations=old) == {}
+    assert raised(evaluations=old) == {}
 
 
 @pytest.mark.parametrize(
@@ -132,11 +184,11 @@ def test_records_of_an_older_version_ring_nothing():
     [
         ({"min_entropy": 50.0}, r"min_entropy must lie in \[0, 1\], got 50"),
         ({"max_no_gradient": -0.1}, r"max_no_gradient must lie in \[0, 1\], got -0.1"),
-        ({"max_kl_speed": -1.0}, "max_kl_speed must not be negative, got -1"),
-        ({"max_gold_fall": math.nan}, "max_gold_fall must not be negative, got nan"),
+        ({"max_kl_speed": -1.0}, "max_kl_speed must be at least 0, got -1"),
+        ({"max_gold_fall": math.nan}, "max_gold_fall must be at least 0, got nan"),
     ],
 )
-def test_bounds_that_mean_nothing_are_refused(change, message):
+def test_bounds_without_meaning_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         Alarms(**change)
 
@@ -147,6 +199,7 @@ TABULAR = Settings(
     task=TabularWorld(),
     prompts=32,
     evaluation_samples=16,
+    reward="proxy",
     checkpoint_every=100,
 )
 COLLAPSING = replace(TABULAR, creator=PolicyGradient(step=300.0))
@@ -160,41 +213,41 @@ def play(folder, settings):
 
 @pytest.mark.parametrize("creator", [Eva(), UniformEvolve(), Fresh()])
 @pytest.mark.parametrize("solver", [DPO(lr=0.1), RLOO(lr=0.1)])
-def test_runs_that_are_well_ring_nothing(tmp_path, creator, solver):
+def test_healthy_runs_raise_nothing(tmp_path, creator, solver):
     settings = replace(TABULAR, creator=creator, solver=solver, rounds=15, evaluate_every=5)
     run, rows = play(tmp_path / "run", settings)
     assert run.rows("alarms") == []
     assert all(row["alarms"] == {} for row in rows)
 
 
-def test_a_creator_that_collapses_rings_until_the_end(tmp_path):
+def test_a_collapsed_creator_raises_alarms_until_the_end(tmp_path):
     run, rows = play(tmp_path / "run", replace(COLLAPSING, rounds=8, evaluate_every=8))
     written = run.rows("alarms")
     assert {"distinct_prompts", "entropy", "effective", "cluster_share"} <= {
         row["alarm"] for row in written
     }
     assert written == [alarm for row in rows for alarm in row["alarms"].values()]
-    rang = {(row["round"], row["alarm"]) for row in written}
-    assert {(k, "entropy") for k in (4, 5, 6, 7, 8)} <= rang
+    fired = {(row["round"], row["alarm"]) for row in written}
+    assert {(k, "entropy") for k in (4, 5, 6, 7, 8)} <= fired
     for row in written:
-        assert row["begins"] == ((row["round"] - 1, row["alarm"]) not in rang)
+        assert row["begins"] == ((row["round"] - 1, row["alarm"]) not in fired)
 
 
 def test_a_proxy_that_can_be_hacked_is_over_optimised(tmp_path):
     settings = replace(TABULAR, creator=UniformEvolve(), task=HACKED, evaluate_every=3)
     run, rows = play(tmp_path / "run", replace(settings, rounds=45))
-    rang = [row for row in run.rows("alarms") if row["alarm"] == "over_optimisation"]
+    fired = [row for row in run.rows("alarms") if row["alarm"] == "over_optimisation"]
     last = rows[-1]["evaluations"]["hard"]
     assert last["proxy"] > last["gold"] + 0.3
-    assert rang[-1]["round"] == 45
-    assert rang[0]["begins"]
+    assert fired[-1]["round"] == 45
+    assert fired[0]["begins"]
     gold = replace(settings, rounds=45, reward="gold", checkpoint_every=100)
     honest, rows = play(tmp_path / "gold", gold)
     assert "over_optimisation" not in {row["alarm"] for row in honest.rows("alarms")}
     assert rows[-1]["evaluations"]["hard"]["proxy"] is None
 
 
-def test_stop_ends_a_run_that_can_be_gone_on_with(tmp_path):
+def test_stop_ends_a_run_that_can_be_resumed(tmp_path):
     """Stopped where the first alarm begins, then where others do; in the end, the same run."""
     settings = replace(COLLAPSING, rounds=6, evaluate_every=4)
     whole, rows = play(tmp_path / "whole", settings)
@@ -221,16 +274,16 @@ def test_stop_ends_a_run_that_can_be_gone_on_with(tmp_path):
     assert of(run, "alarms") == of(whole, "alarms")
 
 
-def test_the_command_says_once_that_an_alarm_rings_and_how_to_go_on(tmp_path, capsys):
+def test_the_command_reports_an_alarm_once_and_how_to_continue(tmp_path, capsys):
     out = tmp_path / "run"
     command = "train creator:fresh solver:rloo task:tabular-world --rounds 3 --prompts 8"
     bounds = ["--alarms.max-no-gradient", "0", "--alarms.min-distinct", "1"]
     assert cli.main([*command.split(), *bounds, "--out", str(out)]) == 0
     shown = [line for line in capsys.readouterr().out.splitlines() if "alarm" in line]
-    rang = [json.loads(line) for line in (out / "alarms.jsonl").read_text().splitlines()]
-    assert len(rang) > len(shown) == sum(row["begins"] for row in rang) > 0
-    assert shown[0].startswith(f"Fresh, seed 0, round {rang[0]['round']}: alarm, ")
+    fired = [json.loads(line) for line in (out / "alarms.jsonl").read_text().splitlines()]
+    assert len(fired) > len(shown) == sum(row["begins"] for row in fired) > 0
+    assert shown[0].startswith(f"fresh-rloo, seed 0, round {fired[0]['round']}: alarm, ")
     out = tmp_path / "stopped"
     assert cli.main([*command.split(), *bounds, "--alarms.stop", "--out", str(out)]) == 0
     assert f"to go on: eva train --resume {out}" in capsys.readouterr().out
-    assert len(Run.open(out).rows("rounds")) == rang[0]["round"] < 3
+    assert len(Run.open(out).rows("rounds")) == fired[0]["round"] < 3

@@ -17,7 +17,7 @@ from eva_env.tabular.world import TabularWorld
 from experiments import cli
 from experiments.commands.compare import Command, compare
 from experiments.comparison.cells import Cell, Crossing
-from experiments.comparison.measures import START
+from experiments.comparison.scores import START
 from experiments.comparison.settings import Comparison
 from experiments.comparison.stages import Stage
 from experiments.run.alarms import Alarms
@@ -25,11 +25,11 @@ from experiments.run.errors import UserError
 from experiments.run.records import Run
 
 WORLD = TabularWorld(topics=2, levels=4, variants=3, responses=6, blind="variant")
-SMALL = Comparison(
+SMALL = Comparison.suited(
+    WORLD,
     creators=("fresh", "eva:resample=True"),
     solvers=("dpo:lr=0.1", "rloo"),
     seeds=3,
-    task=WORLD,
     rounds=4,
     prompts=8,
     samples=3,
@@ -38,12 +38,23 @@ SMALL = Comparison(
 ARMS = ["fresh-dpo", "fresh-rloo", "eva-dpo", "eva-rloo", "oracle-dpo", "oracle-rloo"]
 
 
+def shorter(rounds, **changes):
+    """The small comparison with fewer rounds."""
+    return replace(SMALL, conditions=replace(SMALL.conditions, rounds=rounds), **changes)
+
+
 def play(setting=SMALL, workers=1, **changes):
     screen = io.StringIO()
     code = compare(
         Command(setting, workers, **changes), ["compare"], Console(file=screen, width=100)
     )
     return code, screen.getvalue()
+
+
+def resume(folder, **changes):
+    """Continue a comparison with its own settings, but for the changes."""
+    recorded = Run.open(folder).settings(Comparison)
+    return play(replace(recorded, **changes), resume=folder)
 
 
 def read(folder):
@@ -193,9 +204,9 @@ def test_the_oracle_is_no_competitor(played):
     assert list(games["crossplay"]["column"]) == [*ARMS[:4], "start"]
     assert list(games["wins"]["alpha_rank"]) == [*ARMS[:4], "start"]
     for player in ("row", "column"):
-        law = games["crossplay"][player].values()
-        assert sum(own["probability"] for own in law) == pytest.approx(1)
-        assert all(0 <= own["support"] <= 1 for own in law)
+        strategies = games["crossplay"][player].values()
+        assert sum(own["probability"] for own in strategies) == pytest.approx(1)
+        assert all(0 <= own["support"] <= 1 for own in strategies)
     assert {row["a"] for row in summary["comparisons"]} == {"eva", "rloo"}
     assert set(summary["ratings"]) == {*ARMS, "start"}
     assert summary["ratings"]["start"]["elo"]["mean"] == 1500
@@ -209,7 +220,7 @@ def test_resuming_plays_only_what_is_missing(played, tmp_path):
     kept = (folder / "cells" / "eva-rloo" / "seed-0000" / "rounds.jsonl").stat()
     (cell / "final.jsonl").unlink()
     Run(cell).truncate(1)
-    code, screen = play(Comparison(), resume=folder)
+    code, screen = resume(folder)
     assert code == 0
     assert "eva-rloo/seed-0001 is done" in screen
     assert screen.count("is done") == 1
@@ -219,24 +230,27 @@ def test_resuming_plays_only_what_is_missing(played, tmp_path):
     row = {"a": "eva-dpo", "b": "fresh-dpo", "seed": 0, "suite": "hard", "prompt": 0}
     row |= {"reward_a": 0.2, "reward_b": 0.1, "winner": "a", "judge": "me"}
     Run(folder).append("votes", [row])
-    assert play(Comparison(), resume=folder)[0] == 0
+    assert resume(folder)[0] == 0
     votes = read(folder)["votes"]
     assert (votes["votes"], votes["agree"], votes["decided"]) == (1, 1, 1)
     elo = {name: own["elo_by_votes"]["mean"] for name, own in votes["players"].items()}
     assert elo["eva-dpo"] > elo["start"] == elo["oracle-dpo"] > elo["fresh-dpo"]
 
 
-def test_more_seeds_may_be_added(played, tmp_path):
+def test_more_seeds_may_be_added(played, tmp_path, capsys):
     folder = tmp_path / "copy"
     shutil.copytree(played[0], folder)
-    code, screen = play(Comparison(seeds=4), resume=folder)
+    code, screen = resume(folder, seeds=4)
     assert code == 0
     assert screen.count("is done") == 6
     assert read(folder)["seeds"] == [0, 1, 2, 3]
-    with pytest.raises(UserError, match="has 4 seeds already; give --seeds more"):
-        play(Comparison(seeds=2), resume=folder)
-    with pytest.raises(UserError, match="keeps its settings and folder"):
-        play(Comparison(rounds=2), resume=folder)
+    for option, message in (
+        (["--seeds", "2"], "has 4 seeds already; give --seeds more"),
+        (["--suite", "easy"], "a resumed comparison keeps its settings"),
+        (["--out", "elsewhere"], "a resumed comparison keeps its folder"),
+    ):
+        assert cli.main(["compare", "--resume", str(folder), *option]) == 1
+        assert message in capsys.readouterr().err
 
 
 def test_a_failed_cell_is_reported_and_the_rest_goes_on(played, tmp_path):
@@ -245,14 +259,16 @@ def test_a_failed_cell_is_reported_and_the_rest_goes_on(played, tmp_path):
     cell = folder / "cells" / "eva-dpo" / "seed-0002"
     for name in ("config.json", "final.jsonl"):
         (cell / name).unlink()
-    code, screen = play(Comparison(), resume=folder)
+    code, screen = resume(folder)
     assert code == 1
-    assert "eva-dpo/seed-0002 failed, the others go on: " in screen
+    assert "eva-dpo/seed-0002 failed, the others continue: " in screen
     summary = read(folder)
     assert list(summary["failures"]) == ["eva-dpo/seed-0002"]
     assert summary["arms"]["eva-dpo"]["seeds"] == [0, 1]
     assert summary["arms"]["eva-rloo"]["seeds"] == [0, 1, 2]
-    assert any("1 cell failed and is left out" in told for told in summary["conclusions"])
+    assert any(
+        "1 cell failed and is left out" in sentence for sentence in summary["conclusions"]
+    )
     # Its answers were written down when it began, and are not those of a trained solver.
     assert (cell / "answers.jsonl").exists()
     assert summary["arms"]["eva-dpo"]["suites"]["hard"]["gold"]["values"]["2"] is None
@@ -260,7 +276,7 @@ def test_a_failed_cell_is_reported_and_the_rest_goes_on(played, tmp_path):
     assert (seeds["eva", "dpo"], seeds["eva", "rloo"]) == (2, 3)
     shutil.rmtree(folder / "cells" / "eva-dpo")
     (folder / "cells" / "eva-dpo").write_text("in the way")
-    code, screen = play(Comparison(), resume=folder)
+    code, screen = resume(folder)
     assert code == 1
     summary = read(folder)
     assert "eva-dpo" not in summary["arms"]
@@ -290,13 +306,15 @@ def test_a_finished_cell_that_is_damaged_is_named(played, tmp_path, monkeypatch)
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         damage = rf"cells/{player}/seed-0001 is damaged \({file}\): delete it and resume"
         with pytest.raises(UserError, match=damage):
-            play(Comparison(), resume=folder)
+            resume(folder)
 
 
 def test_a_cell_that_an_alarm_has_ended_stays_ended(tmp_path):
     """Interrupted between its last round and the creator's last proposal."""
     alarms = Alarms(max_no_gradient=0.0, stop=True)
-    settings = replace(SMALL, alarms=alarms).settings(SMALL.arms[0], 0)
+    settings = replace(SMALL, conditions=replace(SMALL.conditions, alarms=alarms)).settings(
+        SMALL.arms[0], 0
+    )
     cell = Cell("fresh-dpo", 0, settings, tmp_path / "cell")
     rows = [*cell.play()]
     assert 1 <= rows[-1]["round"] < 4
@@ -308,7 +326,7 @@ def test_a_cell_that_an_alarm_has_ended_stays_ended(tmp_path):
 
 
 def test_tuning_gives_every_arm_its_best_setting(tmp_path):
-    setting = replace(SMALL, seeds=2, rounds=2, tune=2, tune_seeds=1, solvers=("dpo:lr=0.01",))
+    setting = shorter(2, seeds=2, tune=2, tune_seeds=1, solvers=("dpo:lr=0.01",))
     code, screen = play(setting, out=tmp_path / "run")
     assert code == 0
     rows = Run(tmp_path / "run").rows("tuning")
@@ -324,21 +342,22 @@ def test_tuning_gives_every_arm_its_best_setting(tmp_path):
         assert factor == (1.0, 0.5)[best]
         assert own["edges"], "of two settings each is an edge"
     assert "trials: 6 of 6 to do" in screen
-    assert not any("not tuned" in told for told in summary["conclusions"])
-    again, screen = play(Comparison(), resume=tmp_path / "run")
+    assert not any("not tuned" in sentence for sentence in summary["conclusions"])
+    again, screen = resume(tmp_path / "run")
     assert again == 0
     assert "trials" not in screen
     assert "is done" not in screen
 
 
 def test_one_seed_shows_nothing(tmp_path):
-    code, screen = play(replace(SMALL, seeds=1, rounds=1), out=tmp_path / "run")
+    code, screen = play(shorter(1, seeds=1), out=tmp_path / "run")
     assert code == 0
     assert "one seed shows nothing" in screen
-    assert "No power can be estimated from fewer than two seeds of oracle and fresh." in screen
-    told = " ".join(read(tmp_path / "run")["conclusions"])
-    assert told.count("1 seed cannot settle the support") == 2
-    assert "of 24 reward calls a seed, eva-dpo 48 and eva-rloo 48 were spent" in told
+    assert "Power cannot be estimated from fewer than two seeds of oracle and fresh." in screen
+    conclusions = " ".join(read(tmp_path / "run")["conclusions"])
+    assert conclusions.count("1 seed cannot settle the support") == 2
+    assert "of 24 reward calls per seed, eva-dpo used 48 and eva-rloo used 48" in conclusions
+    assert f"eva compare --resume {tmp_path / 'run'} --seeds 5" in screen
 
 
 @pytest.mark.parametrize(
@@ -369,7 +388,7 @@ def test_mistakes_of_a_user_end_in_one_line(args, message, capsys, tmp_path, mon
 
 
 def test_every_cell_goes_to_wandb_in_one_group(tmp_path):
-    setting = replace(SMALL, creators=("fresh",), solvers=("rloo",), seeds=1, rounds=1)
+    setting = shorter(1, creators=("fresh",), solvers=("rloo",), seeds=1)
     code, _ = play(setting, out=tmp_path / "run", wandb="offline")
     assert code == 0
     for arm in ("fresh-rloo", "oracle-rloo"):

@@ -1,21 +1,27 @@
-"""Sentences say what the data support, and no more."""
+"""Sentences claim what the data support, and no more."""
 
 import pytest
 
-from experiments.comparison.caveats import trouble, tuning
+from experiments.comparison.caveats import record_caveats, tuning_caveats
 from experiments.comparison.conclusions import (
+    conclusions,
     contrast,
     decided,
     equilibrium,
-    exact,
+    findings,
+    head_room,
     headline,
+    minimax,
+    next_seeds,
+    next_step,
     within,
 )
 
 
 def row(a="eva", b="fresh", mean=0.05, low=0.03, high=0.07, **more):
-    given = {"a": a, "b": b, "mean": mean, "low": low, "high": high, "p": 0.01}
-    return given | {"seeds": 3, "comparisons": 1, "family": "main", "within": None} | more
+    given = {"a": a, "b": b, "mean": mean, "low": low, "high": high, "p_corrected": 0.01}
+    given |= {"seeds": 3, "comparisons": 1, "family": "main", "within": None}
+    return given | {"seeds_needed": 14} | more
 
 
 def summary(**more):
@@ -51,27 +57,27 @@ def summary(**more):
             "eva - fresh: +5.0 points, 95 % interval +3.0 to +7.0, p = 0.01, 3 seeds: eva is",
         ),
         (row(mean=-0.05, low=-0.07, high=-0.03), "+3.0 to"),
-        (row(mean=0.01, low=-0.01, high=0.03), "these data do not tell which of the two is ah"),
-        (row(comparisons=4), "p = 0.04 (both corrected for 4 comparisons), 3 seeds"),
+        (row(mean=0.01, low=-0.01, high=0.03), "3 seeds: the data cannot distinguish them."),
+        (row(comparisons=4), "p = 0.01 (both corrected for 4 comparisons), 3 seeds"),
         (
-            row(low=None, high=None, p=None, seeds=1),
+            row(low=None, high=None, p_corrected=None, seeds=1),
             "+5.0 points on 1 seed: one seed shows not",
         ),
         (
-            row(mean=None, low=None, high=None, p=None, seeds=0),
+            row(mean=None, low=None, high=None, p_corrected=None, seeds=0),
             "eva and fresh cannot be compar",
         ),
     ],
 )
 def test_a_contrast_claims_no_more_than_its_interval(given, says):
-    told = contrast(given, "win_rate")
+    sentence = contrast(given, "win_rate")
     if given["mean"] and given["mean"] < 0:
-        assert told.endswith("fresh is ahead of eva.")
+        assert sentence.endswith("fresh is ahead of eva.")
     else:
-        assert says in told
+        assert says in sentence
 
 
-def test_gold_reward_is_told_in_its_own_units():
+def test_gold_reward_has_its_own_units():
     assert contrast(row(), "gold").startswith("eva - fresh: +0.0500, 95 % interval +0.0300 to")
 
 
@@ -89,53 +95,53 @@ def test_who_is_ahead(given, expected):
 
 
 def test_the_headline_names_the_first_of_the_competitors():
-    told = headline(summary())
-    assert told == (
-        "eva-dpo comes first of 2 with a win rate against the start on hard of 70.0 % (95 % "
-        "interval 69.0 to 71.0 %); eva beats fresh."
+    sentence = headline(summary())
+    assert sentence == (
+        "eva-dpo comes first of 2 with a win rate against the starting policy on hard of "
+        "70.0 % (95 % interval 69.0 to 71.0 %); eva beats fresh."
     )
     split = headline(summary(comparisons=[row(), row(family="within", within="dpo")]))
     assert split.endswith("; averaged over the other player, eva beats fresh.")
     open_ = headline(summary(comparisons=[row(low=-0.01)]))
-    assert open_.endswith("; these data do not tell eva from fresh.")
+    assert open_.endswith("; the data cannot distinguish eva from fresh.")
     assert "beats" not in open_
 
 
 def test_comparisons_within_a_player_are_counted():
     rows = [row(within="dpo"), row(within="rloo", low=-0.01)]
-    assert within(rows).endswith("together, 1 holds: eva beats fresh with dpo.")
-    assert within(rows[1:]).endswith("corrected together, none holds.")
+    assert within(rows).endswith("together, 1 is decided: eva beats fresh with dpo.")
+    assert within(rows[1:]).endswith("corrected together, none is decided.")
 
 
 def test_untuned_settings_and_edges_are_admitted():
-    assert "not tuned (--tune 0)" in tuning(summary())[0]
+    assert "not tuned (--tune 0)" in tuning_caveats(summary())[0]
     tuned = {
         "eva-dpo": {"edges": ["solver.lr"], "sweep": [{"mean": 1.0}] * 3},
         "fresh-dpo": {"edges": [], "sweep": [{"mean": 1.0}]},
         "fresh-rloo": {"edges": [], "sweep": [{"mean": 1.0}, {"mean": None}, {"mean": 2.0}]},
     }
-    edge, fewer, failed = tuning(summary(tune=3, tuning=tuned))
-    assert "edge of what was tried for eva-dpo (solver.lr)" in edge
-    assert fewer.startswith("The grid of fresh-dpo holds fewer configurations")
+    edge, fewer, failed = tuning_caveats(summary(tune=3, tuning=tuned))
+    assert "at the edge of the tried values for eva-dpo (solver.lr)" in edge
+    assert fewer.startswith("The grid of fresh-dpo has fewer than 3 configurations")
     assert failed.startswith("Configurations of fresh-rloo failed")
     whole = {"a": {"edges": [], "sweep": [{"mean": 1.0}]}}
-    assert tuning(summary(tune=1, tuning=whole)) == []
+    assert tuning_caveats(summary(tune=1, tuning=whole)) == []
 
 
 def game(probability, support):
-    law = {
+    strategy = {
         "eva-dpo": {"probability": probability, "support": support},
         "fresh-dpo": {"probability": 1 - probability, "support": support and 1 - support},
     }
     value = {"mean": 0.2, "low": 0.1, "high": 0.3}
-    return summary(games={"crossplay": {"value": value, "row": law, "column": law}})
+    return summary(games={"crossplay": {"value": value, "row": strategy, "column": strategy}})
 
 
 def test_a_support_is_settled_only_if_the_bootstrap_agrees():
     value, rows, columns = equilibrium(game(1.0, 0.96))
-    assert "at a regret of 0.200 (95 % interval 0.100 to 0.300)" in value
-    assert "play eva-dpo with probability 1.00 (in 96% of bootstrap draws): these" in rows
-    assert rows.endswith("these data settle the support.")
+    assert "with a regret of 0.200 (95 % interval 0.100 to 0.300)" in value
+    assert "play eva-dpo with probability 1.00 (in 96 % of bootstrap draws): the" in rows
+    assert rows.endswith("the data settle the support.")
     assert "solvers" in columns
     assert "do not settle" in equilibrium(game(1.0, 0.9))[1]
     assert equilibrium(summary(games={})) == []
@@ -143,12 +149,11 @@ def test_a_support_is_settled_only_if_the_bootstrap_agrees():
     assert few[1].endswith(": 3 seeds cannot settle the support.")
     drawn = equilibrium(game(1.0, None) | {"seeds": [*range(20)]})
     assert drawn[1] == (
-        "There the creators play eva-dpo with probability 1.00: 20 seeds cannot settle the "
-        "support."
+        "In it creators play eva-dpo with probability 1.00: 20 seeds cannot settle the support."
     )
 
 
-def known(lower_bound, upper):
+def solved(lower_bound, upper):
     figures = {
         name: {"mean": mean, "low": None, "high": None}
         for name, mean in (("worst_regret", 0.5), ("distance", 0.3), ("nash_conv", 0.4))
@@ -163,21 +168,94 @@ def known(lower_bound, upper):
 
 
 def test_a_lower_bound_is_called_one():
-    (told,) = exact(known(lower_bound=True, upper=0.2))
-    assert "eva-dpo comes nearest" in told  # the oracle does not compete
-    assert "with a worst case at least 0.300 above it" in told
-    assert "a lower bound on its NashConv is 0.400" in told
-    (told,) = exact(known(lower_bound=False, upper=0.2))
-    assert "lower bound" not in told
-    assert "its NashConv is 0.400" in told
-    assert "--task.blind variant" in exact(known(lower_bound=False, upper=0.0))[0]
-    assert exact(summary(exact=None)) == []
+    (sentence,) = minimax(solved(lower_bound=True, upper=0.2))
+    assert "eva-dpo comes nearest" in sentence  # the oracle does not compete
+    assert "with a worst case at least 0.300 above it" in sentence
+    assert "a lower bound on its NashConv is 0.400" in sentence
+    (sentence,) = minimax(solved(lower_bound=False, upper=0.2))
+    assert "lower bound" not in sentence
+    assert "its NashConv is 0.400" in sentence
+    assert "--task.blind variant" in minimax(solved(lower_bound=False, upper=0.0))[0]
+    assert minimax(summary(exact=None)) == []
 
 
-def test_trouble_is_told():
+def test_alarms_failures_and_unequal_budgets_are_named():
     alarms = {"eva-dpo/seed-0000": [{"alarm": "entropy"}, {"alarm": "entropy"}]}
-    one, two = trouble(summary(alarms=alarms, cells=6, failures={"b": "x", "a": "y"}))
-    assert one == "Alarms (entropy) rang in 1 of 6 cells."
-    assert two == "2 cells failed and are left out: a and b."
-    (told,) = trouble(summary(alarms={}, failures={}, reward_calls=100))
-    assert told == "Budgets are not equal: of 100 reward calls a seed, fresh-dpo 97 were spent."
+    alarmed, failed = record_caveats(
+        summary(alarms=alarms, cells=6, failures={"b": "x", "a": "y"})
+    )
+    assert alarmed == "Alarms (entropy) were raised in 1 of 6 cells."
+    assert failed == "2 cells failed and are left out: a and b."
+    (sentence,) = record_caveats(summary(alarms={}, failures={}, reward_calls=100))
+    assert sentence == (
+        "Budgets are not equal: of 100 reward calls per seed, fresh-dpo used 97."
+    )
+
+
+def test_the_next_step_names_the_seeds_that_the_easiest_open_comparison_needs():
+    easy = row(mean=0.02, low=-0.01, high=0.05, seeds_needed=14)
+    hard = row(b="static", mean=0.01, low=-0.02, high=0.04, seeds_needed=57)
+    given = summary(comparisons=[hard, easy, row()], failures={})
+    assert next_step(given) == [
+        "Next: to distinguish eva from fresh with 80 % power you need about 14 seeds "
+        "(--seeds 14), if the true difference is the measured 2.0 points."
+    ]
+    assert next_seeds(given) == 14
+    assert next_seeds(summary(comparisons=[easy], failures={}, seeds=[*range(20)])) == 21
+
+
+@pytest.mark.parametrize("needed", [None, 1001])
+def test_a_difference_too_small_to_detect_gets_no_impossible_advice(needed):
+    tiny = row(mean=0.001, low=-0.01, high=0.012, seeds_needed=needed)
+    given = summary(comparisons=[tiny], failures={})
+    given["power"] |= {"seeds_needed": 25, "headroom": 0.3}
+    (sentence,) = next_step(given)
+    assert "add seeds (--seeds 25), which detects a difference of half the head-room, 15.0" in (
+        sentence
+    )
+    assert next_seeds(given) == 25
+    given["power"]["seeds_needed"] = None
+    (sentence,) = next_step(given)
+    assert sentence.startswith("Next: take the intervals as the result, or use a larger suite")
+    assert next_seeds(given) is None
+
+
+def test_other_next_steps():
+    failed = summary(failures={"a/seed-0000": "x"})
+    assert next_step(failed) == ["Next: play the failed cells again (--resume)."]
+    single = row(low=None, high=None, seeds=1, seeds_needed=None)
+    alone = summary(comparisons=[single], failures={}, seeds=[0])
+    assert "one seed shows nothing (--seeds 5)" in next_step(alone)[0]
+    assert "--tune 6" in next_step(summary(failures={}))[0]
+    assert next_step(summary(failures={}, tuning={"eva-dpo": {}})) == []
+    assert next_step(summary(failures={}, comparisons=[])) == []
+    assert next_seeds(summary(failures={})) is None
+
+
+def test_without_an_oracle_the_head_room_is_unknown():
+    given = summary()
+    assert head_room(given) == "The starting policy scores 50.0 %; oracle-dpo reaches 80.0 %."
+    del given["arms"]["oracle-dpo"]
+    assert head_room(given).endswith("; without the oracle's runs the head-room is unknown.")
+
+
+def test_the_findings_come_first_and_the_next_step_last():
+    given = summary(games={}, exact=None, alarms={}, failures={})
+    given["power"]["sentences"] = ["3 seeds detect a difference of 5.0 points."]
+    sentences = conclusions(given)
+    assert sentences[:2] == findings(given) == [headline(given), contrast(row(), "win_rate")]
+    assert sentences[-1:] == next_step(given)
+    assert given["power"]["sentences"][0] in sentences
+
+
+def test_tiny_p_values_are_bounds_and_shares_differ_by_at_most_one():
+    assert ", p < 0.0001, 3 seeds" in contrast(row(p_corrected=1e-9), "win_rate")
+    wide = contrast(row(low=-0.2, high=1.3), "win_rate")
+    assert "95 % interval -20.0 to +100.0 (clipped), p" in wide
+    assert "95 % interval -0.2000 to +1.3000, p" in contrast(row(low=-0.2, high=1.3), "gold")
+
+
+def test_a_win_rate_in_a_sentence_stays_below_100():
+    given = summary()
+    given["arms"]["eva-dpo"]["suites"]["hard"]["win_rate"] |= {"low": 0.36, "high": 1.04}
+    assert "of 70.0 % (95 % interval 36.0 to 100.0 %, clipped);" in headline(given)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from eva_env.statistics.power import power
+from eva_env.wordlist import Wordlist
 from experiments.comparison.arms import pair
-from experiments.comparison.contrasts import contrasts
+from experiments.comparison.contrasts import contrasts, variation
 
-ARMS = pair(["fresh", "eva"], ["dpo", "rloo"], "hard", 1.0)
+ARMS = pair(["fresh", "eva"], ["dpo", "rloo"], "hard", Wordlist())
 """fresh-dpo, fresh-rloo, eva-dpo, eva-rloo, and the oracle's two."""
 
 
@@ -77,4 +79,36 @@ def test_prompts_are_a_sample_too():
 def test_one_seed_has_no_interval():
     rows = contrasts(scores([0.5], [0.5], [0.6], [0.6]), ARMS)
     assert all(row["low"] is row["p"] is row["p_holm"] is None for row in rows)
+    assert all(row["p_corrected"] is row["seeds_needed"] is None for row in rows)
     assert rows[0]["mean"] == pytest.approx(0.1)
+
+
+def test_the_p_value_beside_a_corrected_interval_is_corrected_too():
+    """It is below .05 exactly where the interval excludes 0, and Holm's is never larger."""
+    rng = np.random.default_rng(0)
+    decisions = set()
+    for shift in (0.0, 0.05, 0.1, 0.2):
+        values = scores(*rng.normal(0.5, 0.04, (4, 5)))
+        values[:, 2:4] += shift
+        for row in contrasts(values, ARMS):
+            assert row["p_corrected"] == pytest.approx(min(1, row["comparisons"] * row["p"]))
+            excludes = row["low"] > 0 or row["high"] < 0
+            assert (row["p_corrected"] < 0.05) == excludes
+            assert row["p_holm"] <= row["p_corrected"] + 1e-12
+            decisions.add(excludes)
+    assert decisions == {True, False}
+
+
+def test_the_seeds_needed_detect_the_measured_difference_with_80_percent_power():
+    values = scores([0.5, 0.6, 0.4], [0.5, 0.5, 0.5], [0.6, 0.8, 0.7], [0.6, 0.5, 0.7])
+    row = next(row for row in contrasts(values, ARMS) if row["a"] == "eva")
+    sd, floor, seeds = variation(np.array([0.1, 0.1, 0.25])[:, None])
+    assert (sd, floor, seeds) == (pytest.approx(np.std([0.1, 0.1, 0.25], ddof=1)), 0, 3)
+    needed = row["seeds_needed"]
+    assert power(0.15, sd, needed, 2) >= 0.8 > power(0.15, sd, needed - 1, 2)
+
+
+def test_without_a_difference_or_a_second_seed_no_number_of_seeds_is_named():
+    equal = scores([0.5, 0.6, 0.4], [0.5, 0.5, 0.5], [0.5, 0.6, 0.4], [0.5, 0.5, 0.5])
+    row = next(row for row in contrasts(equal, ARMS) if row["a"] == "eva")
+    assert (row["mean"], row["seeds_needed"]) == (0, None)

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import tyro
 
 from agents.creators import Oracle
 from agents.evaluate import bootstrap, evaluate, win_rate
@@ -13,7 +12,8 @@ from agents.solvers import RLOO
 from eva_env.statistics.intervals import mean_interval
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
-from experiments.commands.evaluate import Command, main, report
+from experiments.commands.evaluate import ROLES, begin, main, report
+from experiments.commands.options import Arguments, parse
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.records import Run
@@ -60,7 +60,8 @@ def test_evaluate_draws_from_its_own_generator_and_reads_gold():
 
 
 def run_command(*args):
-    return report(tyro.cli(Command, args=args, config=(tyro.conf.CascadeSubcommandArgs,)))
+    arguments = Arguments.of(args, ROLES)
+    return report(parse(begin(arguments), arguments.rest, "evaluate"))
 
 
 def write(path, text):

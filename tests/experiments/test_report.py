@@ -1,4 +1,4 @@
-"""`eva report`: what a page says, that it is inert, and that any record will do."""
+"""`eva report`: what a page says, that no text of a record runs, and that any record works."""
 
 import html.parser
 import json
@@ -12,21 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import cli, report
-from experiments.report import comparison, games, run
-from experiments.report.blocks import Cell, spread
+from experiments import cli
+from experiments.commands import report
+from experiments.report import (
+    comparison,
+    run,
+)
 from experiments.report.creator import operators
-from experiments.report.figures import Series, lines
-from experiments.report.numbers import decimal, number
 from experiments.report.page import render
-from experiments.report.record import Record
+from experiments.report.record import Record, conditions
 from experiments.report.settings import flat
-from experiments.report.strategies import differences, scores
-from experiments.report.summary import Summary
 from experiments.report.tree import embed, families, gather, genealogy
 from experiments.run.errors import UserError
 from experiments.run.records import Run
-from tests.support.report_cases import ATTACKS, GENERATIONS, compare, hostile, play
+from tests.support.report_cases import (
+    ATTACKS,
+    GENERATIONS,
+    hostile,
+    recorded_comparison,
+    recorded_run,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -38,14 +43,14 @@ JSON = st.recursive(
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    play(folder)
+    recorded_run(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    compare(folder)
+    recorded_comparison(folder)
     return folder
 
 
@@ -113,18 +118,18 @@ def test_a_run_is_shown_section_by_section(shown):
     ]
 
 
-def test_a_comparison_begins_with_what_it_supports(compared):
+def test_a_comparison_begins_with_its_finding(compared):
     html = render(comparison.page(compared))
     assert Reader(html).headings == [
-        "Conclusions",
-        "Strategies on the suites",
+        "Finding",
+        "Learning curves",
+        "Arms on the suites",
+        "Exact regret",
         "Solver against solver",
         "Cross-play",
         "Solutions of the games",
         "Ratings",
         "Replicator flow",
-        "Exact results",
-        "Learning curves",
         "Drift of the prompts",
         "Tuning",
         "Budget",
@@ -134,15 +139,17 @@ def test_a_comparison_begins_with_what_it_supports(compared):
         "Configuration",
     ]
     assert "eva-dpo is ahead of fresh-dpo" in html
-    assert re.search(r"What was chosen.*?>solver\.lr<.*?All that was tried", html, re.DOTALL)
+    assert re.search(
+        r"The chosen configurations.*?>solver\.lr<.*?All configurations", html, re.DOTALL
+    )
     assert "ValueError: NaN" in html
 
 
-def test_the_page_needs_nothing_and_figures_are_told_in_words(shown):
+def test_the_page_needs_nothing_and_charts_have_words(shown):
     elements = Reader(shown).elements
-    figures = [attrs for tag, attrs in elements if tag == "svg" and "role" in attrs]
-    assert len(figures) > 15
-    assert all(" from " in attrs["aria-label"] for attrs in figures)
+    charts = [attrs for tag, attrs in elements if tag == "svg" and "role" in attrs]
+    assert len(charts) > 15
+    assert all(" from " in attrs["aria-label"] for attrs in charts)
     assert not re.search(r"https?:|@import|url\((?!#)", shown)
     assert not re.search("#f00[0-9a-f]{3}", shown), "a colour that stands for a role is left"
     names = [attrs["id"] for tag, attrs in elements if "id" in attrs and tag != "path"]
@@ -153,9 +160,9 @@ def test_text_of_models_is_never_markup(tmp_path):
     page = Reader(render(run.page(hostile(tmp_path / "run").folder)))
     assert {"img", "iframe", "object"}.isdisjoint(tag for tag, _ in page.elements)
     assert not [attrs for _, attrs in page.elements if any(a.startswith("on") for a in attrs)]
-    own, data = page.scripts[1], page.scripts[0]
+    script, data = page.scripts[1], page.scripts[0]
     assert len(page.scripts) == 2
-    assert "alert" not in own
+    assert "alert" not in script
     nodes = json.loads(data)
     assert [node[0] for node in nodes] == list(ATTACKS * GENERATIONS)
     assert [node[3][0][6] for node in nodes] == list(ATTACKS * GENERATIONS)
@@ -174,7 +181,7 @@ def test_numbers_that_json_does_not_know_are_missing():
 
 
 @pytest.mark.parametrize("files", [{}, {"alarms": None, "transcripts": None, "prompts": None}])
-def test_an_older_record_has_fewer_figures(played, tmp_path, files):
+def test_an_older_record_has_fewer_charts(played, tmp_path, files):
     folder = copy(played, tmp_path, **files)
     new = {"rounds": "entropy effective cluster_share no_gradient complexity proposed logs"}
     new |= {"evaluations": "kl length proxy budget", "prompts": "rewards best_response drawn"}
@@ -195,14 +202,14 @@ def test_any_key_of_a_summary_but_its_arms_may_be_absent(compared, tmp_path, kee
     summary = json.loads((compared / "summary.json").read_text())
     arms = dict(list(summary.pop("arms").items())[:2])
     sides = {"none": (), "even": list(summary)[::2], "odd": list(summary)[1::2]}
-    own = {key: summary[key] for key in sides[keep]} | {"arms": arms}
+    kept = {key: summary[key] for key in sides[keep]} | {"arms": arms}
     for arm in arms.values():
         inner = {"none": (), "even": list(arm)[::2], "odd": list(arm)[1::2]}[keep]
         [arm.pop(key) for key in list(arm) if key not in inner]
     (tmp_path / "cells").mkdir()
     shutil.copy(compared / "config.json", tmp_path)
-    (tmp_path / "summary.json").write_text(json.dumps(own))
-    assert "Conclusions" in Reader(render(comparison.page(tmp_path))).headings
+    (tmp_path / "summary.json").write_text(json.dumps(kept))
+    assert "Finding" in Reader(render(comparison.page(tmp_path))).headings
 
 
 def test_a_torn_last_line_is_left_out(played, tmp_path):
@@ -213,7 +220,7 @@ def test_a_torn_last_line_is_left_out(played, tmp_path):
 
 def test_a_run_that_has_only_begun_is_a_page(begun):
     html = render(run.page(begun))
-    assert "Nothing has been judged yet." in html
+    assert "The run has no evaluation yet." in html
     assert "0 of 4 rounds" in html
 
 
@@ -265,7 +272,7 @@ def broken(kind, played, folder):
         ("[]", "summary.json is not the summary of a comparison"),
     ],
 )
-def test_what_cannot_be_read_or_written_is_told_in_one_line(
+def test_a_folder_that_cannot_be_read_or_written_gives_one_line(
     kind, message, played, tmp_path, capsys
 ):
     broken(kind, played, tmp_path / "run")
@@ -276,7 +283,7 @@ def test_what_cannot_be_read_or_written_is_told_in_one_line(
     assert re.search(message, printed)
 
 
-def test_no_run_at_all_is_told_in_one_line(tmp_path, capsys):
+def test_a_folder_without_a_run_gives_one_line(tmp_path, capsys):
     assert cli.main(["report", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(f"eva report: no run at {tmp_path}")
 
@@ -314,11 +321,11 @@ def test_the_first_draw_says_where_a_prompt_comes_from():
     ]
     family, *others = families(nodes)
     assert (family.members, family.depth, others) == ([0, 1], 1, [])
-    assert nodes[0].parent is None, "a ring is cut where it began"
+    assert nodes[0].parent is None, "a cycle is cut where it began"
 
 
 def test_a_prompt_that_was_rewritten_into_itself_is_a_root():
-    assert [own.depth for own in families(gather([node(0, 0), node(1, 0)]))] == [1]
+    assert [family.depth for family in families(gather([node(0, 0), node(1, 0)]))] == [1]
 
 
 def test_families_are_whole_or_left_out_the_deepest_stay():
@@ -348,138 +355,13 @@ def test_operators_are_counted_step_by_step():
     ]
 
 
-def plots(section):
-    return {plot.title: plot for plot in section.blocks[0].plots}
-
-
-def values(plot):
-    return [[cell.value for cell in row] for row in plot.data.rows]
-
-
-def record(rounds=(), prompts=(), evaluations=()):
-    return Record({"settings": {}}, rounds, prompts, evaluations, (), ())
-
-
-def test_the_share_of_distinct_prompts_is_of_those_drawn():
-    prompts = [node(i, round=1) for i in (0, 0, 1, 2)] + [node(3, drawn=False)]
-    own = record([{"round": 1, "distinct_prompts": 3, "cluster_share": 0.5}], prompts)
-    assert values(plots(run.diversity(own))["Variety"]) == [[1, 0.75, 0.5]]
-
-
-def test_gold_and_proxy_stand_over_the_root_of_kl():
-    rows = [
-        {"round": i, "suite": "hard", "gold": gold, "proxy": proxy, "kl": kl}
-        for i, (gold, proxy, kl) in enumerate([(0.5, 0.1, -0.01), (0.4, 0.9, 4.0)])
-    ]
-    found = plots(run.over_optimisation(record(evaluations=rows)))
-    assert values(found["Gold by distance"]) == [["hard", 0.0, 0.5], ["hard", 2.0, 0.4]]
-    assert values(found["Proxy by distance"]) == [["hard", 0.0, 0.1], ["hard", 2.0, 0.9]]
-    assert values(found["Gold against proxy"]) == [["hard", 0.1, 0.5], ["hard", 0.9, 0.4]]
-
-
-def test_a_line_chart_knows_its_gaps_and_is_none_without_data():
-    gold = Series("gold", [0, 1, 2, 3], [0.25, None, float("nan"), 0.5])
-    plot = lines("Gold", [gold, Series("proxy", [0], [None])], x="round")
-    assert values(plot) == [[0, 0.25], [1, None], [2, None], [3, 0.5]]
-    assert 'aria-label="Gold, by round. gold from 0.250 to 0.500"' in plot.svg
-    assert [name for name, _ in plot.legend] == ["gold"]
-    assert lines("Gold", [Series("gold", [0], [None])]) is None
-
-
-def test_wins_are_blue_losses_orange_and_missing_cells_are_none():
-    own = {"mean": [[0.5, 0.9], [0.1, None]], "low": [[0.5, 0.8], [0.0, None]]}
-    own["high"] = [[0.5, 1.0], [0.2, None]]
-    heat = games.matrix(own, "ab", "ab", "", "", games.percent, 0.5)
-    cells = [cell for _, row in heat.rows for cell in row]
-    assert [cell and (cell.text, cell.share) for cell in cells] == [
-        ("50.0 %", pytest.approx(0.0)),
-        ("90.0 %", pytest.approx(-1.0)),
-        ("10.0 %", pytest.approx(1.0)),
-        None,
-    ]
-    assert cells[1].detail == "80.0 to 100.0 %"
-    regret = games.matrix({"mean": [[0.2, 0.6]]}, "a", "ab", "", "", decimal)
-    assert [cell.share for cell in regret.rows[0][1]] == [0.0, pytest.approx(1.0)]
-
-
-def test_a_lower_bound_is_called_one():
-    bound = {"nash_conv": {"mean": 0.25, "low": 0.2, "high": 0.3}, "lower_bound": True}
-    table = games.measures(
-        "", "value", {"eva": bound, "fresh": bound | {"lower_bound": False}}, ["nash_conv"]
-    )
-    assert table.header == ("strategy", "NashConv") or [*table.header] == [
-        "strategy",
-        "NashConv",
-    ]
-    assert [row[1].text for row in table.rows] == ["≥ 0.250", "0.250"]
-    assert [row[1].detail for row in table.rows] == [
-        "lower bound, 0.200 to 0.300",
-        "0.200 to 0.300",
-    ]
-
-
-def test_the_power_is_told_once_and_stands_out_if_it_does_not_suffice(compared):
-    own = json.loads((compared / "summary.json").read_text())
-    own["conclusions"] += own["power"]["sentences"]
-    *_, headline, power, others = comparison.conclusions(Summary(compared, {}, own)).blocks
-    assert (headline.kind, [*headline.lines]) == ("headline", own["conclusions"][:1])
-    assert (power.kind, [*power.lines]) == ("note", own["power"]["sentences"])
-    assert [*others.lines] == own["conclusions"][1:2]
-
-
-def test_win_rates_are_percentages_and_the_deciding_suite_comes_first(compared):
-    own = {"arms": {"eva": {"suites": {"hard": {"win_rate": 0.625, "gold": 0.5}}}}}
-    summary = Summary(compared, {}, own | {"suites": ["easy", "hard"], "suite": "hard"})
-    table = scores(summary, "win_rate", "")
-    assert [*table.header] == ["strategy", "hard", "easy"]
-    assert [cell.text for cell in table.rows[0]] == ["eva", "62.5 %", "\N{EN DASH}"]
-    assert scores(summary, "gold", "").rows[0][1].text == "0.500"
-
-
-def test_differences_are_points_and_averaged_over_the_other_player(compared):
-    row = {"a": "eva", "b": "fresh", "kind": "creators", "within": None, "mean": 0.034}
-    row |= {"low": -0.01, "high": 0.078, "p": 0.2, "p_holm": 4e-5, "seeds": 3}
-    own = {"arms": {}, "metric": "win_rate", "comparisons": [row]}
-    cells = differences(Summary(compared, {}, own)).rows[0]
-    shown = ["eva", "fresh", "all solvers", "+3.4", "0.200", "4.00e-05", "3"]
-    assert [cell.text for cell in cells] == shown
-    assert cells[3].detail == "-1.0 to +7.8"
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (None, "\N{EN DASH}"),
-        (float("nan"), "\N{EN DASH}"),
-        (36864, "36,864"),
-        (0.0, "0.000"),
-        (0.5, "0.500"),
-        (-12.34567, "-12.35"),
-        (1234.5, "1,234"),
-        (-0.00012, "-1.20e-04"),
-        (0.00012, "1.20e-04"),
-    ],
-)
-def test_numbers_are_as_long_as_they_need_to_be(value, shown):
-    assert number(value) == shown
-
-
-def test_a_decimal_has_no_exponent_and_zero_has_no_sign():
-    assert [decimal(v) for v in (-0.0004, 0.0006, -0.5, 12.345)] == [
-        "0.000",
-        "0.001",
-        "-0.500",
-        "12.35",
-    ]
-
-
-def test_a_figure_has_its_interval_if_there_is_one():
-    assert spread({"mean": 0.5, "low": 0.25, "high": 0.75}) == Cell(
-        "0.500", 0.5, "0.250 to 0.750"
-    )
-    assert spread({"mean": 0.5, "low": None, "high": None}) == Cell("0.500", 0.5)
-    assert spread({"mean": 0.5, "low": 0.5, "high": 0.5}).detail == ""
-    assert spread(None) == Cell("\N{EN DASH}")
+def test_nested_settings_are_lifted():
+    inner = {"type": "Settings", "rounds": 3}
+    config = {"settings": {"type": "Comparison", "seeds": 5, "settings": inner}}
+    assert conditions(config)["rounds"] == 3
+    assert conditions(config)["type"] == "Comparison"
+    assert conditions({"settings": inner}) == inner
+    assert conditions({}) == {}
 
 
 def test_settings_are_flat_and_classes_stand_under_their_roles():

@@ -1,4 +1,4 @@
-"""The report in headless Chromium: it opens, works by mouse and keyboard, and is inert."""
+"""The report and the index of runs in headless Chromium: mouse, keyboard, and inert text."""
 
 import json
 import os
@@ -8,9 +8,10 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
-from experiments import report
-from tests.support.report_cases import ATTACKS, compare, hostile, play
+from experiments.commands import report, runs
+from tests.support.report_cases import ATTACKS, hostile, recorded_comparison, recorded_run
 
 FLAGS = (
     "--headless=new",
@@ -47,14 +48,16 @@ def driver(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """A run, a comparison and a hostile record, each as a file."""
+    """A run, a comparison, a hostile record, and the index of them, each as a file."""
     folder = tmp_path_factory.mktemp("runs")
-    play(folder / "run", rounds=3)
-    compare(folder / "comparison", seeds=(0, 1), rounds=2)
+    recorded_run(folder / "run", rounds=3)
+    recorded_comparison(folder / "comparison", seeds=(0, 1), rounds=2)
     hostile(folder / "hostile")
     for name in ("run", "comparison", "hostile"):
         assert report.main([str(folder / name)]) == 0
-    return {name: (folder / name / "report.html").as_uri() for name in os.listdir(folder)}
+    pages = {name: (folder / name / "report.html").as_uri() for name in os.listdir(folder)}
+    assert runs.main([str(folder)]) == 0
+    return pages | {"index": (folder / "index.html").as_uri()}
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def all_of(driver, css):
 
 
 def until(driver, there):
-    """What ``there()`` finds, as soon as the page has drawn it."""
+    """Return what ``there()`` finds, as soon as the page has drawn it."""
     for _ in range(300):
         found = there()
         if found:
@@ -115,10 +118,10 @@ def test_the_tree_expands_by_click(visit):
     assert not first.find_elements("css selector", ".body"), "drawn before it was opened"
     first.find_element("css selector", "summary").click()
     body = opened(first)
-    assert "Best answer" in body.text
+    assert "Best response" in body.text
     children = body.find_elements("css selector", ":scope > .nodes > li")
-    told = first.find_element("css selector", ".meta").text
-    assert bool(children) == ("descendant" in told)
+    meta = first.find_element("css selector", ".meta").text
+    assert bool(children) == ("descendant" in meta)
     assert children, "deepest first: the first family has descendants"
 
 
@@ -221,6 +224,101 @@ def test_the_first_tab_skips_to_the_report(visit):
     assert focused(driver).get_attribute("id") == "main"
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_difference_is_on_the_first_screen(visit, width):
+    """Of 360 x 740 points, and of a laptop: the numbers, and the interval of the first row."""
+    driver = visit("comparison", width)
+    height = 740 if width == 360 else 900
+    row = driver.find_element("css selector", ".forest [role=row].decided")
+    assert "+10.0" in row.text
+    assert row.rect["y"] + row.rect["height"] <= height
+    assert row.rect["x"] >= 0
+    assert row.rect["x"] + row.rect["width"] <= width
+
+
+PLACES = """
+const row = document.querySelector(".forest [role=row].decided");
+const box = (css) => row.querySelector(css).getBoundingClientRect();
+const [track, whisker, point] = [".track > span", ".whisker", ".point"].map(box);
+const zero = row.parentElement.style.getPropertyValue("--zero");
+return [track.left + zero * track.width, whisker.left, point.left + point.width / 2,
+        whisker.right, track.right];
+"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_forest_plot_draws_the_interval_to_scale(visit, width):
+    """Of 10 points, 5 to 15, that lie to the right of 0."""
+    zero, low, mean, high, right = visit("comparison", width).execute_script(PLACES)
+    assert zero < low < mean < high <= right
+    assert (mean - zero) / (high - zero) == pytest.approx(10 / 15, abs=0.02)
+    assert (low - zero) / (high - zero) == pytest.approx(5 / 15, abs=0.02)
+
+
+NAMES = "return [...document.querySelectorAll('.runs tbody tr')].filter(r => !r.hidden)"
+NAMES += ".map(r => r.dataset.name)"
+
+
+def test_the_index_filters_by_kind_creator_and_name(visit):
+    driver = visit("index")
+    assert {*driver.execute_script(NAMES)} == {"run", "comparison", "hostile"}
+    kind, creator = (
+        Select(driver.find_element("css selector", f"[data-filter={name}]"))
+        for name in ("kind", "creator")
+    )
+    kind.select_by_visible_text("comparison")
+    assert driver.execute_script(NAMES) == ["comparison"]
+    assert driver.find_element("id", "count").text == "1 of 3 runs and comparisons"
+    kind.select_by_visible_text("all")
+    creator.select_by_visible_text("eva")
+    assert "hostile" not in driver.execute_script(NAMES)
+    creator.select_by_visible_text("all")
+    driver.find_element("css selector", "[data-filter=name]").send_keys("HOST")
+    assert driver.execute_script(NAMES) == ["hostile"]
+
+
+def test_two_runs_are_compared_side_by_side_and_a_third_replaces_the_first(visit):
+    driver = visit("index")
+    beside = driver.find_element("id", "beside")
+    boxes = {
+        row.get_attribute("data-name"): row.find_element("css selector", ".pick input")
+        for row in all_of(driver, ".runs tbody tr")
+    }
+    boxes["run"].click()
+    assert "Choose a second run" in beside.text
+    boxes["hostile"].send_keys(Keys.SPACE)
+    assert beside.find_element("css selector", "h2").text == "run and hostile"
+    assert "Settings that differ" in beside.text
+    assert beside.text.count(ATTACKS[0]) > 1, "shown as text, as suite and as setting"
+    assert len(beside.find_elements("css selector", "figure svg.lines")) > 2
+    boxes["comparison"].click()
+    assert beside.find_element("css selector", "h2").text == "hostile and comparison"
+    assert not boxes["run"].is_selected()
+    assert not all_of(driver, "img, iframe, [onload], [onerror]")
+
+
+def test_the_index_opens_a_report(visit):
+    driver = visit("index")
+    driver.find_element("link text", "comparison").click()
+    assert driver.find_element("css selector", "#finding h2").text == "Finding"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_index_is_never_wider_than_the_screen(visit, width):
+    driver = visit("index", width)
+    for box in all_of(driver, ".pick input")[:2]:
+        box.click()
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_index_can_be_read(visit, theme):
+    driver = visit("index", theme=theme)
+    for box in all_of(driver, ".pick input")[:2]:
+        box.click()
+    assert driver.execute_script(CONTRAST) == []
+
+
 UNFOLD = """
 for (const panel of document.querySelectorAll(".panel")) panel.hidden = false;
 const closed = [...document.querySelectorAll("details:not([open])")];
@@ -297,7 +395,7 @@ def test_hostile_text_is_shown_and_does_nothing(visit):
     shown = unfold(driver).text
     everything = driver.find_element("tag name", "body").text
     for attack in ATTACKS[:3]:
-        assert shown.count(attack) >= 3, "as prompt, as best and as worst answer"
+        assert shown.count(attack) >= 3, "as prompt, as best and as worst response"
         assert everything.count(attack) > 20
     assert "\u202e" not in driver.page_source, "text that is turned round"
     assert not all_of(driver, "img, iframe, [onload], [onerror]")

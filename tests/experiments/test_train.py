@@ -16,7 +16,7 @@ from eva_env.rewards import LengthBiased, Retrained
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
 from experiments import cli
-from experiments.run import train as command
+from experiments.commands import train as command
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.evaluation import Judge
@@ -29,7 +29,8 @@ WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=6)
 
 
 def settings(creator=None, solver=None, **changes):
-    given = {"rounds": 4, "prompts": 8, "samples": 3, "seed": 5, "task": WORLD} | changes
+    given = {"rounds": 4, "prompts": 8, "samples": 3, "seed": 5, "task": WORLD}
+    given |= {"reward": "proxy", "evaluate_every": 1} | changes
     creator, solver = creator or Eva(), solver or RLOO(lr=0.1)
     return Settings(creator=creator, solver=solver, **given)
 
@@ -338,17 +339,52 @@ def test_command_trains_resumes_and_keeps_settings(tmp_path, capsys):
     out = str(tmp_path / "run")
     assert command.main([*ARGS.split(), "--out", out]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("Fresh, seed 0, round 0: hard gold reward 0.")
+    assert lines[0].startswith("fresh-rloo, seed 0, round 0: hard gold reward 0.")
+    assert lines[-2].startswith("after 2 rounds, suite hard: gold reward 0.")
+    assert lines[-1] == f"the run is in {out}; eva report {out} shows it"
     assert len(lines) == 4
     run = Run.open(out)
     assert run.config["argv"][:3] == ["train", "creator:fresh", "solver:rloo"]
     assert run.settings(Settings).task == TabularWorld(levels=3)
     with pytest.raises(UserError, match="--resume"):
         command.main([*ARGS.split(), "--out", out])
-    with pytest.raises(UserError, match="keeps its settings"):
-        command.main(["--resume", out, "--rounds", "3"])
     assert command.main(["--resume", out]) == 0
     assert len(run.rows("rounds")) == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--prompts", "16"], "was begun with prompts = 8, not 16"),
+        (["--seed", "1"], "seed = 0, not 1"),
+        (["creator:eva"], "creator = fresh, not eva"),
+        (["--creator.suite", "easy"], None),
+        (["--solver.beta", "0.5"], "solver.beta = 0.01, not 0.5"),
+        (["--samples", "7"], "samples = 6, not 7"),
+        (["--rounds", "1"], "rounds = 2 already, so --rounds 1 would shorten it"),
+        (["--out", "elsewhere"], "leave out --out"),
+        (["task:wordlist"], "leave out task:"),
+    ],
+)
+def test_a_typed_option_that_differs_from_the_record_is_refused(tmp_path, args, says):
+    out = str(tmp_path / "run")
+    assert command.main([*ARGS.split(), "--out", out]) == 0
+    before = [rows(Run.open(out), name) for name in FILES]
+    with pytest.raises((UserError, SystemExit), match=says):
+        command.main(["--resume", out, *args])
+    assert [rows(Run.open(out), name) for name in FILES] == before
+
+
+def test_a_finished_run_is_extended_to_what_a_longer_one_would_have_been(tmp_path):
+    out, whole = tmp_path / "run", tmp_path / "whole"
+    args = [*ARGS.split(), "--evaluate-every", "1", "--checkpoint-every", "1"]
+    assert command.main([*args, "--out", str(out)]) == 0
+    assert command.main(["--resume", str(out), "--rounds", "4"]) == 0
+    longer = " ".join(args).replace("--rounds 2", "--rounds 4").split()
+    assert command.main([*longer, "--out", str(whole)]) == 0
+    for name in FILES:
+        assert rows(Run.open(out), name) == rows(Run.open(whole), name), name
+    assert Run.open(out).settings(Settings) == Run.open(whole).settings(Settings)
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path, capsys, monkeypatch):
@@ -383,8 +419,10 @@ def test_players_that_do_not_fit_are_refused_before_a_folder_is_made(tmp_path, c
 
 
 def test_pass_rates_of_a_proxy_are_remarked_on():
-    assert "logits without a scale" in str(remark(Settings(creator=SFL())))
-    assert "logits without a scale" in str(remark(Settings(creator=Eva(signal="learnability"))))
-    assert remark(Settings(creator=SFL(), reward="gold")) is None
-    assert remark(Settings(creator=SFL(), task=TabularWorld())) is None
+    assert "logits without a scale" in str(remark(Settings(creator=SFL(), reward="proxy")))
+    assert "logits without a scale" in str(
+        remark(Settings(creator=Eva(signal="learnability"), reward="proxy"))
+    )
+    assert remark(Settings(creator=SFL())) is None
+    assert remark(Settings(creator=SFL(), reward="proxy", task=TabularWorld())) is None
     assert remark(Settings()) is None

@@ -1,4 +1,4 @@
-"""Equal tuning: as many configurations for every arm, judged on what the result never uses."""
+"""Equal tuning: every arm gets the same number of configurations, on data of its own."""
 
 from collections import Counter
 
@@ -19,7 +19,7 @@ from experiments.comparison.tuning import (
 )
 
 WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=6)
-ARMS = pair(["fresh", "uniform-evolve", "eva"], ["dpo", "rloo"], "hard", 100.0)
+ARMS = pair(["fresh", "uniform-evolve", "eva"], ["dpo", "rloo"], "hard", WORLD)
 
 
 @pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
@@ -44,24 +44,24 @@ def test_what_else_a_strategy_declares_varies():
 def test_factors_multiply_the_settings_as_given():
     arm = configured(ARMS[4], {"solver.lr": 2.0, "creator.fraction": 1 / 3, "solver.beta": 1.0})
     creator, solver = arm.players
-    assert (creator.fraction, solver.lr, solver.beta) == (0.25 / 3, 2 * 0.06, 0.3)
+    assert (creator.fraction, solver.lr, solver.beta) == (0.25 / 3, 2 * 400 * 6e-4, 0.3)
     assert arm.name == ARMS[4].name
 
 
 def test_settings_that_a_strategy_refuses_are_not_tried():
     """Three times a fraction of 0.5 would be more than the whole."""
-    arm = pair(["eva:fraction=0.5"], ["dpo"], "hard", 1.0)[0]
+    arm = pair(["eva:fraction=0.5"], ["dpo"], "hard", Wordlist())[0]
     assert {knobs["creator.fraction"] for knobs in configurations(arm, 20)} == {1 / 3, 1.0}
 
 
 def test_a_grid_may_hold_fewer_than_asked_for():
-    arm = pair(["fresh"], ["fixed"], "hard", 1.0)[0]
+    arm = pair(["fresh"], ["fixed"], "hard", Wordlist())[0]
     assert configurations(arm, 4) == [{}]
     assert middle_out((0.25, 0.5, 1.0, 2.0)) == [1.0, 0.5, 2.0, 0.25]
 
 
 def test_trials_use_seeds_and_prompts_of_their_own():
-    setting = Comparison(task=WORLD, tune=2, tune_seeds=3, rounds=1, prompts=4, samples=2)
+    setting = Comparison.suited(WORLD, tune=2, tune_seeds=3, rounds=1, prompts=4, samples=2)
     planned = trials(setting, setting.arms)
     assert len(planned) == len(setting.arms) * 2 * 3
     assert {trial.seed for trial in planned} == {SEEDS, SEEDS + 1, SEEDS + 2}
@@ -82,7 +82,7 @@ def test_validation_prompts_are_hard_and_in_no_suite(monkeypatch):
         ),
     )
     task = Wordlist(suite_size=8)
-    setting = Comparison(task=task, rounds=1, prompts=2, samples=2)
+    setting = Comparison.suited(task, rounds=1, prompts=2, samples=2)
     arm = setting.arms[0]
     trial = Trial(arm.name, 0, {}, SEEDS, setting.settings(arm, SEEDS), "hard")
     list(trial.play())

@@ -1,11 +1,11 @@
-"""Golden values of losses on pairs, from TRL's own loss code; TRL is needed here alone.
+"""Golden values of losses on pairs, from TRL's loss code; only this file needs TRL.
 
     python tests/goldens/make.py            write pairs.json
-    python tests/goldens/make.py --check    compute it anew, and fail if it differs
+    python tests/goldens/make.py --check    compute it again, and fail if it differs
 
-(``pip install -e ".[test-goldens]"`` brings TRL.) Made with TRL 1.16.0. The trainers are
-never set up: their loss methods are called on stand-ins that hold what they read, with
-log-probabilities by token in float64. TRL casts some of them to float32; that is switched off.
+(``pip install -e ".[test-goldens]"`` installs TRL.) Made with TRL 1.16.0. The trainers are
+never set up: their loss methods are called on stand-ins that have the attributes they read,
+with log-probabilities by token in float64. TRL's casts of some of them to float32 are off.
 """
 
 import json
@@ -67,11 +67,11 @@ class Self:
         vars(self).update(settings)
 
 
-def model_of(rows: Tensor, strange: Tensor | None = None) -> Any:
+def model_of(rows: Tensor, mismatched: Tensor | None = None) -> Any:
     """A model that gives every sequence these log-probabilities, nats by token."""
 
     def forward(input_ids: Tensor, **_: Any) -> SimpleNamespace:
-        values = rows if strange is None or input_ids[0, 0] == 0 else strange
+        values = rows if mismatched is None or input_ids[0, 0] == 0 else mismatched
         logprobs = torch.cat([torch.zeros(len(values), PROMPT - 1).double(), values], 1)
         rest = {name: torch.zeros_like(logprobs) for name in ("entropy", "mean_logits")}
         return SimpleNamespace(log_probs=logprobs, is_top1=logprobs > 1, **rest)
@@ -80,7 +80,7 @@ def model_of(rows: Tensor, strange: Tensor | None = None) -> Any:
 
 
 def masks(sizes: Tensor, mark: int) -> tuple[Tensor, Tensor]:
-    """Token ids, all alike, and the mask of the response's tokens."""
+    """Return token ids, all equal, and the mask of the response's tokens."""
     places = torch.arange(PROMPT + LONGEST)
     mask = (places >= PROMPT) & (places < PROMPT + sizes[:, None])
     return torch.full(mask.shape, mark), mask.long()
@@ -105,10 +105,13 @@ def kto(data: dict[str, Tensor]) -> float:
     from trl import KTOTrainer
 
     sizes = data["sizes"].flatten()
-    (ids, mask), (strange, strange_mask) = masks(sizes, 0), masks(sizes, 1)
+    (ids, mask), (mismatched, mismatched_mask) = masks(sizes, 0), masks(sizes, 1)
     batch = {"input_ids": ids, "attention_mask": ids + 1, "completion_mask": mask}
-    batch |= {"KL_input_ids": strange, "KL_attention_mask": strange}
-    batch |= {"KL_completion_mask": strange_mask, "label": torch.tensor([True, False] * PAIRS)}
+    batch |= {"KL_input_ids": mismatched, "KL_attention_mask": mismatched}
+    batch |= {
+        "KL_completion_mask": mismatched_mask,
+        "label": torch.tensor([True, False] * PAIRS),
+    }
     policy, reference = (
         model_of(data[name].flatten(0, 1), data[f"{name}_kl"].flatten(0, 1))
         for name in ("policy", "reference")
@@ -119,7 +122,7 @@ def kto(data: dict[str, Tensor]) -> float:
 
 
 def losses() -> dict[str, Any]:
-    """Everything in the file."""
+    """Return the content of the file."""
     from trl.experimental.cpo import CPOTrainer
     from trl.experimental.orpo import ORPOTrainer
 
@@ -127,7 +130,7 @@ def losses() -> dict[str, Any]:
     data = {name: torch.from_numpy(values) for name, values in given.items()}
     sums = data["policy"].sum(-1)
     means = sums / data["sizes"]
-    found: dict[str, Any] = {
+    golden: dict[str, Any] = {
         kind: {**settings, "loss": dpo(data, kind, settings)}
         for kind, settings in DPO_LOSSES.items()
     }
@@ -135,24 +138,24 @@ def losses() -> dict[str, Any]:
         stand_in = Self(loss_type=kind, **settings)
         logprobs = means if kind == "simpo" else sums
         values, *_ = CPOTrainer.cpo_loss(stand_in, *logprobs.unbind(1))
-        found[f"cpo_{kind}"] = {**settings, "loss": values.tolist()}
+        golden[f"cpo_{kind}"] = {**settings, "loss": values.tolist()}
     with mock.patch.object(Tensor, "float", lambda self: self):
         ratio, *_ = ORPOTrainer.odds_ratio_loss(Self(**ORPO_LOSS), *means.unbind(1))
-    found["orpo_odds_ratio"] = {**ORPO_LOSS, "loss": (-ratio).tolist()}
-    found["kto"] = {**KTO_LOSS, "loss": kto(data)}
-    return {"inputs": {k: v.tolist() for k, v in given.items()}, "losses": found}
+    golden["orpo_odds_ratio"] = {**ORPO_LOSS, "loss": (-ratio).tolist()}
+    golden["kto"] = {**KTO_LOSS, "loss": kto(data)}
+    return {"inputs": {k: v.tolist() for k, v in given.items()}, "losses": golden}
 
 
 def main(args: list[str]) -> int:
     """Write the file, or check it."""
-    found = losses()
+    golden = losses()
     if args != ["--check"]:
-        FILE.write_text(json.dumps(found, indent=1) + "\n")
+        FILE.write_text(json.dumps(golden, indent=1) + "\n")
         return 0
     kept = json.loads(FILE.read_text())
-    same = kept["inputs"] == found["inputs"] and all(
+    same = kept["inputs"] == golden["inputs"] and all(
         np.allclose(kept["losses"][name]["loss"], values["loss"], rtol=0, atol=1e-12)
-        for name, values in found["losses"].items()
+        for name, values in golden["losses"].items()
     )
     print(f"{FILE.name}: {'as TRL has it' if same else 'differs from TRL'}")
     return 0 if same else 1

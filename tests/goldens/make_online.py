@@ -1,12 +1,12 @@
-"""Golden values of advantages and losses on samples, from TRL's own code, needed here alone.
+"""Golden values of advantages and losses on samples, from TRL's code; only this file needs TRL.
 
-    python tests/goldens/make_online.py            write the values that this TRL has
-    python tests/goldens/make_online.py --check    compute them anew, and fail if they differ
+    python tests/goldens/make_online.py            write the values of this TRL
+    python tests/goldens/make_online.py --check    compute them again, and fail if they differ
 
-With TRL 1.16.0 were made RLOO, the GRPO family and online DPO (online.json), with TRL 1.0.0
-Nash-MD and XPO, which newer ones don't have (online_preferences.json). No trainer is set up:
-their methods are called on stand-ins, with fixed log-probabilities by token in float64 where a
-model would be asked. Gradients are those in the policy's log-probabilities.
+TRL 1.16.0 made the values of RLOO, the GRPO family and online DPO (online.json), TRL 1.0.0
+those of Nash-MD and XPO, which newer versions lack (online_preferences.json). No trainer is set
+up: their methods are called on stand-ins, with fixed log-probabilities by token in float64 in
+place of a model's. Gradients are those in the policy's log-probabilities.
 """
 
 import json
@@ -50,7 +50,7 @@ def inputs() -> dict[str, Any]:
 
 
 def tensors() -> dict[str, Tensor]:
-    """``inputs``, and the mask of the tokens."""
+    """Return ``inputs`` as tensors, with the mask of the tokens."""
     data = {
         name: torch.tensor(values, dtype=torch.float64) for name, values in inputs().items()
     }
@@ -60,7 +60,7 @@ def tensors() -> dict[str, Tensor]:
 
 
 class Trainer:
-    """Stands in for a trainer in one process; what isn't set here is None, which is off."""
+    """A stand-in for a trainer in one process; attributes not set here are None, off."""
 
     def __init__(self, data: dict[str, Tensor], answers: list[Tensor], **settings: Any) -> None:
         self.args = Trainer.__new__(Trainer)
@@ -164,7 +164,7 @@ def nash_md() -> dict[str, Any]:
 
 
 def xpo() -> dict[str, Any]:
-    """Loss of XPOTrainer: the policy's responses first, the reference's behind them."""
+    """Loss of XPOTrainer: the policy's responses first, then the reference's."""
     from trl.experimental.xpo.xpo_trainer import XPOTrainer
 
     data, half = tensors(), len(SIZES) // 2

@@ -1,4 +1,4 @@
-"""What creators publish, as laws over prompts given their state, on a small tabular world."""
+"""The distributions over prompts that creators publish in a given state, in a small world."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,18 +20,18 @@ SAMPLES = 4
 
 @dataclass
 class Case:
-    """A creator, frozen after a few rounds, and what it then publishes if asked for little."""
+    """A creator, frozen after a few rounds, and the distribution that it then publishes."""
 
     cls: type
-    law: Callable[[Any], Any]
+    distribution: Callable[[Any], Any]
     """Probabilities (K,) of the prompts published in the creator's state."""
     settings: dict[str, Any] = field(default_factory=dict)
     n: int = 1
-    """Prompts to ask for."""
+    """Number of prompts to propose."""
     rounds: int = 1
-    """Rounds of 32 prompts that the creator plays before."""
+    """Rounds of 32 prompts that the creator plays first."""
     freeze: Callable[[Any], None] = lambda creator: None
-    """What else is done to its state."""
+    """A further change of its state."""
 
     def frozen(self):
         creator, rng = self.cls(**self.settings), np.random.default_rng(1)
@@ -42,7 +42,7 @@ class Case:
 
 
 def table(batch):
-    """A game that pays A*_avg of gold rewards, and takes 0.7 for invalid prompts."""
+    """A game that pays A*_avg of gold rewards, minus 0.7 per share of invalid prompts."""
     game = Game(
         WORLD.reward_model("gold"),
         batch_size=batch,
@@ -67,29 +67,29 @@ def on(levels):
 HUMAN, EVERY = on([0, 1]), on(range(5))
 
 
-def filled(law):
-    """Where no rewrite comes about, a human prompt takes its place."""
-    return law + (1 - law.sum()) * HUMAN
+def filled(distribution):
+    """A human prompt takes the place of a rewrite that fails."""
+    return distribution + (1 - distribution.sum()) * HUMAN
 
 
 def rewrites(prompt, weights=None):
-    """Operators that apply by weight, then their targets alike; zero where none applies."""
-    law, total = np.zeros(WORLD.size), 0.0
+    """Applicable operators by weight, then their targets uniformly; zero if none applies."""
+    distribution, total = np.zeros(WORLD.size), 0.0
     for name, targets in WORLD.neighbours[prompt].items():
         weight = 1.0 if weights is None else weights.get(name, 0.0)
         if targets and weight:
             total += weight
-            law[list(targets)] += weight / len(targets)
-    return law / (total or 1.0)
+            distribution[list(targets)] += weight / len(targets)
+    return distribution / (total or 1.0)
 
 
-def best_of(law, tries):
-    """The prompt of highest level among some independent draws; ties alike."""
+def best_of(distribution, tries):
+    """The prompt of highest level among some independent draws; ties are uniform."""
     levels = np.arange(WORLD.prompt_levels.max() + 1)
-    mass = np.array([law[WORLD.prompt_levels == level].sum() for level in levels])
+    mass = np.array([distribution[WORLD.prompt_levels == level].sum() for level in levels])
     upto = mass.cumsum()
     top = upto**tries - (upto - mass) ** tries
-    return law * (top / np.where(mass > 0, mass, 1))[WORLD.prompt_levels]
+    return distribution * (top / np.where(mass > 0, mass, 1))[WORLD.prompt_levels]
 
 
 def share(values):
@@ -103,29 +103,29 @@ def minmax(values):
 def evolved(weigh, operators=None, tries=1):
     """A parent by the weight of its value, and one rewrite of it."""
 
-    def law(creator):
+    def distribution(creator):
         children = [
             filled(best_of(rewrites(parent, operators), tries)) for parent in creator.answered
         ]
         return weigh(creator.values) @ children
 
-    return law
+    return distribution
 
 
 def by_operators(creator):
-    """A reference, an operator of the policy, which fails where it does not apply."""
-    law, references = np.zeros(WORLD.size), creator.references()
+    """A reference, then an operator of the policy, which may fail to apply."""
+    distribution, references = np.zeros(WORLD.size), creator.references()
     for prompt in references:
         where = WORLD.topic(prompt) if creator.context == "topic" else ""
         mu = softmax(creator.logits[where]) if where in creator.logits else np.full(4, 0.25)
         for chance, name in zip(mu, WORLD.operators, strict=True):
             targets = list(WORLD.neighbours[prompt][name])
-            law[targets] += chance / max(len(targets), 1) / len(references)
-    return filled(law)
+            distribution[targets] += chance / max(len(targets), 1) / len(references)
+    return filled(distribution)
 
 
 def buffered(creator):
-    """Online eva: by priority."""
+    """Online eva: entries of the buffer by priority."""
     slots = creator.buffer.slots
     prompts = [creator.buffer.items[slot].prompt for slot in slots]
     return np.bincount(prompts, share(creator.buffer.values[slots]), WORLD.size)
@@ -145,30 +145,33 @@ def replayed(creator):
 
 
 def edit(creator):
-    """Let ACCEL edit one prompt, every other one being known."""
+    """Let ACCEL edit one prompt, with all prompts in its buffer."""
     assert len(creator.buffer) == len(WORLD.trainable)
     creator.parents = [int(WORLD.trainable[7])]
 
 
 def conjectured(creator):
-    """STP: seeds alike, operators by their credit."""
+    """STP: seeds uniformly, operators by their credit."""
     credit = {name: creator.credit.get(name, creator.smoothing) for name in WORLD.operators}
     return np.mean([filled(rewrites(seed, credit)) for seed in creator.seeds], axis=0)
 
 
-def everything_is_known(creator):
+def all_prompts_are_seen(creator):
     creator.seen = set(WORLD.trainable.tolist())
     creator.credit = {"up": 5.0, "breadth_topic": 2.0}
 
 
 def pooled(creator):
-    return np.bincount([one.prompt for one in creator.prompts], creator.mu, WORLD.size)
+    return np.bincount([lineage.prompt for lineage in creator.prompts], creator.mu, WORLD.size)
 
 
-def gibbs_law(creator):
-    known = np.where(np.isnan(creator.payoffs), np.nanmean(creator.payoffs), creator.payoffs)
-    law = gibbs(known, np.full(len(known), 1 / len(known)), creator.alpha)
-    return np.bincount([one.prompt for one in creator.prompts], law, WORLD.size)
+def gibbs_distribution(creator):
+    payoffs = np.where(np.isnan(creator.payoffs), np.nanmean(creator.payoffs), creator.payoffs)
+    reference = np.full(len(payoffs), 1 / len(payoffs))
+    distribution = gibbs(payoffs, reference, creator.alpha)
+    return np.bincount(
+        [lineage.prompt for lineage in creator.prompts], distribution, WORLD.size
+    )
 
 
 def parentless(creator):

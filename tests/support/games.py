@@ -1,4 +1,4 @@
-"""What the tests of several environments share: ids, modules, and a tiny text task of a few lines."""
+"""Ids, modules and a tiny text task that the tests of several environments share."""
 
 from dataclasses import dataclass, field
 
@@ -60,7 +60,7 @@ class Close:
 
 
 def sampled_actions(env, seed=0):
-    """Endless random legal actions by agent, the same for the same seed."""
+    """Return a function that samples legal actions by agent, reproducibly for a seed."""
     spaces = {agent: env.action_space(agent) for agent in env.possible_agents}
     for i, space in enumerate(spaces.values()):
         space.seed(seed + i)
@@ -68,7 +68,7 @@ def sampled_actions(env, seed=0):
 
 
 def plain(value):
-    """Observations, infos and the like as nested lists, for exact comparison."""
+    """Return observations, infos and the like as nested lists, for exact comparison."""
     if isinstance(value, dict):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):

@@ -1,4 +1,4 @@
-"""Games as matrices, for the tests of solving them."""
+"""Payoff matrices for the tests of ``eva_env.solving``."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -22,13 +22,13 @@ PAYOFFS = TIES | hnp.arrays(np.float64, SHAPES, elements=st.floats(-9, 9, width=
 
 
 def regret_game(seed, prompts=16, responses=24):
-    """True regret of a solver with one response for all prompts of a tabular world."""
+    """Return the true regret of a solver with one response for all prompts of a world."""
     world = TabularWorld(topics=2, levels=4, variants=2, responses=responses, world_seed=seed)
     rewards = world.gold[:prompts]
     return rewards.max(1, keepdims=True) - rewards
 
 
 def mixed(seed, *sizes):
-    """A random mixed strategy of each size."""
+    """Draw a random mixed strategy of each size."""
     rng = np.random.default_rng(seed)
     return [rng.dirichlet(np.ones(size)) for size in sizes]

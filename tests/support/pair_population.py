@@ -1,13 +1,13 @@
-"""Where a method on pairs comes to rest, on one prompt and in exact expectation.
+"""The fixed point of a method on pairs, on one prompt and in exact expectation.
 
-M responses of reward r, reference pi_ref, and a law of pairs shown, w (M, M), symmetric and
-positive off the diagonal; labels follow Bradley and Terry: a is chosen over b with probability
-p_ab = sigmoid(r_a - r_b). The objective is the sum of w_ab p_ab loss(a chosen, b rejected) over
-ordered pairs, of a ``TablePolicy`` and the method's own loss. With g_a its derivative by
-log pi_a, the derivative by the logit of c is g_c - pi_c sum_a g_a: a policy is at rest where
-g = pi sum g. In the tests m_ab is log pi_a - log pi_b, less that of the reference where there
-is one, W_a = sum_b w_ab p_ab the mass of pairs that a wins, and nu_a = sum_b w_ab of those that
-it is in.
+M responses of reward r, reference pi_ref, and shares w (M, M) of the pairs shown, symmetric
+and positive off the diagonal; labels follow Bradley and Terry: a is chosen over b with
+probability p_ab = sigmoid(r_a - r_b). The objective is the sum of w_ab p_ab loss(a chosen, b
+rejected) over ordered pairs, of a ``TablePolicy`` and the method's loss. With g_a its
+derivative by log pi_a, the derivative by the logit of c is g_c - pi_c sum_a g_a: a policy is at
+rest where g = pi sum g. In the tests m_ab is log pi_a - log pi_b, minus that of the reference
+if there is one, W_a = sum_b w_ab p_ab the mass of pairs that a wins, and nu_a = sum_b w_ab of
+those that it is in.
 """
 
 import numpy as np
@@ -23,37 +23,39 @@ from agents.solvers.optimise import OptimizerSettings, optimise
 M = 5
 RNG = np.random.default_rng(1)
 R, REFERENCE = RNG.normal(size=M), softmax(RNG.normal(size=M))
-LAW = RNG.random((M, M)) + 0.1
-LAW = (LAW + LAW.T) * (1 - np.eye(M))
-LAW /= LAW.sum()
+SHARES = RNG.random((M, M)) + 0.1
+SHARES = (SHARES + SHARES.T) * (1 - np.eye(M))
+SHARES /= SHARES.sum()
 P = expit(R[:, None] - R)
-WON, SHOWN = (LAW * P).sum(1), LAW.sum(1)
+WON, SHOWN = (SHARES * P).sum(1), SHARES.sum(1)
 WINS = P @ REFERENCE
 
 
 class Population:
     """The objective of a method on one prompt; its items are all ordered pairs."""
 
-    def __init__(self, method, reference=REFERENCE, law=LAW, chance=P, wins=WINS):
+    def __init__(self, method, reference=REFERENCE, shares=SHARES, chance=P, wins=WINS):
         self.method = method
-        anchored = isinstance(method, ReferenceBased)
+        reference_based = isinstance(method, ReferenceBased)
         self.policy = TablePolicy(
-            np.log(reference)[None] if anchored else np.zeros((1, len(law)))
+            np.log(reference)[None] if reference_based else np.zeros((1, len(shares)))
         )
-        self.start = torch.from_numpy(np.log(reference)) if anchored else torch.zeros(len(law))
-        self.better, self.worse = np.nonzero(law)
-        self.weights = torch.from_numpy((law * chance)[self.better, self.worse])
+        self.start = (
+            torch.from_numpy(np.log(reference)) if reference_based else torch.zeros(len(shares))
+        )
+        self.better, self.worse = np.nonzero(shares)
+        self.weights = torch.from_numpy((shares * chance)[self.better, self.worse])
         self.wins = torch.from_numpy(wins)
 
     def pairs(self):
-        def told(y):
+        def columns(y):
             return (
                 self.policy.logprobs(np.zeros_like(y), y),
                 self.start.double()[y],
                 self.wins[y],
             )
 
-        (c, rc, wc), (r, rr, wr) = told(self.better), told(self.worse)
+        (c, rc, wc), (r, rr, wr) = columns(self.better), columns(self.worse)
         return Pairs(c, r, rc, rr, chosen_wins=wc, rejected_wins=wr)
 
     def loss(self):
@@ -113,9 +115,9 @@ def resting(g):
         slope = g(pi)
         return slope - pi * slope.sum() + logits.mean() / M
 
-    found = root(equations, np.zeros(M), tol=1e-12)
-    assert found.success
-    return softmax(found.x)
+    solution = root(equations, np.zeros(M), tol=1e-12)
+    assert solution.success
+    return softmax(solution.x)
 
 
 def check(method, expected, tolerance=1e-6, **population):
@@ -127,6 +129,6 @@ def check(method, expected, tolerance=1e-6, **population):
 
 def settled_for_two(method, p, settle="settle"):
     """Where a method rests on two responses, of which the first wins with probability p."""
-    law, chance = np.array([[0.0, 0.5], [0.5, 0.0]]), np.array([[0.5, p], [1 - p, 0.5]])
+    shares, chance = np.array([[0.0, 0.5], [0.5, 0.0]]), np.array([[0.5, p], [1 - p, 0.5]])
     half = np.full(2, 0.5)
-    return getattr(Population(method, half, law, chance, half), settle)()
+    return getattr(Population(method, half, shares, chance, half), settle)()

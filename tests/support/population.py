@@ -1,6 +1,6 @@
 """Population gradients of online methods, by enumeration, on a table of one prompt.
 
-The gradient of a method's own loss is averaged over all draws of n responses, of one token
+The gradient of a method's loss is averaged over all draws of n responses, of one token
 each, with their exact probabilities.
 """
 
@@ -31,12 +31,12 @@ def gradient(method, policy, rewards=REWARDS, n=2, memory=None):
     solver = solver_of(method, **(memory or {}))
     logits = policy.log().requires_grad_()
     logprobs = logits.log_softmax(0)
-    law = [policy] * n
+    chances = [policy] * n
     if isinstance(method, NashMD):  # n - n // 2 responses are the policy's
         mixed = (1 - method.mixture) * policy.log() + method.mixture * REFERENCE
-        law[n - n // 2 :] = [mixed.softmax(0)] * (n // 2)
+        chances[n - n // 2 :] = [mixed.softmax(0)] * (n // 2)
     draws = torch.tensor(list(itertools.product(range(len(rewards)), repeat=n)))
-    chance = torch.stack([law[i][draws[:, i]] for i in range(n)]).prod(0)
+    probability = torch.stack([chances[i][draws[:, i]] for i in range(n)]).prod(0)
     proposal, nothing = Proposal([0], np.zeros(1)), np.zeros(0)
     round = Round(0, proposal, [0] * len(draws), draws.numpy(), nothing, nothing, {})
     kl = (policy.log() - REFERENCE)[draws]
@@ -44,11 +44,11 @@ def gradient(method, policy, rewards=REWARDS, n=2, memory=None):
     now, start = logprobs[draws].view(-1, 1), REFERENCE[draws].view(-1, 1)
     samples = Samples(now, now.detach(), start, torch.ones_like(now), advantages.flatten())
     values = method.loss(samples).view(draws.shape).mean(1)
-    return torch.autograd.grad(chance @ values, logits)[0]
+    return torch.autograd.grad(probability @ values, logits)[0]
 
 
 def descend(slope, steps=150, rate=2.0):
-    """The policy that descending the population gradient from the reference leads to."""
+    """Return the policy after descending the population gradient from the reference."""
     logits = REFERENCE.clone()
     for _ in range(steps):
         logits = logits - rate * slope(logits.softmax(0))

@@ -1,4 +1,4 @@
-"""Small regret games, and tables that have learned a little in them."""
+"""Sizes of small regret games, random pairs of strategies, and briefly trained tables."""
 
 import numpy as np
 
@@ -11,16 +11,18 @@ SIZES = dict(topics=3, levels=4, variants=3, responses=8)
 
 
 def some_pair(game, seed):
-    """A random mu over the game's prompts, and a random policy of its class."""
+    """Draw a random mu over the game's prompts and a random policy of its class."""
     rng = np.random.default_rng(seed)
     creator = np.zeros(len(game.rewards))
     creator[game.prompts] = rng.dirichlet(np.ones(len(game.prompts)))
-    laws = softmax(2 * rng.normal(size=(game.information_set.max() + 1, game.rewards.shape[1])))
-    return creator, laws[game.information_set]
+    policies = softmax(
+        2 * rng.normal(size=(game.information_set.max() + 1, game.rewards.shape[1]))
+    )
+    return creator, policies[game.information_set]
 
 
 def train(world, method, rounds=3):
-    """The table of a solver that has learned a little, on all trainable prompts."""
+    """Return the table of a solver after a few rounds on all trainable prompts."""
     solver, rng = PolicySolver(load_policy(world), method), np.random.default_rng(0)
     for _ in range(rounds):
         prompts = np.repeat(world.trainable, 4)

@@ -7,7 +7,7 @@ import numpy as np
 from agents.creators import Eva, Fresh, Oracle, UniformEvolve
 from agents.solvers import DPO, RLOO
 from eva_env.tabular.world import TabularWorld
-from experiments.comparison.figures import figure
+from experiments.comparison.contrasts import mean_estimate
 from experiments.run.config import describe
 from experiments.run.records import Run
 from experiments.run.settings import Settings
@@ -30,9 +30,10 @@ GENERATIONS = 5
 """How often the attacks descend from each other."""
 
 
-def play(folder, **changes):
+def recorded_run(folder, **changes):
     """A run of a few rounds, to its end."""
-    given = {"rounds": 4, "prompts": 8, "samples": 3, "seed": 5, "task": WORLD} | changes
+    given = {"rounds": 4, "prompts": 8, "samples": 3, "seed": 5, "task": WORLD}
+    given |= {"reward": "proxy"} | changes
     settings = Settings(**({"creator": Eva(), "solver": DPO(lr=0.1)} | given))
     run = Run.create(folder, describe(settings, ["train", "--seed", str(settings.seed)]))
     for _ in train(run, settings):
@@ -77,7 +78,7 @@ def transcript(text):
     }
 
 
-def compare(folder, seeds=(0, 1), **changes):
+def recorded_comparison(folder, seeds=(0, 1), **changes):
     """Three creators and the oracle against two solvers: real cells, and a summary."""
     arms = {}
     for creator, player in CREATORS.items():
@@ -85,26 +86,31 @@ def compare(folder, seeds=(0, 1), **changes):
             arm = f"{creator}-{solver}"
             settings = {"creator": player, "solver": method, "evaluate_every": 2} | changes
             runs = [
-                play(folder / "cells" / arm / f"seed-{seed:04d}", seed=seed, **settings)
+                recorded_run(folder / "cells" / arm / f"seed-{seed:04d}", seed=seed, **settings)
                 for seed in seeds
             ]
-            arms[arm] = {"creator": creator, "solver": solver, **measure(runs, seeds)}
+            arms[arm] = {"creator": creator, "solver": solver, **arm_summary(runs, seeds)}
             arms[arm]["ceiling"] = creator == "oracle"
-    (folder / "config.json").write_text(json.dumps(runs[0].config))
+    conditions = runs[0].config["settings"] | {"type": "Conditions"}
+    given = {"type": "Comparison", "creators": ["fresh", "uniform-evolve", "eva:rewrites=2"]}
+    given |= {"solvers": [*SOLVERS], "seeds": len(seeds), "conditions": conditions}
+    (folder / "config.json").write_text(json.dumps(runs[0].config | {"settings": given}))
     summary = summarise(arms, seeds)
     (folder / "summary.json").write_text(json.dumps(summary))
     return summary
 
 
-def measure(runs, seeds):
-    """What summary.json tells of an arm."""
+def arm_summary(runs, seeds):
+    """Return an arm's part of summary.json."""
     suites, curves = {}, {}
     for suite in ("easy", "hard"):
         rows = [[r for r in run.rows("evaluations") if r["suite"] == suite] for run in runs]
         scores = {key: [[r[key] for r in own] for own in rows] for key in ("gold", "win_rate")}
-        suites[suite] = {key: told([own[-1] for own in table]) for key, table in scores.items()}
+        suites[suite] = {
+            key: estimate([own[-1] for own in table]) for key, table in scores.items()
+        }
         suites[suite] |= {
-            f"{key}_area": told([sum(own[1:]) / len(own[1:]) for own in table])
+            f"{key}_area": estimate([sum(own[1:]) / len(own[1:]) for own in table])
             for key, table in scores.items()
         }
         spent = {unit: [r["budget"][unit] for r in rows[0]] for unit in rows[0][0]["budget"]}
@@ -120,12 +126,12 @@ def measure(runs, seeds):
     }
 
 
-def told(values):
-    return figure(values, range(len(values)))
+def estimate(values):
+    return mean_estimate(values, range(len(values)))
 
 
 def band(table):
-    columns = [told(column.tolist()) for column in table.T]
+    columns = [estimate(column.tolist()) for column in table.T]
     return {key: [column[key] for column in columns] for key in ("mean", "low", "high")}
 
 
@@ -147,8 +153,8 @@ def summarise(arms, seeds):
     factors = [{"solver.lr": by} for by in (0.3, 1.0, 3.0)]
     sweep = [{"configuration": i, "factors": factors[i], "mean": i / 10} for i in range(3)]
     tuned = {"configuration": 2, "factors": factors[2], "edges": ["solver.lr"], "sweep": sweep}
-    regrets = {"worst_regret": told([0.5, 0.6]), "distance": told([0.2, 0.25])}
-    regrets |= {"nash_conv": told([0.3, 0.4]), "lower_bound": True}
+    regrets = {"worst_regret": estimate([0.5, 0.6]), "distance": estimate([0.2, 0.25])}
+    regrets |= {"nash_conv": estimate([0.3, 0.4]), "lower_bound": True}
     row = {"a": "eva-dpo", "b": "fresh-dpo", "within": "dpo", "kind": "creator"}
     row |= {
         "mean": 0.1,
@@ -173,7 +179,7 @@ def summarise(arms, seeds):
         "wins_length_controlled": wins,
         "games": {
             "crossplay": {
-                "value": told([0.2, 0.3]),
+                "value": estimate([0.2, 0.3]),
                 "row": nash,
                 "column": nash,
                 "nash_conv": pairs,
@@ -182,14 +188,15 @@ def summarise(arms, seeds):
         },
         "simplex": {"players": players[:3], "payoffs": [row[:3] for row in mean[:3]]},
         "ratings": {
-            n: {"bradley_terry": told([0.1, 0.2]), "elo": told([10, 20])} for n in players
+            n: {"bradley_terry": estimate([0.1, 0.2]), "elo": estimate([10, 20])}
+            for n in players
         },
         "votes": None,
-        "exact": {"value": told([0.3, 0.35]), "arms": {name: regrets for name in names}},
+        "exact": {"value": estimate([0.3, 0.35]), "arms": {name: regrets for name in names}},
         "comparisons": [row],
         "conclusions": [
             "eva-dpo is ahead of fresh-dpo on the hard suite, by 10.0 points (5.0 to 15.0).",
-            "These data do not tell whether eva-dpo or uniform-evolve-dpo is ahead.",
+            "The data cannot distinguish eva-dpo from uniform-evolve-dpo.",
         ],
         "power": {"sentences": ["Two seeds show differences of 8 points."], "enough": False},
         "tuning": {"eva-dpo": tuned},

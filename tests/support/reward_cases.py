@@ -1,4 +1,4 @@
-"""A table, a world and some texts that the tests of reward models share."""
+"""A matrix, a world and some texts that the tests of reward models share."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A scripted writer and a task of real text, for the tests of rewriting by a language model."""
+"""A scripted language model and a task of real text, for the tests of LM operators."""
 
 import re
 from dataclasses import dataclass

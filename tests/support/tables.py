@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from eva_env.game import softmax
+from eva_env.distributions import softmax
 
 
 def random_rows(seed, prompts=5, responses=6, ties=False):

@@ -1,9 +1,10 @@
-"""What a task may offer evolving beyond its operators, and how that is checked."""
+"""The optional hooks of a task for creators that evolve prompts, and their checks."""
 
 import numpy as np
 import pytest
 
-from agents.evolution.operators import complexity, mutate_all, of_kind
+from agents.evolution.evolve import mutate_all
+from agents.evolution.operators import complexity, of_kind
 from eva_env.tabular.world import TabularWorld
 from eva_env.testing import check_task
 from eva_env.wordlist import Wordlist
@@ -25,20 +26,26 @@ class Endless(Sums):
         return np.inf
 
 
+class OneRating(Sums):
+    def complexity_all(self, prompts, rng):
+        return np.ones(1)
+
+
 @pytest.mark.parametrize(
     ("task", "message"),
     [
+        (OneRating(), r"complexity_all must give 64 finite numbers, got shape \(1,\)"),
         (Misnamed(), r"breadth names \['sideways'\], which are not among the operators"),
         (Forgetful(), "mutate_all must give a rewrite or None for each of 64 prompts, got 63"),
         (Endless(), "complexity must be finite"),
     ],
 )
-def test_broken_offers_are_told_which_rule_they_break(task, message):
+def test_broken_hooks_raise_an_error_that_names_the_rule(task, message):
     with pytest.raises(AssertionError, match=message):
         check_task(task)
 
 
-def test_kinds_are_weighed_alike():
+def test_operators_of_a_kind_have_equal_weights():
     assert of_kind(Tiny(), "quality") == {"harder": 1.0, "move": 1.0}
     assert of_kind(TabularWorld(), "depth") == {"up": 1.0}
 
@@ -54,7 +61,7 @@ def test_complexity_is_the_level_or_the_number_of_demands():
     np.testing.assert_array_equal(complexity(Wordlist(), asks, rng), [2, 6])
 
 
-def test_a_call_for_all_is_preferred_where_the_task_has_one():
+def test_a_batched_hook_takes_precedence():
     class Batched(Tiny):
         def mutate_all(self, prompts, operators, rng):
             return [f"{p}{o}" for p, o in zip(prompts, operators, strict=True)]
