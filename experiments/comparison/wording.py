@@ -1,4 +1,4 @@
-"""Numbers, intervals and lists as they appear in sentences."""
+"""Numbers and intervals as they appear in sentences."""
 
 from collections.abc import Mapping
 from typing import Any

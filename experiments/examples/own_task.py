@@ -15,19 +15,20 @@ from eva_env.world import World
 
 
 def closeness(prompts, responses):
-    sums = [[sum(map(int, prompt.split(" + ")))] for prompt in prompts]
-    return 1 / (1 + np.abs(np.subtract(sums, [[len(r) for r in row] for row in responses])))
+    sums = np.array([[sum(map(int, prompt.split(" + ")))] for prompt in prompts])
+    lengths = np.array([[len(response) for response in row] for row in responses])
+    return np.minimum(sums, lengths) / np.maximum(sums, lengths)
 
 
 @dataclass(frozen=True)
 class Sums(World):
     @property
     def suites(self):
-        return {"hard": ("9 + 1", "9 + 5", "2 + 9", "9 + 9")}
+        return {"hard": [f"{a} + {a}" for a in range(1, 13)]}
 
     def seed(self, n, rng, distribution="human"):
-        highest = 4 if distribution == "human" else 8  # 9 is for the suite alone
-        return [f"{a} + {b}" for a, b in rng.integers(1, highest + 1, size=(n, 2))]
+        pairs = rng.integers(1, 13, size=(n, 2))
+        return [f"{a} + {a + step}" for a, step in pairs]  # never a + a, as in the suite
 
     def gold_reward(self):
         return closeness

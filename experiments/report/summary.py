@@ -42,7 +42,7 @@ class Summary:
             raise UserError(f"{path} is not JSON: {error}") from error
         if not isinstance(data, dict) or not isinstance(data.get("arms"), dict):
             raise UserError(f"{path} is not the summary of a comparison: it has no arms")
-        # People may have vote_summary since the summary was written.
+        # People may have voted since the summary was written.
         return cls(folder, Run.open(folder).config, data | {"votes": vote_summary(folder)})
 
     @cached_property

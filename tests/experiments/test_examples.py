@@ -83,11 +83,11 @@ def test_the_reward_model_passes_its_check_and_rounds():
     base = load("own_task", "closeness")
     model = load("own_reward_model", "Rounded")(mark=0.25).over(base)
     check_reward_model(model, ["1 + 2"], [["aaa", "aa", "a", ""]])
-    assert model(["1 + 2"], [["aaa", "aa", "a", ""]]).tolist() == [[1, 0.5, 0.25, 0.25]]
+    assert model(["1 + 2"], [["aaa", "aa", "a", ""]]).tolist() == [[1, 0.75, 0.25, 0]]
 
 
 def test_the_task_passes_its_check_and_so_does_its_reward_model():
     world = load("own_task", "Sums")()
     check_task(world)
     check_reward_model(world.gold_reward(), ["3 + 4"], [["aaaaaaa", ""]])
-    assert world.gold_reward()(["3 + 4"], [["aaaaaaa", ""]]).tolist() == [[1, 1 / 8]]
+    assert world.gold_reward()(["3 + 4"], [["aaaaaaa", ""]]).tolist() == [[1, 0]]
