@@ -104,7 +104,7 @@ class Game:
 
     @property
     def done(self) -> bool:
-        """Whether all T rounds are played."""
+        """True once all T rounds are played."""
         return self.index >= self.rounds
 
     def propose(self, proposal: Proposal) -> Sequence[Any]:

@@ -157,7 +157,7 @@ class DeclaresNoise(RewardModel, Protocol):
 
     @property
     def random(self) -> bool:
-        """Whether the same response can get different rewards."""
+        """True if the same response can get different rewards."""
         ...
 
 

@@ -155,6 +155,10 @@ class World(ABC):
         """A function that improves responses, for methods that train on improved ones."""
         return None
 
+    def regret_game(self) -> Any | None:
+        """The world's ``eva_env.tabular.regret_game.RegretGame``; None if it cannot be solved."""
+        return None
+
     def house_rules(self) -> "HouseRules":
         """The rules as a person who plays at the terminal has to know them."""
         return HouseRules(self)

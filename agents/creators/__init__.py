@@ -8,6 +8,7 @@ To add one to this package, append ``| Mine`` to ``AnyCreator`` below, which giv
 the command line and runs the contract tests on it. A registered creator also owes
 
 - a row in ``docs/strategies.md``: what it is, its source, its file and a test of it;
+- its command-line name in ``tests/agents/test_names.py``;
 - its closed form in ``CASES`` of ``tests/eva_env/test_creator_payoffs.py``: the distribution
   over prompts that it publishes in a given state.
 

@@ -120,7 +120,7 @@ class PolicySolver(Solver):
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """How a solver responds and how it learns from a round.
+    """A learning rule: it responds for a solver and trains its policy on rounds.
 
     A method has settings only; what changes in play is in the solver (``policy``, ``optimizer``
     and ``memory``), so one method may serve several solvers.

@@ -86,7 +86,7 @@ class TabularGames:
 
     @property
     def done(self) -> bool:
-        """Whether all T rounds are played."""
+        """True once all T rounds are played."""
         return self.index >= self.rules.rounds
 
     def propose(self, actions: Any) -> Ints:

@@ -59,7 +59,7 @@ class Wrapper(ABC):
 
     @property
     def random(self) -> bool:
-        """Whether the same response can get different rewards, because noise is redrawn."""
+        """True if the same response can get different rewards, because noise is redrawn."""
         return self.base.random if offers(self.base, DeclaresNoise) else False
 
     def changed(self, **changes: Any) -> Self:

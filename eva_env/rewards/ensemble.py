@@ -28,7 +28,7 @@ class Ensemble(Fitted):
     """
 
     reduce: Literal["mean", "min", "mean_minus_spread"] = "min"
-    """How the members' rewards become one."""
+    """Reduction of the members' rewards to one reward."""
     coefficient: float = 1.0
     """Weight of the spread in ``mean_minus_spread``."""
     members: int = 4

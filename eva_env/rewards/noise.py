@@ -80,7 +80,7 @@ class Noisy(Wrapper):
     std: float = 0.1
     """Standard deviation, in the base's units of reward."""
     fixed: bool = False
-    """Whether a response keeps its error in all rounds, like the error of a learned model.
+    """Keep the error of a response in all rounds, like the error of a learned model.
     Otherwise each round redraws the noise, and each copy of a response has its own."""
     seed: int = 0
     """Seed of the noise, separate from the run's seed: all runs have the same judge."""
@@ -107,7 +107,7 @@ class Noisy(Wrapper):
 
     @property
     def random(self) -> bool:
-        """Whether the same response can get different rewards."""
+        """True if the same response can get different rewards."""
         return not self.fixed or super().random
 
     @property

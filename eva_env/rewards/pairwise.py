@@ -44,7 +44,7 @@ class PairwiseWinRate(Wrapper):
     position_bias: float = 0.0
     """Nats by which the judge favours the response that it sees first."""
     include_self: bool = True
-    """Whether a response counts as half a win over itself, as in the authors' code."""
+    """Count a response as half a win over itself, as in the authors' code."""
 
     def __post_init__(self) -> None:
         require(self, "(0, inf)", "temperature")

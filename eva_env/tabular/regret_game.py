@@ -2,18 +2,46 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from eva_env import distributions
 from eva_env.tabular import exact
-from eva_env.tabular.world import TabularWorld
 from eva_env.types import Floats, Ints
 
 LEAST = 1e-300
 """Lowest reference probability of a response; smaller ones have no finite logarithm."""
+
+
+class KnownTables(Protocol):
+    """The tables of a world that make up its regret game, such as a ``TabularWorld`` has."""
+
+    @property
+    def gold(self) -> Floats:
+        """Gold rewards (K, M)."""
+        ...
+
+    @property
+    def reference_logits(self) -> Floats:
+        """Log-probabilities (K, M) of the starting policy, in nats."""
+        ...
+
+    @property
+    def features(self) -> Floats:
+        """Features (K, d) through which prompts share what the solver learns."""
+        ...
+
+    @property
+    def information_set(self) -> Ints:
+        """The information set of each prompt, (K,)."""
+        ...
+
+    @property
+    def trainable(self) -> Ints:
+        """The prompts that a creator may publish."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +110,7 @@ class RegretGame:
 
     @classmethod
     def of_world(
-        cls, world: TabularWorld, beta: float = 0.0, prompts: ArrayLike | None = None
+        cls, world: KnownTables, beta: float = 0.0, prompts: ArrayLike | None = None
     ) -> Self:
         """Return the game of a world's gold rewards and its solver's information and rank.
 

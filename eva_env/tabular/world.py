@@ -17,6 +17,7 @@ from eva_env.require import require
 from eva_env.tabular import ladder, partial_observability
 from eva_env.tabular.ladder import BREADTH, DEPTH, OPERATORS, QUALITY
 from eva_env.tabular.partial_observability import BLIND, Blind
+from eva_env.tabular.regret_game import RegretGame
 from eva_env.tabular.reward import TabularReward
 from eva_env.tabular.rules import TabularRules
 from eva_env.types import Floats, Ints, RewardModel
@@ -309,6 +310,10 @@ class TabularWorld(World):
         if prompt is None or prompt >= self.size:
             raise ValueError(f"prompts are integers in 0 ... {self.size - 1}")
         return prompt
+
+    def regret_game(self) -> RegretGame:
+        """The game of its gold rewards, in which everything is exact."""
+        return RegretGame.of_world(self)
 
     def house_rules(self) -> TabularRules:
         """The board of prompts, and the range of responses."""

@@ -1,1 +1,1 @@
-"""Speed, measured side by side: ``python -m experiments.benchmarks.NAME``."""
+"""Benchmarks of speed next to alternatives: ``python -m experiments.benchmarks.NAME``."""

@@ -1,8 +1,8 @@
-"""How fast the prioritised buffer is at a million prompts, side by side with numpy's choice.
+"""Time the prioritised buffer at a million prompts, next to numpy's ``Generator.choice``.
 
 ``python -m experiments.benchmarks.buffer``. Batches are drawn without replacement in proportion
-to the values, and drawn prompts get new ones; a choice needs all probabilities anew for that.
-Contestants take turns, and the best of the turns counts.
+to the values, and drawn prompts get new values, after which ``Generator.choice`` needs all
+probabilities again. Contestants take turns, and the best turn counts.
 """
 
 import time
@@ -18,18 +18,18 @@ from experiments.benchmarks.env import measure, show
 
 
 class Choice:
-    """Weighted draws by ``Generator.choice``: the probabilities of all, computed anew."""
+    """Weighted draws by ``Generator.choice``, which needs the probabilities of all prompts."""
 
     def __init__(self, values: Floats) -> None:
         self.values = values.copy()
         self.probabilities = values / values.sum()
 
     def draw(self, size: int, rng: np.random.Generator) -> Ints:
-        """Indices of ``size`` draws without replacement."""
+        """Return the indices of ``size`` draws without replacement."""
         return rng.choice(len(self.values), size, replace=False, p=self.probabilities)
 
     def update(self, indices: Ints, values: Floats) -> None:
-        """New values."""
+        """Set new values and compute all probabilities again."""
         self.values[indices] = values
         self.probabilities = self.values / self.values.sum()
 
@@ -38,9 +38,9 @@ def main(prompts: int = 1_000_000, turns: int = 6, seconds: float = 0.3) -> None
     """Measure and print a table.
 
     Args:
-        prompts: entries of the buffer.
-        turns: how often each contestant is measured.
-        seconds: length of a turn.
+        prompts: number of prompts in the buffer.
+        turns: number of measurements of each contestant.
+        seconds: seconds per turn.
     """
     values = np.random.default_rng(0).exponential(size=prompts)
     buffer, choice = PromptBuffer(prompts), Choice(values)
@@ -72,20 +72,20 @@ def main(prompts: int = 1_000_000, turns: int = 6, seconds: float = 0.3) -> None
 
 
 def draw_rate(contestant: PromptBuffer | Choice, size: int, seconds: float) -> float:
-    """Prompts a second that are drawn."""
+    """Return the number of prompts drawn per second."""
     rng = np.random.default_rng(0)
     return size * rate(lambda: contestant.draw(size, rng), seconds)
 
 
 def update_rate(contestant: PromptBuffer | Choice, size: int, seconds: float) -> float:
-    """Prompts a second that get new values and can be drawn by them."""
+    """Return the number of prompts per second that get new values, ready to be drawn."""
     rng = np.random.default_rng(0)
     drawn = contestant.draw(size, rng)
     return size * rate(lambda: contestant.update(drawn, rng.exponential(size=size)), seconds)
 
 
 def rate(call: Callable[[], object], seconds: float) -> float:
-    """Calls a second."""
+    """Return the number of calls per second."""
     calls, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
         call()

@@ -1,9 +1,9 @@
-"""Decoding with our sampler and with ``model.generate``, side by side in one run.
+"""Time decoding by our sampler and by ``model.generate``, side by side in one run.
 
     python -m experiments.benchmarks.decoding
 
-Both sample the same 512 hard prompts, 6 responses each, at each of several batch sizes; the two
-take turns, and the ratio is taken within a turn.
+Both sample 6 responses to each of the same 512 hard prompts, at several batch sizes. They take
+turns, and each ratio compares two times of the same turn.
 """
 
 import statistics
@@ -24,7 +24,7 @@ ROWS = (192, 384, 768, 1536)
 
 
 def generate(policy: CausalLM, prompts: list[list[int]], rows: int) -> None:
-    """The library's way: batches of prompts sorted by length, repeated for their samples."""
+    """Sample with ``model.generate``: batches of prompts sorted by length, n samples each."""
     prompts, size = sorted(prompts, key=len), rows // SAMPLES
     for start in range(0, len(prompts), size):
         ids, mask = left_pad(prompts[start : start + size], policy.model.device)
@@ -39,21 +39,21 @@ def generate(policy: CausalLM, prompts: list[list[int]], rows: int) -> None:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    began = time.perf_counter()
+    """Return the wall time of one call, in seconds."""
+    start_time = time.perf_counter()
     call()
-    return time.perf_counter() - began
+    return time.perf_counter() - start_time
 
 
 def main() -> None:
-    """Print the medians and ratios."""
+    """Measure, then print the medians and ratios."""
     torch.set_num_threads(1)
     policy = CausalLM.load("wordlist", Sampling())
-    asked = Wordlist().seed(PROMPTS, np.random.default_rng(0), "hard")
-    prompts = policy.encode(asked)
+    texts = Wordlist().seed(PROMPTS, np.random.default_rng(0), "hard")
+    prompts = policy.encode(texts)
     seeds = np.arange(PROMPTS, dtype=np.uint64)
     table = Table("rows", "ours (s)", "generate (s)", "ratio (median, min to max)")
-    best: dict[str, float] = {}
+    best_seconds: dict[str, float] = {}
     for rows in ROWS:
         turns = []
         for _ in range(TURNS):
@@ -66,7 +66,7 @@ def main() -> None:
         ratios = [theirs / ours for ours, theirs in turns]
         medians = [statistics.median(column) for column in zip(*turns, strict=True)]
         for name, value in zip(("ours", "generate"), medians, strict=True):
-            best[name] = min(value, best.get(name, value))
+            best_seconds[name] = min(value, best_seconds.get(name, value))
         table.add_row(
             str(rows),
             *(f"{value:.2f}" for value in medians),
@@ -74,7 +74,8 @@ def main() -> None:
         )
     console = Console()
     console.print(table)
-    console.print(f"each at its best batch size: {best['generate'] / best['ours']:.1f} x")
+    ratio = best_seconds["generate"] / best_seconds["ours"]
+    console.print(f"ratio, each at its best batch size: {ratio:.1f}")
 
 
 if __name__ == "__main__":

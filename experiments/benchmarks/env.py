@@ -1,8 +1,8 @@
-"""How fast the environment is, side by side with two of PettingZoo's own, in one run.
+"""Time the environment next to two of PettingZoo's own, side by side in one run.
 
-``python -m experiments.benchmarks.env``. The PettingZoo envs need ``pip install pygame rlcard``;
-without them their rows are left out. Contestants take turns, and the best of the turns counts,
-so that what else the machine does matters less.
+``python -m experiments.benchmarks.env``. PettingZoo's envs need ``pip install pygame rlcard``;
+without these packages their rows are left out. Contestants take turns, and the best turn
+counts, which reduces the influence of other processes.
 """
 
 import time
@@ -22,15 +22,15 @@ from eva_env.envs.vector import TabularGames
 from eva_env.types import Proposal
 
 Turn = Callable[[float], float]
-"""Run for that many seconds; returns the rate or cost that was reached."""
+"""A measurement: run for some seconds and return the rate or the cost."""
 
 
 def main(turns: int = 12, seconds: float = 0.2) -> None:
-    """Measure and print the tables.
+    """Measure, then print the tables.
 
     Args:
-        turns: how often each contestant is measured.
-        seconds: length of a turn.
+        turns: number of measurements of each contestant.
+        seconds: seconds per turn.
     """
     console = Console()
     games: dict[str, Turn] = {"eva tabular, env()": lambda s: aec_rate(tabular_v0.env(), s)}
@@ -62,26 +62,26 @@ def main(turns: int = 12, seconds: float = 0.2) -> None:
     costs = measure(text, turns, seconds, min)
     rows = [(name, f"{1e3 * cost:.2f} ms") for name, cost in costs.items()]
     show(console, "Text env(), null task and reward model", ("round", "cost"), rows)
-    face, whole = costs["N = B = 512, n = 6, 60 characters"], wordlist_cost(512)
+    env_cost, model_cost = costs["N = B = 512, n = 6, 60 characters"], wordlist_cost(512)
     console.print(
-        f"Wordlist round of 512 x 6: {whole:.2f} s for the shipped model's answers and their "
-        f"gold rewards; the face adds {face / whole:.2%}."
+        f"Wordlist round of 512 x 6: {model_cost:.2f} s for the shipped model's responses and "
+        f"their gold rewards; the environment adds {env_cost / model_cost:.2%}."
     )
 
 
 def measure(
     contestants: dict[str, Turn], turns: int, seconds: float, best: Callable[..., float]
 ) -> dict[str, float]:
-    """Each contestant's best turn; they take turns."""
-    seen: dict[str, list[float]] = {name: [] for name in contestants}
+    """Measure the contestants in turn; return the best result of each."""
+    results: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in track(range(turns), "measuring", transient=True):
         for name, run in contestants.items():
-            seen[name].append(run(seconds))
-    return {name: best(values) for name, values in seen.items()}
+            results[name].append(run(seconds))
+    return {name: best(values) for name, values in results.items()}
 
 
 def aec_rate(env: Any, seconds: float) -> float:
-    """Agent-steps a second of ``last`` and ``step`` with prepared actions, resets included."""
+    """Return agent-steps per second of ``last`` and ``step``, with prepared actions."""
     env.reset(seed=0)
     moves = {a: [env.action_space(a).sample() for _ in range(64)] for a in env.possible_agents}
     steps, start = 0, time.perf_counter()
@@ -101,7 +101,7 @@ def aec_rate(env: Any, seconds: float) -> float:
 
 
 def pettingzoo_games(console: Console) -> dict[str, Turn]:
-    """Two of PettingZoo's classic games with the same wrappers, if they are installed."""
+    """Return two of PettingZoo's classic games in the same wrappers, if they are installed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -111,7 +111,7 @@ def pettingzoo_games(console: Console) -> dict[str, Turn]:
                 OrderEnforcingWrapper,
             )
     except ImportError as error:
-        console.print(f"Without PettingZoo's games: {error}; pip install pygame rlcard")
+        console.print(f"PettingZoo's games are left out: {error}; pip install pygame rlcard")
         return {}
 
     def wrapped(module: Any) -> Turn:
@@ -122,48 +122,48 @@ def pettingzoo_games(console: Console) -> dict[str, Turn]:
 
 
 def vector_rate(games: int, seconds: float) -> float:
-    """Agent-steps a second of both players' moves in G games."""
-    face = tabular_v0.raw_env()
-    table, rng = TabularGames(face, games), np.random.default_rng(0)
-    publish = rng.uniform(-1, 1, (games, face.proposals)).astype(np.float32)
-    answer = rng.integers(0, 4, (games, 8))
+    """Return agent-steps per second of both players' moves in G games."""
+    env = tabular_v0.raw_env()
+    vector, rng = TabularGames(env, games), np.random.default_rng(0)
+    logits = rng.uniform(-1, 1, (games, env.proposals)).astype(np.float32)
+    responses = rng.integers(0, 4, (games, 8))
     steps, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        if table.done:
-            table.reset(None)
-        table.propose(publish)
-        table.respond(answer)
+        if vector.done:
+            vector.reset(None)
+        vector.propose(logits)
+        vector.respond(responses)
         steps += 2 * games
     return steps / (time.perf_counter() - start)
 
 
 class Nothing:
-    """A task that accepts all, and a reward model that gives 0: what is left is the face."""
+    """A task that accepts every prompt, and a reward model of 0: only the env costs time."""
 
     operators, suites = (), {}
 
     def seed(self, n: int, rng: Any, distribution: str = "human") -> list[str]:
-        """The same prompt n times."""
+        """Return the same prompt n times."""
         return ["prompt"] * n
 
     def mutate(self, prompt: str, operator: str, rng: Any) -> None:
-        """No operator applies."""
+        """Return None: no operator applies."""
 
     def valid(self, prompt: str) -> bool:
-        """Everything is valid."""
+        """Return True: every prompt is valid."""
         return True
 
     def topic(self, prompt: str) -> str:
-        """There are no topics."""
+        """Return "": there are no topics."""
         return ""
 
     def __call__(self, prompts: Any, responses: Any) -> Any:
-        """Zeros, (B, n)."""
+        """Return zeros, (B, n)."""
         return np.zeros((len(prompts), len(responses[0])))
 
 
 def text_cost(size: int, characters: int, seconds: float) -> float:
-    """Seconds a round of the text env() with N = B = size prompts and six answers to each."""
+    """Return seconds per round of the text env(): N = B = size prompts, six responses each."""
     nothing = Nothing()
     env = text_v0.env(
         task=nothing,
@@ -175,21 +175,21 @@ def text_cost(size: int, characters: int, seconds: float) -> float:
         signal="a_star_min",
     )
     env.reset(seed=0)
-    face: Any = env.unwrapped
+    base_env: Any = env.unwrapped
     proposal = Proposal([f"{i:<{characters}}" for i in range(size)], np.zeros(size))
     responses = [["a" * characters] * 6 for _ in range(size)]
     rounds, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        env.step(face.creator_action(proposal))
+        env.step(base_env.creator_action(proposal))
         env.last()
-        env.step(face.solver_action(responses))
+        env.step(base_env.solver_action(responses))
         env.last()
         rounds += 1
     return (time.perf_counter() - start) / rounds
 
 
 def membership_cost(seconds: float) -> float:
-    """Seconds for one check of 10,000 x 6 responses."""
+    """Return the seconds of one membership check of 10,000 x 6 responses."""
     space, row = TextBatch((10_000, 6), 1000), ("a" * 400,) * 6
     responses, checks, start = (row,) * 10_000, 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
@@ -199,7 +199,7 @@ def membership_cost(seconds: float) -> float:
 
 
 def wordlist_cost(size: int) -> float:
-    """Seconds for six answers of the shipped model to each prompt, and their gold rewards."""
+    """Return seconds for six responses of the shipped model per prompt, and gold rewards."""
     from agents.policies.causal_lm import CausalLM
     from eva_env.wordlist import Gold, Wordlist
 
@@ -212,7 +212,7 @@ def wordlist_cost(size: int) -> float:
 
 
 def show(console: Console, title: str, columns: tuple[str, ...], rows: list[Any]) -> None:
-    """Print a table whose first column is a name."""
+    """Print a table: names in the first column, numbers in the others."""
     table = Table(*columns, title=title, title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"

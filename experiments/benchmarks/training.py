@@ -1,12 +1,12 @@
-"""A DPO update of ours and of TRL's ``DPOTrainer``, side by side in one run.
+"""Time a DPO update of ours and of TRL's ``DPOTrainer``, side by side in one run.
 
     python -m experiments.benchmarks.training    (needs ``pip install trl``)
 
-Both train the shipped wordlist model on the same pairs, with the same settings, batch size and
-number of updates; the three take turns, and ratios are taken within a turn. Timed is the
-training call. Ours holds everything: building pairs, tokenising, and asking the reference.
-TRL has tokenised, and in one of its two modes looked the reference up, when its trainer was
-made, which isn't timed.
+All train the shipped wordlist model on the same pairs, with the same settings, batch size and
+number of updates. The three contestants (ours, and TRL in two modes) take turns, and each ratio
+compares two times of the same turn. Only the training call is timed. Ours includes everything:
+pairs, tokens, and the log-probabilities of the reference. TRL tokenises, and in one mode
+computes the reference's log-probabilities, when its trainer is made, which is not timed.
 """
 
 import importlib
@@ -34,8 +34,8 @@ PROMPTS, SAMPLES, TURNS, EPOCHS, BATCH = 512, 6, 5, 4, 32
 LR, BETA = 6e-4, 0.3
 
 
-def answered() -> Round:
-    """A round of hard prompts, answered by the starting model and scored by the verifier."""
+def scored_round() -> Round:
+    """Return a round of hard prompts with the starting policy's responses, scored by gold."""
     rng = np.random.default_rng(0)
     prompts = Wordlist().seed(PROMPTS, rng, "hard")
     responses = CausalLM.load("wordlist").sample(prompts, SAMPLES, rng)
@@ -45,16 +45,16 @@ def answered() -> Round:
 
 
 def ours(round: Round) -> tuple[float, float]:
-    """Seconds of an update, and the mean loss."""
+    """Return the seconds per update, and the mean loss."""
     method = DPO(lr=LR, beta=BETA, epochs=EPOCHS, batch_size=BATCH)
     solver = PolicySolver(CausalLM.load("wordlist"), method)
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     logs = solver.learn(round, np.random.default_rng(0))
-    return (time.perf_counter() - began) / logs["gradient_steps"], logs["loss"]
+    return (time.perf_counter() - start_time) / logs["gradient_steps"], logs["loss"]
 
 
 def theirs(pairs: list[dict[str, Any]], precompute: bool) -> tuple[float, float]:
-    """Seconds of an update of TRL's trainer, and the mean loss."""
+    """Return the seconds per update of TRL's trainer, and the mean loss."""
     trl, datasets = importlib.import_module("trl"), importlib.import_module("datasets")
     datasets.disable_progress_bars()
     policy = CausalLM.load("wordlist")
@@ -85,14 +85,14 @@ def theirs(pairs: list[dict[str, Any]], precompute: bool) -> tuple[float, float]
             processing_class=policy.tokenizer,
         )
         trainer.remove_callback(PrinterCallback)
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         result = trainer.train()
-        spent = time.perf_counter() - began
-    return spent / result.global_step, result.training_loss
+        seconds = time.perf_counter() - start_time
+    return seconds / result.global_step, result.training_loss
 
 
 def conversations(round: Round) -> list[dict[str, Any]]:
-    """The round's best-against-worst pairs as TRL reads them."""
+    """Return the round's best-against-worst pairs in TRL's format."""
     pairs = build(round)
     return [
         {
@@ -107,12 +107,12 @@ def conversations(round: Round) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Print the medians and the ratio."""
+    """Measure, then print the medians and the ratios."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     disable_progress_bar()
     torch.set_num_threads(1)
-    round = answered()
+    round = scored_round()
     pairs = conversations(round)
     turns = [(ours(round), theirs(pairs, True), theirs(pairs, False)) for _ in range(TURNS)]
     names = (
@@ -120,12 +120,12 @@ def main() -> None:
         "TRL, reference precomputed",
         "TRL, reference in each step",
     )
-    table = Table("", "ms an update (median)", "mean loss", "ratio (median, min to max)")
+    table = Table("", "ms per update (median)", "mean loss", "ratio (median, min to max)")
     for name, column in zip(names, zip(*turns, strict=True), strict=True):
-        ratios = [one[0] / turn[0][0] for one, turn in zip(column, turns, strict=True)]
+        ratios = [timed[0] / turn[0][0] for timed, turn in zip(column, turns, strict=True)]
         table.add_row(
             name,
-            f"{1000 * statistics.median(one[0] for one in column):.1f}",
+            f"{1000 * statistics.median(timed[0] for timed in column):.1f}",
             f"{column[0][1]:.3f}",
             f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
         )

@@ -18,10 +18,9 @@ from experiments.commands.options import (
     settings_from,
     warn,
 )
-from experiments.comparison import tables, terminal
+from experiments.comparison import terminal
 from experiments.comparison.settings import Comparison, check_fit
 from experiments.comparison.stages import Stage
-from experiments.comparison.summary import summarise
 from experiments.run.budget import forecast
 from experiments.run.config import describe, overlay, to_toml
 from experiments.run.errors import UserError
@@ -126,12 +125,14 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
         warn("compare", note)
     stage = Stage(run, comparison, command.workers)
     try:
-        with ProgressTable([arm.name for arm in stage.arms], 0, console, brief=True) as table:
-            stage.play(table)
+        with ProgressTable(
+            [arm.name for arm in stage.arms], 0, console, brief=True
+        ) as progress:
+            stage.play(progress)
     except KeyboardInterrupt:
         print(f"stopped; continue with: eva compare --resume {run.folder}", file=sys.stderr)
         return 130
-    terminal.print_summary(concluded(run, stage), console, run.folder)
+    terminal.print_summary(stage.conclude(), console, run.folder)
     if command.wandb != "off":
         for cell in stage.finished:
             name = f"{cell.arm}-{cell.seed}"
@@ -142,15 +143,6 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
         soft_wrap=True,
     )
     return 1 if stage.failures else 0
-
-
-def concluded(run: Run, stage: Stage) -> dict[str, Any]:
-    """The summary of what was played, written to the folder; UserError if that is nothing."""
-    if not stage.competed:
-        raise UserError(f"no cell of a competitor has finished; see {run.folder}/failures.json")
-    summary = summarise(stage.setting, run.folder, stage.arms, stage.tuned, stage.failures)
-    tables.write(summary, run.folder)
-    return summary
 
 
 def opened(command: Command, argv: list[str]) -> Run:

@@ -14,9 +14,9 @@ from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.commands.evaluate import checkpoint_folder, settings_of
 from experiments.commands.options import Arguments, option, parse, read_policy
-from experiments.human_play.creator import CreatorSeat
-from experiments.human_play.session import Seat
-from experiments.human_play.solver import SolverSeat
+from experiments.human_play.creator import CreatorSession
+from experiments.human_play.session import PlayerSession
+from experiments.human_play.solver import SolverSession
 from experiments.human_play.terminal import Terminal
 from experiments.run.config import describe
 from experiments.run.errors import UserError
@@ -130,9 +130,9 @@ def main(args: list[str]) -> int:
     """Run the command; returns the exit status."""
     seat, options = seated(args)
     if seat == "judge":
-        from experiments.human_play.judge import judge
+        from experiments.human_play.judge import Judging, judge
 
-        return judge(options, Terminal())
+        return judge(parse(Judging(), options, "play --as judge"), Terminal())
     return sit(seat, options, Terminal())
 
 
@@ -192,19 +192,19 @@ def seat_options(seat: str, args: list[str]) -> Any:
     return parse(table, arguments.rest, f"play --as {seat}")
 
 
-def taken(seat: str, args: list[str], terminal: Terminal) -> tuple[Seat, Path | None]:
+def taken(seat: str, args: list[str], terminal: Terminal) -> tuple[PlayerSession, Path | None]:
     """The seat at a match that has been opened, and the folder of the record."""
     table = seat_options(seat, args)
     if seat == "creator":
         # The creator of the record is who the person is compared with.
         players = {"creator": Fresh(), "solver": table.solver, "signal": table.signal}
-        chair = CreatorSeat
+        chair = CreatorSession
     else:
         if table.creator.needs_logprobs:
             name = type(table.creator).__name__
             raise UserError(f"{name} reads log-probabilities, and a person has none")
         players = {"creator": table.creator, "solver": Fixed()}
-        chair = SolverSeat
+        chair = SolverSession
     settings = table.settings(**players)
     terminal.say("the model takes its seat ...", "dim")
     match = Match.open(settings)

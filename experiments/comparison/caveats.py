@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.comparison.wording import counted, join
+from experiments.run.wording import counted, join
 
 Summary = Mapping[str, Any]
 
@@ -20,19 +20,23 @@ def tuning_caveats(summary: Summary) -> list[str]:
             "difference between their settings."
         ]
     sentences = []
-    edges = [f"{arm} ({join(own['edges'])})" for arm, own in tuned.items() if own["edges"]]
+    edges = [
+        f"{arm} ({join(choice['edges'])})" for arm, choice in tuned.items() if choice["edges"]
+    ]
     if edges:
         sentences.append(
             f"The best setting is at the edge of the tried values for {join(edges)}: values "
             f"beyond may be better."
         )
-    small = [arm for arm, own in tuned.items() if len(own["sweep"]) < summary["tune"]]
+    small = [arm for arm, choice in tuned.items() if len(choice["sweep"]) < summary["tune"]]
     if small:
         sentences.append(
             f"The grid of {join(small)} has fewer than {summary['tune']} configurations."
         )
     failed = [
-        arm for arm, own in tuned.items() if any(row["mean"] is None for row in own["sweep"])
+        arm
+        for arm, choice in tuned.items()
+        if any(row["mean"] is None for row in choice["sweep"])
     ]
     if failed:
         sentences.append(

@@ -5,8 +5,9 @@ from typing import Any
 
 from experiments.comparison.caveats import record_caveats, tuning_caveats
 from experiments.comparison.ranges import REGRET, SHARE_DIFFERENCE, UNBOUNDED, clip
-from experiments.comparison.wording import counted, gap, interval, join, score_interval, value
-from experiments.human_play.standings import agreed
+from experiments.comparison.wording import gap, interval, score_interval, value
+from experiments.human_play.standings import agreement_sentence
+from experiments.run.wording import counted, join
 
 Summary = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -46,7 +47,7 @@ def context(summary: Summary) -> list[str]:
         *equilibrium(summary),
         *minimax(summary),
         *record_caveats(summary),
-        agreed(summary["votes"]),
+        agreement_sentence(summary["votes"]),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -178,8 +179,8 @@ def next_step(summary: Summary) -> list[str]:
     if seeds:
         half = gap(0.5 * summary["power"]["headroom"], summary["metric"])
         return [
-            f"Next: add seeds (--seeds {seeds}), which detects a difference of half the "
-            f"head-room, {half}; {small}."
+            f"Next: add seeds (--seeds {seeds}) to detect a difference of half the head-room "
+            f"({half}); {small}."
         ]
     return [f"Next: take the intervals as the result, or use a larger suite: {small}."]
 
@@ -222,11 +223,11 @@ def equilibrium(summary: Summary) -> list[str]:
     ]
     for player, role in (("row", "creators"), ("column", "solvers")):
         played = [
-            f"{name} with probability {own['probability']:.2f}{_share(own['support'])}"
-            for name, own in game[player].items()
-            if own["probability"] and own["probability"] > 1e-3
+            f"{name} with probability {entry['probability']:.2f}{_share(entry['support'])}"
+            for name, entry in game[player].items()
+            if entry["probability"] and entry["probability"] > 1e-3
         ]
-        shares = [own["support"] for own in game[player].values()]
+        shares = [entry["support"] for entry in game[player].values()]
         sentences.append(f"In it {role} play {join(played)}: {_settled(shares, summary)}.")
     return sentences
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eva_env.types import Floats
 from experiments.comparison.ranges import range_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Summary = Mapping[str, Any]
 
@@ -23,6 +26,13 @@ DASHES = ("-", "--", ":", "-.")
 def draw_curves(summary: Summary, folder: Path) -> None:
     """Write curves.svg: the deciding score of each arm against reward calls."""
     from matplotlib import rc_context
+
+    with rc_context({"svg.hashsalt": "eva"}):
+        curves(summary).savefig(folder / "curves.svg", metadata={"Date": None})
+
+
+def curves(summary: Summary) -> "Figure":
+    """Return a figure of the deciding score of each arm against reward calls."""
     from matplotlib.figure import Figure
 
     suite, metric, arms = summary["suite"], summary["metric"], summary["arms"]
@@ -31,28 +41,47 @@ def draw_curves(summary: Summary, folder: Path) -> None:
         for role in ("creator", "solver")
     )
     scale, possible = (100 if metric == "win_rate" else 1), range_of(metric)
-    with rc_context({"svg.hashsalt": "eva"}):
-        chart = Figure(figsize=(7, 4.2), layout="constrained")
-        axes = chart.add_subplot()
-        for name, arm in arms.items():
-            curve = arm["curves"][suite]
-            colour = COLOURS[creators.index(arm["creator"]) % len(COLOURS)]
-            dash = DASHES[solvers.index(arm["solver"]) % len(DASHES)]
-            mean, low, high = (
-                scale * np.clip(np.array(curve[metric][end], dtype=float), *possible)
-                for end in ("mean", "low", "high")
-            )
-            label = arm["creator"] if len(solvers) == 1 else name
-            spent = curve["budget"]["reward_calls"]
-            axes.plot(spent, mean, dash, color=colour, label=label, linewidth=1.4)
-            axes.fill_between(spent, low, high, color=colour, alpha=0.12, linewidth=0)
-        axes.axhline(scale * summary["power"]["start"], color="black", lw=0.8, ls=":")
-        axes.set_xlabel("reward calls, equal for all arms")
-        axes.set_ylabel(f"{AXIS[metric]}, suite {suite}")
-        axes.set_title(f"Mean over {len(summary['seeds'])} seeds, 95 % interval", fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8)
-        chart.savefig(folder / "curves.svg", metadata={"Date": None})
+    chart = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = chart.add_subplot()
+    for name, arm in arms.items():
+        curve = arm["curves"][suite]
+        colour = COLOURS[creators.index(arm["creator"]) % len(COLOURS)]
+        dash = DASHES[solvers.index(arm["solver"]) % len(DASHES)]
+        mean, low, high = (
+            scale * np.clip(np.array(curve[metric][end], dtype=float), *possible)
+            for end in ("mean", "low", "high")
+        )
+        label = arm["creator"] if len(solvers) == 1 else name
+        spent = curve["budget"]["reward_calls"]
+        axes.plot(spent, mean, dash, color=colour, label=label, linewidth=1.4)
+        axes.fill_between(spent, low, high, color=colour, alpha=0.12, linewidth=0)
+    axes.axhline(scale * summary["power"]["start"], color="black", lw=0.8, ls=":")
+    axes.set_xlabel("reward calls, equal for all arms")
+    axes.set_ylabel(f"{AXIS[metric]}, suite {suite}")
+    axes.set_title(f"Mean over {len(summary['seeds'])} seeds, 95 % interval", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
+    return chart
+
+
+def draw_run(evaluations: Sequence[Mapping[str, Any]], score: str) -> "Figure":
+    """Return a figure of a run's score by round, a line for each suite."""
+    from matplotlib.figure import Figure
+
+    scale = 100 if score == "win_rate" else 1
+    chart = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = chart.add_subplot()
+    suites = dict.fromkeys(row["suite"] for row in evaluations)
+    for suite, colour in zip(suites, COLOURS, strict=False):
+        rows = [row for row in evaluations if row["suite"] == suite]
+        values = [scale * row[score] for row in rows]
+        axes.plot([row["round"] for row in rows], values, "o-", color=colour, label=suite)
+    axes.set_xlabel("round")
+    axes.set_ylabel(AXIS.get(score, score))
+    axes.set_title("One run on one seed", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, title="suite")
+    return chart
 
 
 def draw_matrices(summary: Summary, folder: Path) -> None:

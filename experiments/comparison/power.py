@@ -14,7 +14,8 @@ from eva_env.types import Floats
 from experiments.comparison.arms import CEILING, Arm
 from experiments.comparison.cells import Cell
 from experiments.comparison.contrasts import differences, variation
-from experiments.comparison.wording import counted, gap
+from experiments.comparison.wording import gap
+from experiments.run.wording import counted
 
 Named = dict[str, Any]
 

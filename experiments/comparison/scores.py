@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from eva_env.signals import passed
 from eva_env.statistics.win_rates import PlayerResponses, win_matrix
 from eva_env.types import Floats
 from experiments.comparison.cells import DRAWN_PROMPTS, cell_folder, is_finished
-from eva_env.signals import passed
 from experiments.run.records import Run
 
 START = "start"
@@ -110,7 +110,9 @@ def win_rates(players: Sequence[PlayerResponses | None], prompts: int) -> Floats
 
 
 def prompt_means(
-    players: Sequence[PlayerResponses | None], prompts: int, of: Callable[[Floats], Any] = np.asarray
+    players: Sequence[PlayerResponses | None],
+    prompts: int,
+    of: Callable[[Floats], Any] = np.asarray,
 ) -> Floats:
     """Return the mean of ``of(rewards)`` by player and prompt of one seed, (L, P)."""
     missing = np.full(prompts, np.nan)

@@ -7,10 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from experiments.comparison import tables
 from experiments.comparison.cells import Cell, Crossing, Start, cell_folder
 from experiments.comparison.power import estimate_power, pilot
 from experiments.comparison.scores import START, read_scores
 from experiments.comparison.settings import Comparison
+from experiments.comparison.summary import summarise
 from experiments.comparison.tuning import Trial, chosen, configured, trials
 from experiments.run.config import to_json
 from experiments.run.errors import UserError
@@ -49,6 +51,18 @@ class Stage:
         with on_disk(self.run.folder):
             path = self.run.folder / "failures.json"
             path.write_text(json.dumps(self.failures, indent=2) + "\n")
+
+    def conclude(self) -> dict[str, Any]:
+        """Return the summary of what was played, and write it to the folder.
+
+        Raises UserError if no competitor's cell has finished.
+        """
+        folder = self.run.folder
+        if not self.competed:
+            raise UserError(f"no cell of a competitor has finished; see {folder}/failures.json")
+        summary = summarise(self.setting, folder, self.arms, self.tuned, self.failures)
+        tables.write(summary, folder)
+        return summary
 
     def play_stages(self, board: ProgressTable) -> None:
         """Tune, play the starting policy, the pilot and the other cells, then cross-play."""
@@ -95,7 +109,7 @@ class Stage:
     def starts(self) -> list[Start]:
         """The starting policy with every seed."""
         settings = [self.setting.settings(self.arms[-1], seed) for seed in range(self.seeds)]
-        return [Start(START, one.seed, one, self.folder(START, one.seed)) for one in settings]
+        return [Start(START, s.seed, s, self.folder(START, s.seed)) for s in settings]
 
     @property
     def finished(self) -> list[Cell]:

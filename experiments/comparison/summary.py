@@ -23,7 +23,7 @@ from experiments.comparison.scores import START, Scores, read_scores
 from experiments.comparison.series import learning_curves, spent, trends
 from experiments.comparison.settings import Comparison
 from experiments.comparison.true_game import distances
-from experiments.human_play.standings import voted
+from experiments.human_play.standings import vote_summary
 from experiments.run.config import to_json
 from experiments.run.parts import name_of
 from experiments.run.records import Run
@@ -78,7 +78,7 @@ def summarise(
         "wins_length_controlled": at_equal_length(scores, suite, draws),
         **solved_games(scores, suite, arms, draws),
         "exact": distances(worlds, arms, runs),
-        "votes": voted(folder),
+        "votes": vote_summary(folder),
         "tuning": tuned,
         "alarms": alarms(runs),
         "failures": dict(failures),

@@ -147,8 +147,8 @@ def standings(summary: Summary) -> Table:
     for name in rated:
         rank = wins["alpha_rank"].get(name)
         probabilities = [
-            _share(own["probability"], own["support"]) if own else ""
-            for own in (strategy.get(name) for strategy in strategies)
+            _share(entry["probability"], entry["support"]) if entry else ""
+            for entry in (strategy.get(name) for strategy in strategies)
         ]
         table.add_row(
             label(name, summary),
@@ -161,7 +161,7 @@ def standings(summary: Summary) -> Table:
 
 def true_game(game: Summary) -> Table:
     """Return the table of worst-case true regret and NashConv, where the game is solved."""
-    bounded = any(own["lower_bound"] for own in game["arms"].values())
+    bounded = any(entry["lower_bound"] for entry in game["arms"].values())
     value = f"value of the game: {mean_with_interval(game['value'], REGRET, 1, 4)}"
     if bounded:
         upper = mean_with_interval(game["upper"], REGRET, 1, 4)
@@ -171,8 +171,8 @@ def true_game(game: Summary) -> Table:
         "NashConv,\nlower bound" if bounded else "NashConv",
         title="Exact, on gold rewards", caption=value,
     )  # fmt: skip
-    for name, own in game["arms"].items():
-        estimates = [own.get(score) for score in ("worst_regret", "distance", "nash_conv")]
+    for name, entry in game["arms"].items():
+        estimates = [entry.get(score) for score in ("worst_regret", "distance", "nash_conv")]
         cells = [mean_with_interval(e, REGRET, 1, 3) if e else "" for e in estimates]
         table.add_row(name, *cells)
     return table

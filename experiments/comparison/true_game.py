@@ -9,7 +9,6 @@ from agents.policies.table import TablePolicy
 from agents.solvers import Method
 from eva_env.tabular.equilibrium import Minimax, minimax_regret, nash_conv
 from eva_env.tabular.regret_game import RegretGame
-from eva_env.tabular.world import TabularWorld
 from eva_env.types import Floats
 from eva_env.world import World
 from experiments.comparison.arms import Arm
@@ -18,11 +17,6 @@ from experiments.comparison.scores import START
 from experiments.run.records import Run
 
 Named = dict[str, Any]
-
-
-def game_of(task: World) -> RegretGame | None:
-    """Return the task's true regret game; None if its prompts cannot be enumerated."""
-    return RegretGame.of_world(task) if isinstance(task, TabularWorld) else None
 
 
 def distances(
@@ -38,7 +32,7 @@ def distances(
     do not sample their responses from their policy are left out.
     """
     seeds = sorted({seed for _, seed in runs})
-    by_seed = {seed: game_of(worlds[seed]) for seed in seeds}
+    by_seed = {seed: worlds[seed].regret_game() for seed in seeds}
     games = {seed: game for seed, game in by_seed.items() if game is not None}
     if not games:
         return None

@@ -1,6 +1,6 @@
-"""Numbers, intervals and lists as they appear in sentences."""
+"""Numbers and intervals as they appear in sentences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from experiments.comparison.ranges import Range, clip, range_of
@@ -35,13 +35,3 @@ def interval(estimate: Named, digits: int, possible: Range) -> str:
         return ""
     mark = ", clipped" if any(clipped) else ""
     return f" (95 % interval {low:.{digits}f} to {high:.{digits}f}{mark})"
-
-
-def counted(number: int, what: str) -> str:
-    """Return ``1 vote`` or ``2 votes``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def join(items: Sequence[str]) -> str:
-    """Return ``a, b and c``."""
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

@@ -1,10 +1,11 @@
-"""Seats of ``eva play``: a person in the place of a creator, a solver or a judge.
+"""A person at the terminal as creator, solver or judge: the modules behind ``eva play``.
 
-- ``terminal.py``: prints and asks, without control characters
-- ``house_rules()`` of each world: what may be typed, and what it means
-- ``seat.py``: rounds of the real game with a person among the players, shown and recorded
-- ``creator.py``, ``solver.py``: the two players' seats, and the person as such a player
-- ``exhibits.py``: answers of several players, and which two to show a judge next
-- ``judge.py``: the judge's seat
-- ``votes.py``: votes as data, and the matrix of wins that ratings are made of
+- ``terminal.py``: prints text and asks for lines, without control characters
+- a world's ``house_rules()``: what a person may type, and what it means
+- ``session.py``: rounds of the real game with a person as one player, shown and recorded
+- ``creator.py``, ``solver.py``: the session of each player, and the person as that player
+- ``answer_pairs.py``: the recorded responses of several players, and the next two to compare
+- ``judge.py``: the session of a judge
+- ``votes.py``: votes as data, and the matrix of wins from which ratings are fitted
+- ``standings.py``: ratings of the players by the votes
 """

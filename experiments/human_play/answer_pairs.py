@@ -1,10 +1,10 @@
-"""What a folder lays before a judge: answers of several players to the same prompts."""
+"""Pairs of responses to show a judge: two players answered the same prompt."""
 
 import json
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,19 +16,19 @@ from experiments.run.errors import UserError
 from experiments.run.records import Run
 
 TRAINED, START = "trained", "start"
-"""The players of a single run."""
+"""The two players of a single run: its trained policy and its starting policy."""
 
 
 class Question(NamedTuple):
-    """A prompt, in runs of one seed: on the tabular rung each seed is a world of its own."""
+    """A prompt of a suite, in the runs of one seed: each seed is its own tabular world."""
 
     seed: int
     suite: str
     prompt: Any
 
 
-class Exhibit(NamedTuple):
-    """Two answers to a question; ``first`` says whose stands first on the screen."""
+class AnswerPair(NamedTuple):
+    """Responses of players a and b to one question; ``first`` is the player shown first."""
 
     a: str
     b: str
@@ -39,91 +39,98 @@ class Exhibit(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str, Question]:
-        """What a judge is asked but once."""
+        """What a judge sees only once: two players and a question."""
         return self.a, self.b, self.question
 
 
 @dataclass(frozen=True)
-class Exhibits:
-    """Answers by player and question: n responses, and their n gold rewards."""
+class RecordedAnswers:
+    """The recorded responses, by player and question: n responses and their n gold rewards."""
 
     answers: Mapping[str, Mapping[Question, tuple[list[Any], list[float]]]]
 
     @property
     def players(self) -> list[str]:
-        """Names, in the order of the matrices."""
+        """Names of the L players, in the order of the matrices."""
         return [*self.answers]
 
-    def shared(self, a: str, b: str) -> list[Question]:
-        """Questions that both have answered."""
-        theirs = self.answers[b]
-        return [question for question in self.answers[a] if question in theirs]
+    def shared_questions(self, a: str, b: str) -> list[Question]:
+        """Return the questions that both players answered."""
+        answered_by_b = self.answers[b]
+        return [question for question in self.answers[a] if question in answered_by_b]
 
     def gold_wins(self) -> Floats:
-        """Wins of row over column (L, L) by gold reward: each question is a game of one.
+        """Return wins of row over column (L, L) by gold reward; each question is one game.
 
-        A game is shared out by ``eva_env.statistics.win_rates.wins``, over all pairs of answers.
+        ``eva_env.statistics.win_rates.wins`` splits a game over all pairs of responses.
         """
         matrix = np.zeros((len(self.players), len(self.players)))
         for (i, a), (j, b) in combinations(enumerate(self.players), 2):
-            games = self.shared(a, b)
-            if games:
-                rewards = (
-                    np.array([self.answers[player][game][1] for game in games])
-                    for player in (a, b)
-                )
-                won = wins(*map(PlayerResponses, rewards))
-                matrix[i, j], matrix[j, i] = won.sum(), (1 - won).sum()
+            questions = self.shared_questions(a, b)
+            if not questions:
+                continue
+            rewards_a = np.array([self.answers[a][question][1] for question in questions])
+            rewards_b = np.array([self.answers[b][question][1] for question in questions])
+            shares = wins(PlayerResponses(rewards_a), PlayerResponses(rewards_b))
+            matrix[i, j], matrix[j, i] = shares.sum(), (1 - shares).sum()
         return matrix
 
-    def between(self, a: str, b: str, seed: int) -> Iterator[Exhibit]:
-        """Exhibits of two players, a question each, in an order fixed by the seed.
+    def pairs(self, a: str, b: str, seed: int) -> Iterator[AnswerPair]:
+        """Yield one pair of different responses per question, in an order fixed by the seed.
 
-        Questions that both have answered alike are left out.
+        A question to which both players gave only the same response is left out.
         """
-        games = self.shared(a, b)
-        for k in stream(seed, a, b).permutation(len(games)):
-            game = games[k]
-            rng = stream(seed, a, b, *game)
-            ours, theirs = self.answers[a][game], self.answers[b][game]
-            unlike = [
-                (x, y)
-                for x, one in enumerate(ours[0])
-                for y, other in enumerate(theirs[0])
-                if one != other
+        questions = self.shared_questions(a, b)
+        for k in generator(seed, a, b).permutation(len(questions)):
+            question = questions[k]
+            rng = generator(seed, a, b, *question)
+            responses_a, rewards_a = self.answers[a][question]
+            responses_b, rewards_b = self.answers[b][question]
+            different = [
+                (i, j)
+                for i, j in product(range(len(responses_a)), range(len(responses_b)))
+                if responses_a[i] != responses_b[j]
             ]
-            if unlike:
-                x, y = unlike[rng.integers(len(unlike))]
+            if different:
+                i, j = different[rng.integers(len(different))]
                 first = "ab"[rng.integers(2)]
-                responses, rewards = (ours[0][x], theirs[0][y]), (ours[1][x], theirs[1][y])
-                yield Exhibit(a, b, game, responses, rewards, first)
+                responses = responses_a[i], responses_b[j]
+                rewards = rewards_a[i], rewards_b[j]
+                yield AnswerPair(a, b, question, responses, rewards, first)
 
-    def next(
+    def next_pair(
         self, ratings: Floats, votes: Floats, seen: Collection[Any], seed: int
-    ) -> Exhibit | None:
-        """The exhibit to show now, None if all have been seen.
+    ) -> AnswerPair | None:
+        """Return the pair to show next, or None if the judge has seen all.
 
-        It is between the players of whom one more vote tells most: the Fisher information
-        p (1 - p) of a game between such ratings (L,), in nats, over the votes (L, L) so far.
+        It belongs to the two players about whom one more vote is most informative: the Fisher
+        information p (1 - p) of a game at ratings (L,) in nats, divided by 1 + the votes on
+        these two so far, from the matrix of wins (L, L).
         """
         p = 1 / (1 + np.exp(ratings[None, :] - ratings[:, None]))
-        worth = p * (1 - p) / (1 + votes + votes.T)
-        pairs = [*combinations(range(len(self.players)), 2)]
-        for i, j in sorted(pairs, key=lambda pair: -worth[pair]):
-            for exhibit in self.between(self.players[i], self.players[j], seed):
-                if exhibit.key not in seen:
-                    return exhibit
+        information = p * (1 - p) / (1 + votes + votes.T)
+        matchups = [*combinations(range(len(self.players)), 2)]
+        for i, j in sorted(matchups, key=lambda matchup: -information[matchup]):
+            for pair in self.pairs(self.players[i], self.players[j], seed):
+                if pair.key not in seen:
+                    return pair
         return None
 
 
-def exhibits_of(folder: Path, suite: str | None) -> Exhibits:
-    """The answers in a comparison, or of a run's start and end, to a suite or to all."""
+def recorded_answers(folder: Path, suite: str | None) -> RecordedAnswers:
+    """Read the responses of a comparison's arms, or of a run's trained and starting policy.
+
+    ``suite`` None reads every suite. Raises UserError if the folder has no responses of two
+    players, or no such suite.
+    """
     if (folder / "cells").is_dir():
-        rows = _comparison(folder)
+        rows = _comparison_rows(folder)
     elif (folder / "transcripts.jsonl").is_file():
-        rows = _run(folder)
+        rows = _run_rows(folder)
     else:
-        raise UserError(f"{folder} is neither a comparison nor a run: no cells, no transcripts")
+        raise UserError(
+            f"{folder} is neither a comparison nor a run: it has no cells and no transcripts"
+        )
     answers: dict[str, dict[Question, tuple[list[Any], list[float]]]] = {}
     suites: dict[str, None] = {}
     for player, question, responses, rewards in rows:
@@ -133,11 +140,11 @@ def exhibits_of(folder: Path, suite: str | None) -> Exhibits:
     if suite is not None and suites and suite not in suites:
         raise UserError(f"unknown suite {suite!r}; suites of {folder}: {', '.join(suites)}")
     if len(answers) < 2:
-        raise UserError(f"{folder} holds no answers of two players yet")
-    return Exhibits({player: answers[player] for player in sorted(answers)})
+        raise UserError(f"{folder} has no responses of two players yet")
+    return RecordedAnswers({player: answers[player] for player in sorted(answers)})
 
 
-def _comparison(folder: Path) -> Iterator[tuple[str, Question, list[Any], list[float]]]:
+def _comparison_rows(folder: Path) -> Iterator[tuple[str, Question, list[Any], list[float]]]:
     for cell in sorted((folder / "cells").glob("*/seed-*")):
         seed = int(cell.name.removeprefix("seed-"))
         for row in Run(cell).rows("answers"):
@@ -145,17 +152,19 @@ def _comparison(folder: Path) -> Iterator[tuple[str, Question, list[Any], list[f
             yield cell.parent.name, question, row["responses"], row["rewards"]
 
 
-def _run(folder: Path) -> Iterator[tuple[str, Question, list[Any], list[float]]]:
+def _run_rows(folder: Path) -> Iterator[tuple[str, Question, list[Any], list[float]]]:
     run = Run.open(folder)
     rows, seed = run.rows("transcripts"), run.config["seed"]
-    last = max((row["round"] for row in rows), default=0)
-    for row in rows if last else ():
-        if row["round"] == last:
+    last_round = max((row["round"] for row in rows), default=0)
+    if last_round == 0:
+        return
+    for row in rows:
+        if row["round"] == last_round:
             question = Question(seed, row["suite"], row["prompt"])
             yield TRAINED, question, row["after"], row["after_rewards"]
             yield START, question, row["before"], row["before_rewards"]
 
 
-def stream(seed: int, *names: Any) -> np.random.Generator:
-    """A generator of its own for each seed and names."""
+def generator(seed: int, *names: Any) -> np.random.Generator:
+    """Return a random generator that depends on the seed and the names alone."""
     return np.random.default_rng([seed, zlib.crc32(json.dumps(names).encode())])

@@ -1,4 +1,4 @@
-"""The judge's seat of ``eva play``: which of two answers is better?"""
+"""The judge of ``eva play``: a person says which of two responses is better."""
 
 import time
 from dataclasses import dataclass
@@ -8,128 +8,132 @@ from typing import Annotated
 import tyro
 
 from eva_env.statistics.ratings import bradley_terry
-from experiments.commands.options import parse
-from experiments.comparison.wording import counted
-from experiments.human_play.answer_pairs import Exhibit, Exhibits, Question, exhibits_of
+from experiments.human_play.answer_pairs import (
+    AnswerPair,
+    Question,
+    RecordedAnswers,
+    recorded_answers,
+)
 from experiments.human_play.standings import PRIOR, standings
 from experiments.human_play.terminal import Terminal
 from experiments.human_play.votes import (
     Vote,
     agreement,
     first_shown,
-    given,
-    take_back,
+    read_votes,
+    remove_last_vote,
     win_matrix,
 )
 from experiments.run.records import Run
+from experiments.run.wording import counted
 
 CHOICES = ("a", "b", "tie", "skip", "undo", "quit")
 
 
 @dataclass(frozen=True)
 class Judging:
-    """Say which of two answers is better, without knowing whose they are."""
+    """Say which of two answers is better, without knowing who gave them."""
 
     folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")] = Path(
         "runs"
     )
-    """A comparison, whose arms are judged, or a run: its trained model and its start."""
+    """A comparison, whose arms are judged, or a run: its trained and its starting policy."""
     suite: str | None = None
-    """Show the prompts of this suite alone. None: of all."""
+    """Show only the prompts of this suite. None: of all suites."""
     name: str = "person"
-    """Who judges; what has been judged under a name is not shown to it again."""
+    """Name of the judge; a pair judged under a name is not shown to that name again."""
     seed: int = 0
     """Seed of the order of prompts and answers."""
 
 
-def judge(args: list[str], terminal: Terminal) -> int:
-    """Ask for votes until the person leaves, then rate the players; the exit status."""
-    command = parse(Judging(), args, "play --as judge")
-    exhibits = exhibits_of(command.folder, command.suite)
-    bench = Bench(exhibits, Run(command.folder), command.name, command.seed, terminal)
+def judge(command: Judging, terminal: Terminal) -> int:
+    """Ask for votes until the person leaves, then rate the players; return the exit status."""
+    answers = recorded_answers(command.folder, command.suite)
+    session = JudgeSession(answers, Run(command.folder), command.name, command.seed, terminal)
     stopped = False
     try:
-        bench.sit()
+        session.play()
     except EOFError:
         pass
     except KeyboardInterrupt:
         stopped = True
     terminal.say()
-    if bench.votes and not stopped:
-        bench.rate()
-    new = sum(not isinstance(one, Exhibit) for one in bench.done)
+    if session.votes and not stopped:
+        session.rate()
+    new_votes = sum(not isinstance(step, AnswerPair) for step in session.done)
     terminal.say(
-        f"{'stopped with' if stopped else 'the end:'} {counted(new, 'vote')} of yours, "
-        f"{len(bench.votes)} in all, in {command.folder / 'votes.jsonl'}"
+        f"{'stopped after' if stopped else 'the end:'} {counted(new_votes, 'vote')} of yours, "
+        f"{len(session.votes)} in total, in {command.folder / 'votes.jsonl'}"
     )
     return 130 if stopped else 0
 
 
-class Bench:
-    """A judge before exhibits: the votes so far, and what to show next.
+class JudgeSession:
+    """A judge's votes so far, and the next pair of responses to show.
 
     Args:
-        exhibits: what is judged.
-        run: the folder whose votes.jsonl is read, and added to at once.
-        name: who judges.
-        seed: of the order in which things are shown.
-        terminal: where the judge sits.
+        answers: the responses to judge.
+        run: the folder whose votes.jsonl is read; each vote is appended at once.
+        name: name of the judge.
+        seed: seed of the order in which pairs are shown.
+        terminal: where the judge reads and types.
     """
 
     def __init__(
-        self, exhibits: Exhibits, run: Run, name: str, seed: int, terminal: Terminal
+        self, answers: RecordedAnswers, run: Run, name: str, seed: int, terminal: Terminal
     ) -> None:
-        self.exhibits, self.run, self.name, self.seed = exhibits, run, name, seed
+        self.answers, self.run, self.name, self.seed = answers, run, name, seed
         self.terminal = terminal
-        self.votes, self.gold = given(run), exhibits.gold_wins()
-        self.done: list[Vote | Exhibit] = []
+        self.votes, self.gold = read_votes(run), answers.gold_wins()
+        self.done: list[Vote | AnswerPair] = []
+        """What this session did, in order: votes, and the pairs that were skipped."""
 
-    def sit(self) -> None:
-        """Ask until all has been seen; EOFError if the person leaves before."""
+    def play(self) -> None:
+        """Ask until the judge has seen all pairs; raise EOFError if the person leaves."""
         self.explain()
-        while exhibit := self.next():
-            self.show(exhibit)
+        while pair := self.next_pair():
+            self.show(pair)
             choice = self.choose()
             if choice == "undo":
                 self.undo()
             elif choice == "skip":
-                self.done.append(exhibit)
+                self.done.append(pair)
             else:
-                self.vote(exhibit, choice)
+                self.vote(pair, choice)
         self.terminal.say("nothing is left to judge")
 
     def explain(self) -> None:
-        """Print what is asked."""
+        """Print the task of the judge."""
         self.terminal.say(
-            f"Which answer is better, a or b? Two of {len(self.exhibits.players)} players have "
-            f"answered each prompt; you are not told which, nor what the gold judge says. Type "
-            f"{', '.join(CHOICES)}, or the first letter."
+            f"Which answer is better, a or b? Each prompt was answered by two of "
+            f"{len(self.answers.players)} players. You see neither their names nor the gold "
+            f"rewards. Type {', '.join(CHOICES)}, or the first letter."
         )
 
-    def next(self) -> Exhibit | None:
-        """The most informative exhibit that this judge has neither judged nor skipped."""
-        votes = win_matrix(self.votes, self.exhibits.players)
+    def next_pair(self) -> AnswerPair | None:
+        """Return the most informative pair that this judge has neither judged nor skipped."""
+        votes = win_matrix(self.votes, self.answers.players)
         ratings = bradley_terry(votes + self.gold, prior=PRIOR)
         seen = {_key(vote) for vote in self.votes if vote["judge"] == self.name}
-        seen |= {one.key for one in self.done if isinstance(one, Exhibit)}
-        return self.exhibits.next(ratings, votes, seen, self.seed)
+        seen |= {step.key for step in self.done if isinstance(step, AnswerPair)}
+        return self.answers.next_pair(ratings, votes, seen, self.seed)
 
-    def show(self, exhibit: Exhibit) -> None:
-        """Print the prompt and both answers."""
-        responses = exhibit.responses if exhibit.first == "a" else exhibit.responses[::-1]
+    def show(self, pair: AnswerPair) -> None:
+        """Print the prompt and both responses."""
+        responses = pair.responses if pair.first == "a" else pair.responses[::-1]
         self.terminal.say()
-        self.terminal.say(exhibit.question.prompt, "bold")
+        self.terminal.say(pair.question.prompt, "bold")
         self.terminal.grid([("a", responses[0], ""), ("b", responses[1], "")])
 
     def choose(self) -> str:
-        """What the judge wants, with a and b as they stand on the screen."""
+        """Ask for one of the choices; a and b are the labels on the screen."""
         while True:
             line = self.terminal.ask("better> ").lower()
-            meant = [choice for choice in CHOICES if line and choice.startswith(line)]
-            if meant == ["quit"]:
+            matches = [choice for choice in CHOICES if line and choice.startswith(line)]
+            if matches == ["quit"]:
                 raise EOFError
-            if len(meant) == 1:
-                return meant[0]
+            if len(matches) == 1:
+                return matches[0]
             if line == "?":
                 self.explain()
                 continue
@@ -137,16 +141,21 @@ class Bench:
                 f"type one of {', '.join(CHOICES)}, or its first letter", indent=2
             )
 
-    def vote(self, exhibit: Exhibit, choice: str) -> None:
-        """Write a vote down; on the screen, a is the answer that stands first."""
-        other = {"a": "b", "b": "a", "tie": "tie"}
-        question = exhibit.question
+    def vote(self, pair: AnswerPair, choice: str) -> None:
+        """Record a vote; ``choice`` a is the response shown first, whoever gave it."""
+        swapped = {"a": "b", "b": "a", "tie": "tie"}
+        response_a, response_b = pair.responses
+        reward_a, reward_b = pair.rewards
         row = {
-            **{"a": exhibit.a, "b": exhibit.b, **question._asdict()},
-            **dict(zip(("response_a", "response_b"), exhibit.responses, strict=True)),
-            **dict(zip(("reward_a", "reward_b"), exhibit.rewards, strict=True)),
-            "first": exhibit.first,
-            "winner": choice if exhibit.first == "a" else other[choice],
+            "a": pair.a,
+            "b": pair.b,
+            **pair.question._asdict(),
+            "response_a": response_a,
+            "response_b": response_b,
+            "reward_a": reward_a,
+            "reward_b": reward_b,
+            "first": pair.first,
+            "winner": choice if pair.first == "a" else swapped[choice],
             "judge": self.name,
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
@@ -155,37 +164,36 @@ class Bench:
         self.done.append(row)
 
     def undo(self) -> None:
-        """Take back the last vote or skip of this sitting, so that it is asked again."""
+        """Undo the last vote or skip of this session; its pair is shown again."""
         if not self.done:
-            self.terminal.say("there is nothing to take back", indent=2)
+            self.terminal.say("there is nothing to undo", indent=2)
             return
-        last = self.done.pop()
-        if isinstance(last, Exhibit):
+        last_step = self.done.pop()
+        if isinstance(last_step, AnswerPair):
             return
-        if take_back(self.run, last):
-            self.votes.remove(last)
+        if remove_last_vote(self.run, last_step):
+            self.votes.remove(last_step)
         else:
-            self.terminal.say("someone else has voted since; it stands", indent=2)
+            self.terminal.say("another judge has voted since; your vote is kept", indent=2)
 
     def rate(self) -> None:
-        """Print the ratings by the votes, alone and with gold's, and how far both agree."""
-        votes = self.votes
+        """Print the ratings by votes, alone and with gold's games, and their agreement."""
         rows = [("player", "votes", "won", "Elo by votes (95 %)", "with gold's games")]
-        for player, own in standings(
-            votes, self.exhibits.players, self.gold, self.seed
-        ).items():
-            elo = own["elo_by_votes"]
+        ratings = standings(self.votes, self.answers.players, self.gold, self.seed)
+        for player, standing in ratings.items():
+            elo = standing["elo_by_votes"]
             interval = f"{elo['mean']:.0f} ({elo['low']:.0f} to {elo['high']:.0f})"
-            counts = f"{own['votes']}", f"{own['won']:g}"
-            rows.append((player, *counts, interval, f"{own['elo_with_gold']:.0f}"))
+            counts = f"{standing['votes']}", f"{standing['won']:g}"
+            rows.append((player, *counts, interval, f"{standing['elo_with_gold']:.0f}"))
         self.terminal.grid(rows)
-        mine = [vote for vote in votes if vote["judge"] == self.name]
-        agree, decided = agreement(mine)
-        first, clear = first_shown(mine)
+        own_votes = [vote for vote in self.votes if vote["judge"] == self.name]
+        agree, comparable = agreement(own_votes)
+        first, decided = first_shown(own_votes)
         self.terminal.say(
-            f"{counted(len(votes), 'vote')}, {self.gold.sum():.0f} games by gold reward. You "
-            f"and gold agree in {agree} of the {decided} in which both have a preference; "
-            f"{first} of your {clear} went to the answer shown first."
+            f"{counted(len(self.votes), 'vote')}, {self.gold.sum():.0f} games by gold reward. "
+            f"You agree with gold in {agree} of the {comparable} cases in which both have a "
+            f"preference; {first} of your {decided} votes that are no tie went to the answer "
+            f"shown first."
         )
 
 

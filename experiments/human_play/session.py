@@ -1,4 +1,4 @@
-"""A person plays a model: rounds of the real game, shown as they end, and recorded."""
+"""A person plays a model: rounds of the real game, each shown when it ends, and recorded."""
 
 import time
 from abc import ABC, abstractmethod
@@ -13,26 +13,26 @@ from experiments.run.records import Run
 from experiments.run.rows import Genealogy, summarise
 from experiments.run.settings import Settings
 
-CALLED = {
+PAYOFF_NAMES = {
     "regret": ("true regret", "best attainable minus mean reward"),
     "a_star_avg": ("estimated regret", "A*_avg, best minus mean of the rewards"),
 }
-"""What the creator is paid by a plainer name than the signal's, and what that means."""
+"""By signal: a plainer name of the creator's payoff, and its definition."""
 
 
-class Seat(ABC):
-    """A person in the place of one player of a match.
+class PlayerSession(ABC):
+    """A person as one player of a match.
 
     Args:
-        match: just opened; the person takes the place of one of its players.
-        settings: those of the match.
-        terminal: where the person sits.
+        match: a new match; the person replaces one of its players.
+        settings: the settings of the match.
+        terminal: where the person reads and types.
     """
 
     role: ClassVar[str]
-    """Whose payoffs are the person's."""
+    """The agent whose payoffs the person earns."""
     rival: ClassVar[str]
-    """What these are compared with."""
+    """Words for the player whose payoffs are shown for comparison."""
 
     def __init__(self, match: Match, settings: Settings, terminal: Terminal) -> None:
         self.match: Any = match
@@ -40,60 +40,69 @@ class Seat(ABC):
         self.task: Any = settings.task
         self.game, self.policy = self.match.env.unwrapped.game, match.solver.policy
         self.rules, self.gold = settings.task.house_rules(), settings.task.gold_reward()
-        self.paid, meaning = CALLED.get(self.game.signal, (self.game.signal, ""))
-        self.payoff = f"{self.paid} ({meaning})" if meaning else self.paid
+        self.payoff_name, definition = PAYOFF_NAMES.get(
+            self.game.signal, (self.game.signal, "")
+        )
+        self.payoff = f"{self.payoff_name} ({definition})" if definition else self.payoff_name
 
     @property
     @abstractmethod
     def welcome(self) -> str:
-        """What the person is to do."""
+        """The person's task, in a few sentences."""
 
     @abstractmethod
     def rounds(self) -> Iterator[tuple[Round, float]]:
-        """Yield the rounds, each with what the rival earns in it."""
+        """Yield each round with the payoff of the rival in it."""
 
     @abstractmethod
     def show(self, round: Round) -> None:
-        """Print what came of a round."""
+        """Print the outcome of a round."""
 
     def play(self, run: Run) -> bool:
-        """Play to the end, or until the person leaves; whether that was by Ctrl-C."""
-        genealogy, began = Genealogy(), time.perf_counter()
-        mine = other = 0.0
+        """Play until the last round or until the person leaves; return True after Ctrl-C."""
+        genealogy, round_start = Genealogy(), time.perf_counter()
+        own_total = rival_total = 0.0
         try:
-            for round, rival in self.rounds():
+            for round, rival_payoff in self.rounds():
                 now = time.perf_counter()
-                round = replace(round, logs={**round.logs, "rival": rival})
-                row = summarise(round, self.task, self.match.budget, now - began)
+                round = replace(round, logs={**round.logs, "rival": rival_payoff})
+                row = summarise(round, self.task, self.match.budget, now - round_start)
                 run.append("prompts", genealogy.rows(round))
                 run.append("rounds", [row])
                 if round.logs.get("gradient_steps"):
                     run.save(round.index + 1, self.policy, self.match.state_dict())
-                mine, other, began = mine + round.payoffs[self.role], other + rival, now
+                round_start = now
+                own_payoff = round.payoffs[self.role]
+                own_total, rival_total = own_total + own_payoff, rival_total + rival_payoff
                 self.show(round)
                 self.terminal.say(
-                    f"you earned {round.payoffs[self.role]:.2f}, in all {mine:.2f}; "
-                    f"{self.rival} {rival:.2f}, in all {other:.2f}",
+                    f"you earned {own_payoff:.2f}, {own_total:.2f} in total; "
+                    f"{self.rival} {rival_payoff:.2f}, {rival_total:.2f} in total",
                     "bold green",
                 )
         except (EOFError, KeyboardInterrupt) as left:
             return isinstance(left, KeyboardInterrupt)
         return False
 
-    def begin(self) -> None:
-        """Announce the coming round."""
+    def announce_round(self) -> None:
+        """Print the number of the round that begins."""
         self.terminal.say()
         self.terminal.say(f"round {self.game.index + 1} of {self.game.rounds}", "bold cyan")
 
-    def answers(
-        self, who: Sequence[str], prompt: Any, responses: Sequence[Any], rewards: Floats
+    def answer_rows(
+        self, names: Sequence[str], prompt: Any, responses: Sequence[Any], rewards: Floats
     ) -> list[list[str]]:
-        """Rows of answers to a prompt: reward (gold too if another is paid), who, remark."""
+        """Return a row per response: reward, name, response, remark.
+
+        If the players are paid another reward than gold, the first column shows both.
+        """
         gold = self.gold([prompt], [list(responses)])[0]
         remarks = self.rules.remarks(prompt, responses)
         paid = [f"{reward:.2f}" for reward in rewards]
         if self.settings.reward != "gold":
-            both = zip(paid, gold, strict=True)
-            paid = [f"proxy {reward}  gold {judged:.2f}" for reward, judged in both]
-        columns = zip(paid, who, map(str, responses), remarks, strict=True)
+            paid = [
+                f"proxy {proxy}  gold {judged:.2f}"
+                for proxy, judged in zip(paid, gold, strict=True)
+            ]
+        columns = zip(paid, names, map(str, responses), remarks, strict=True)
         return [list(row) for row in columns]

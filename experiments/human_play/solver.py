@@ -1,4 +1,4 @@
-"""The solver's seat: a creator makes the prompts, and a person answers."""
+"""A person as the solver: a creator makes the prompts, and the person answers them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from agents.base import Solver
 from eva_env.game import Game
 from eva_env.types import CREATOR, SOLVER, Round
 from eva_env.world import HouseRules
-from experiments.human_play.session import Seat
+from experiments.human_play.session import PlayerSession
 from experiments.human_play.terminal import Terminal
 from experiments.run.match import Match
 from experiments.run.rows import origins_of, plain
@@ -17,35 +17,36 @@ from experiments.run.settings import Settings
 
 
 class PersonSolver(Solver):
-    """Answers what a person types; an empty line repeats the last answer.
+    """Respond with the answers that a person types; an empty line repeats the last answer.
 
-    A creator that has the round answered once more is given the same answers: it may measure
-    its prompts anew, and the person has moved. EOFError is passed on when the person leaves.
+    A creator may have the prompts of a round answered again, to measure them: then the last
+    answers are returned, and the person is not asked again. EOFError is passed on when the
+    person leaves.
 
     Args:
         terminal: where the person types.
-        rules: what may be typed.
-        game: tells whether it is the solver's move.
+        rules: the rules for answers in this world.
+        game: shows whether it is the solver's move.
     """
 
     def __init__(self, terminal: Terminal, rules: HouseRules, game: Game) -> None:
         self.terminal, self.rules, self.game = terminal, rules, game
-        self.given: list[list[Any]] = []
+        self.last_answers: list[list[Any]] = []
 
     def respond(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
-        """Ask for n answers to each of B prompts, (B, n)."""
+        """Ask for n answers to each of B prompts; return them as (B, n)."""
         if self.game.proposal is not None:
-            self.given = [self._answers(prompt, n) for prompt in prompts]
-        return self.given
+            self.last_answers = [self._ask_answers(prompt, n) for prompt in prompts]
+        return self.last_answers
 
     def twin(self) -> "PersonSolver":
-        """Raise ValueError."""
+        """Raise ValueError: a person has no copy."""
         raise ValueError(
             "this creator plays against a copy of the solver, and a person has none; "
             "name another creator"
         )
 
-    def _answers(self, prompt: Any, n: int) -> list[Any]:
+    def _ask_answers(self, prompt: Any, n: int) -> list[Any]:
         self.terminal.say()
         self.terminal.say(self.rules.named(prompt), "bold")
         answers: list[Any] = []
@@ -54,7 +55,7 @@ class PersonSolver(Solver):
             if line == "-" and answers:
                 answers.pop()
             elif line == "?" or not (line or answers):
-                rows = [*self.rules.responses(prompt), ("-", "takes the last answer back")]
+                rows = [*self.rules.responses(prompt), ("-", "removes the last answer")]
                 self.terminal.grid([*rows, ("empty line", "repeats it")])
             else:
                 try:
@@ -64,38 +65,40 @@ class PersonSolver(Solver):
         return answers
 
 
-class SolverSeat(Seat):
-    """A person answers."""
+class SolverSession(PlayerSession):
+    """A session in which a person answers the prompts."""
 
-    role, rival = SOLVER, "the model"
+    role, rival = SOLVER, "the model would earn"
 
     def __init__(self, match: Match, settings: Settings, terminal: Terminal) -> None:
         super().__init__(match, settings, terminal)
         self.match.solver = PersonSolver(terminal, self.rules, self.game)
-        match.creator.on_start(self.match.solver)  # some cannot play a person: ValueError
+        # Raises ValueError if the creator cannot play against a person.
+        match.creator.on_start(self.match.solver)
 
     @property
     def welcome(self) -> str:
-        """The solver's task."""
-        s, creator = self.settings, type(self.settings.creator).__name__
+        """The solver's task, in a few sentences."""
+        settings, creator = self.settings, type(self.settings.creator).__name__
         return (
-            f"{creator} makes {s.prompts} prompts a round, and you answer each {s.samples} "
-            f"times. You are paid the mean {s.reward} reward of your answers, the creator "
-            f"{self.payoff}; it learns from how you do. An empty line repeats an answer."
+            f"{creator} makes {settings.prompts} prompts a round, and you answer each "
+            f"{settings.samples} times. You earn the mean {settings.reward} reward of your "
+            f"answers. The creator earns the {self.payoff} and learns from your results. An "
+            f"empty line repeats an answer."
         )
 
     def rounds(self) -> Iterator[tuple[Round, float]]:
-        """Rounds, each with what the model's most likely answers would have earned."""
+        """Yield each round with the mean reward of the model's most likely responses."""
         rounds = self.match.rounds()
         while not self.game.done:
-            self.begin()
+            self.announce_round()
             round = next(rounds)
-            self.likely = self.policy.greedy(round.prompts)
-            self.scored = np.asarray(self.game.reward_model(round.prompts, self.likely))
-            yield round, float(self.scored.mean())
+            self.greedy = self.policy.greedy(round.prompts)
+            self.greedy_rewards = np.asarray(self.game.reward_model(round.prompts, self.greedy))
+            yield round, float(self.greedy_rewards.mean())
 
     def show(self, round: Round) -> None:
-        """Each prompt with the person's answers and the model's."""
+        """Print each prompt with the person's answers and the model's response."""
         origins = origins_of(round)
         for i, prompt in enumerate(map(plain, round.prompts)):
             parent, operator = origins.get(prompt, (None, None))
@@ -103,9 +106,11 @@ class SolverSeat(Seat):
             self.terminal.say(self.rules.named(prompt), "bold")
             if parent is not None:
                 self.terminal.say(f"{operator} of: {self.rules.named(parent)}", "dim", indent=2)
-            who = ["you"] * len(round.responses[i]) + ["model"]
-            responses = [*map(plain, round.responses[i]), plain(self.likely[i][0])]
-            rewards = np.append(round.rewards[i], self.scored[i])
-            self.terminal.grid(self.answers(who, prompt, responses, rewards))
+            names = ["you"] * len(round.responses[i]) + ["model"]
+            responses = [*map(plain, round.responses[i]), plain(self.greedy[i][0])]
+            rewards = np.append(round.rewards[i], self.greedy_rewards[i])
+            self.terminal.grid(self.answer_rows(names, prompt, responses, rewards))
         self.terminal.say()
-        self.terminal.say(f"the creator earned {round.payoffs[CREATOR]:.2f} ({self.paid})")
+        self.terminal.say(
+            f"the creator earned {round.payoffs[CREATOR]:.2f} ({self.payoff_name})"
+        )

@@ -1,4 +1,4 @@
-"""A terminal where a person reads and types."""
+"""The terminal at which a person reads and types."""
 
 import sys
 import unicodedata
@@ -16,10 +16,10 @@ LEAVE = ("quit", "exit")
 
 
 class Terminal:
-    """Prints text as it is, and asks for lines; control characters pass neither way.
+    """Print plain text and ask for lines; control characters are dropped in both directions.
 
     Args:
-        read: shows a question and returns the line typed, or raises EOFError; None: standard
+        read: shows a question and returns the typed line, or raises EOFError; None: standard
             input.
         console: where to print; None: standard output.
     """
@@ -36,7 +36,7 @@ class Terminal:
         self.console.print(Padding.indent(shown, indent) if indent else shown)
 
     def grid(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Print rows in columns, the last of which is a remark; empty columns are left out."""
+        """Print rows in columns; the last column is a remark, empty columns are left out."""
         cells = [[clean(str(cell)) for cell in row] for row in rows]
         table = Table.grid(padding=(0, 2, 0, 0))
         kept = [i for i in range(len(cells[0])) if any(row[i] for row in cells)]
@@ -47,7 +47,7 @@ class Terminal:
         self.console.print(Padding.indent(table, 2))
 
     def ask(self, question: str) -> str:
-        """The line that is typed, without blanks around it; EOFError to leave."""
+        """Return the typed line, stripped; raise EOFError if the person leaves."""
         line = clean(self.read(question)).strip()
         if line.lower() in LEAVE:
             raise EOFError
@@ -55,42 +55,42 @@ class Terminal:
 
 
 def clean(text: str) -> str:
-    """The text on one line, without what a terminal could take for an order.
+    """Return the text on one line, without characters that control a terminal.
 
-    Line ends and tabs become blanks; escapes, other control and formatting characters (some
-    turn the direction of writing) and lone surrogates are dropped.
+    Line ends and tabs become blanks. Escapes, other control and formatting characters (some
+    change the direction of writing) and lone surrogates are dropped.
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(" " if char.isspace() else char for char in text if _drawn(char))
+    return "".join(" " if char.isspace() else char for char in text if _is_visible(char))
 
 
-def _drawn(char: str) -> bool:
+def _is_visible(char: str) -> bool:
     return char.isspace() or not unicodedata.category(char).startswith("C")
 
 
 def standard_input() -> Callable[[str], str]:
-    """Reads from a person with the line editor, or from a pipe, whose lines are shown."""
-    with suppress(AttributeError):  # what stands in for a file need not decode
+    """Return a reader of standard input: a line editor, or a pipe whose lines are printed."""
+    with suppress(AttributeError):  # a replacement of stdin may have no reconfigure
         sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
     if not sys.stdin.isatty():
         return piped
-    with suppress(ImportError):  # there is none on Windows
+    with suppress(ImportError):  # Windows has no readline
         import readline  # noqa: F401 - arrow keys and history for input()
     return typed
 
 
 def typed(question: str) -> str:
-    """The next line of a person; EOFError at Ctrl-D."""
+    """Return the next line that a person types; raise EOFError at Ctrl-D."""
     try:
         return input(question)
     except (EOFError, KeyboardInterrupt):
-        print()  # what follows is not to stand behind the question
+        print()  # so that the next output starts on its own line
         raise
 
 
 def piped(question: str) -> str:
-    """The next line of a pipe; EOFError at its end."""
+    """Return the next line of a pipe; raise EOFError at its end."""
     line = sys.stdin.readline()
     print(question + clean(line.rstrip("\n")))
     if not line:

@@ -1,10 +1,10 @@
-"""Votes of people on pairs of answers: rows of votes.jsonl in the folder that was judged.
+"""Votes of people on pairs of responses: rows of votes.jsonl in the folder that was judged.
 
 {"a", "b"                      two players, by name
-"seed", "suite", "prompt"     what both have answered, in runs of the same seed
-"response_a", "response_b"    two answers that differ
-"reward_a", "reward_b"        their gold rewards, which the judge has not seen
-"first": "a" | "b"            whose answer stood first on the screen
+"seed", "suite", "prompt"     what both answered, in runs of the same seed
+"response_a", "response_b"    two responses that differ
+"reward_a", "reward_b"        their gold rewards, hidden from the judge
+"first": "a" | "b"            whose response was shown first
 "winner": "a" | "b" | "tie"
 "judge", "time"}              who voted, and when (UTC)
 """
@@ -24,20 +24,20 @@ Vote = Mapping[str, Any]
 FILE = "votes"
 
 SHARE = {"a": 1.0, "tie": 0.5, "b": 0.0}
-"""What a vote gives to a; the rest is b's."""
+"""The share of a win that a vote gives to player a; player b gets the rest."""
 
 
 def win_matrix(votes: Iterable[Vote], players: Sequence[str]) -> Floats:
-    """Wins of row over column, (L, L): a vote is one, a tie half of one for each.
+    """Return wins of row over column, (L, L): a vote is one win, a tie half a win for each.
 
-    Votes on others than ``players`` are left out. ``eva_env.statistics.ratings`` rates by it,
-    added to the matrix of another judge if that is wanted.
+    Votes on players other than ``players`` are left out. ``eva_env.statistics.ratings`` fits
+    ratings to it; add the matrix of another judge to combine both.
     """
-    place = {player: i for i, player in enumerate(players)}
+    index = {player: i for i, player in enumerate(players)}
     wins = np.zeros((len(players), len(players)))
     for vote in votes:
-        if vote["a"] in place and vote["b"] in place:
-            a, b, share = place[vote["a"]], place[vote["b"]], SHARE[vote["winner"]]
+        if vote["a"] in index and vote["b"] in index:
+            a, b, share = index[vote["a"]], index[vote["b"]], SHARE[vote["winner"]]
             wins[a, b] += share
             wins[b, a] += 1 - share
     return wins
@@ -46,14 +46,14 @@ def win_matrix(votes: Iterable[Vote], players: Sequence[str]) -> Floats:
 def resampled(
     votes: Sequence[Vote], players: Sequence[str], draws: int, rng: np.random.Generator
 ) -> Floats:
-    """``win_matrix`` of as many votes, drawn anew with replacement: (draws, L, L)."""
-    each = np.stack([win_matrix([vote], players) for vote in votes])
+    """Return ``win_matrix`` of bootstrap samples of the votes: (draws, L, L)."""
+    matrices = np.stack([win_matrix([vote], players) for vote in votes])
     counts = rng.multinomial(len(votes), np.full(len(votes), 1 / len(votes)), draws)
-    return np.tensordot(counts, each, 1)
+    return np.tensordot(counts, matrices, 1)
 
 
 def agreement(votes: Iterable[Vote]) -> tuple[int, int]:
-    """How many votes prefer the answer of higher gold reward, of how many that could.
+    """Count the votes for the response of higher gold reward, and the votes that could agree.
 
     A tie, of the vote or of the rewards, neither agrees nor disagrees.
     """
@@ -62,22 +62,22 @@ def agreement(votes: Iterable[Vote]) -> tuple[int, int]:
         for vote in votes
         if vote["winner"] != "tie" and vote["reward_a"] != vote["reward_b"]
     ]
-    return sum(won == (margin > 0) for won, margin in margins), len(margins)
+    return sum(a_won == (margin > 0) for a_won, margin in margins), len(margins)
 
 
 def first_shown(votes: Iterable[Vote]) -> tuple[int, int]:
-    """How many votes prefer the answer that stood first, of how many that are no ties."""
+    """Count the votes for the response shown first, and the votes that are not ties."""
     decided = [vote for vote in votes if vote["winner"] != "tie"]
     return sum(vote["winner"] == vote["first"] for vote in decided), len(decided)
 
 
-def given(run: Run) -> list[Vote]:
-    """All votes on a folder."""
+def read_votes(run: Run) -> list[Vote]:
+    """Return all votes on a folder."""
     return [*run.rows(FILE)]
 
 
-def take_back(run: Run, vote: Vote) -> bool:
-    """Cut off the last vote; False, and nothing done, if that is another one by now."""
+def remove_last_vote(run: Run, vote: Vote) -> bool:
+    """Remove the last vote from the file; return False, unchanged, if it is another vote."""
     path = run.folder / f"{FILE}.jsonl"
     line = (json.dumps(vote) + "\n").encode()
     with on_disk(path):

@@ -1,1 +1,1 @@
-"""The scripts that made the shipped checkpoints."""
+"""Scripts that train the shipped checkpoints from scratch."""

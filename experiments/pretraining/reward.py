@@ -1,10 +1,10 @@
-"""Train the learned reward model of the wordlist world, the proxy, from noisy comparisons.
+"""Train the learned reward model of the wordlist world (the proxy) from noisy comparisons.
 
     python -m experiments.pretraining.reward --out agents/pretrained/wordlist-reward
 
 A judge who sees two responses prefers the one of higher gold reward with probability
-sigmoid(sharpness * difference); the model is fitted to such choices by the Bradley-Terry
-likelihood, from the body of the starting model on. What it is good for stands in training.json.
+sigmoid(sharpness * difference). The model starts from the body of the starting policy and is
+fitted to such choices by the Bradley-Terry likelihood. training.json reports its accuracy.
 """
 
 import time
@@ -32,57 +32,59 @@ from experiments.pretraining.solver import optimizers, step, trapezoid, write_ca
 
 ABOUT = """# Learned reward model of the wordlist world: the proxy
 
-Starting from the body of the starting model, fitted by `python -m experiments.pretraining.reward`
-on one CPU core to noisy comparisons of responses by the Bradley-Terry likelihood. Only
-differences of scores within a prompt mean anything. `pair_accuracy` is the share of pairs of
-the starting model's own samples, of unequal gold reward, that it orders as gold does, by suite.
+A sequence classifier with one label. `python -m experiments.pretraining.reward` starts from the
+body of the starting policy and fits it, on one CPU core, to noisy comparisons of responses by
+the Bradley-Terry likelihood. Only differences between scores of the same prompt have a meaning.
+`pair_accuracy` is, by suite, the share of pairs of the starting policy's own samples with
+unequal gold rewards that the model orders as gold does.
 """
 
 
 @dataclass(frozen=True)
 class RewardTraining:
-    """Settings of the proxy; the defaults made the shipped one."""
+    """Settings of the proxy; the defaults give the shipped checkpoint."""
 
     out: Path = Path("wordlist-reward")
-    """Folder of the checkpoint."""
+    """Folder to write the checkpoint to."""
     solver: str = "wordlist"
-    """Starting model: its body is where training starts, and its samples are compared."""
+    """Starting policy: training starts from its body, and its samples are compared."""
     prompts: int = 96_000
-    """Prompts; each has six responses, hence fifteen comparisons."""
+    """Number of prompts; each has six responses, hence fifteen comparisons."""
     epochs: int = 1
     """Passes over the prompts."""
     batch_size: int = 16
-    """Prompts a step."""
+    """Prompts per gradient step."""
     sharpness: float = 20.0
-    """How reliably the judge prefers the better response, per unit of gold reward."""
+    """Log-odds that the judge prefers the better response, per unit of gold reward."""
     muon_lr: float = 0.003
     """Peak learning rate of the matrices."""
     adam_lr: float = 3e-3
     """Peak learning rate of everything else."""
     seed: int = 0
-    """Seed of prompts, responses and the judge's choices."""
+    """Seed of the prompts, the responses and the judge's choices."""
 
 
 def compared_responses(
     prompts: Sequence[str], solver: CausalLM, rng: np.random.Generator
 ) -> list[list[str]]:
-    """Six responses to each prompt: four of the solver, a careless and a careful person's.
+    """Return six responses to each prompt: four of the solver, one careless, one perfect.
 
-    The last two show what a solver that has learned will write.
+    The last two resemble the responses of a solver that has learned.
     """
     sampled = solver.sample(prompts, 4, rng)
-    asks = [parse(prompt) for prompt in prompts]
+    instructions = [parse(prompt) for prompt in prompts]
     return [
-        [*row, " ".join(demonstrate(ask, rng)), " ".join(satisfy(ask, rng))]
-        for row, ask in zip(sampled, asks, strict=True)
-        if ask is not None
+        [*row, " ".join(demonstrate(instruction, rng)), " ".join(satisfy(instruction, rng))]
+        for row, instruction in zip(sampled, instructions, strict=True)
+        if instruction is not None
     ]
 
 
 def bradley_terry(scores: torch.Tensor, prefers: torch.Tensor) -> torch.Tensor:
-    """Negative log-likelihood of choices: scores (B, n), prefers (B, n, n) in {0, 1}, i over j.
+    """Return the mean negative log-likelihood of choices, in nats (Bradley & Terry 1952).
 
-    Bradley & Terry 1952; only the pairs i < j count.
+    Scores are (B, n); prefers (B, n, n) is 1 where response i was preferred to j. Only the
+    pairs i < j count.
     """
     difference = scores[:, :, None] - scores[:, None, :]
     i, j = torch.triu_indices(scores.shape[1], scores.shape[1], offset=1)
@@ -92,34 +94,34 @@ def bradley_terry(scores: torch.Tensor, prefers: torch.Tensor) -> torch.Tensor:
 
 
 def pair_accuracy(scores: Floats, gold: Floats) -> float:
-    """Share of pairs of unequal gold reward, (B, n) each, that the scores order alike."""
+    """Return the share of pairs of unequal gold reward, (B, n), that scores order as gold."""
     i, j = np.triu_indices(gold.shape[1], k=1)
     true, guess = gold[:, i] - gold[:, j], scores[:, i] - scores[:, j]
     return float((np.sign(guess) == np.sign(true))[np.abs(true) > 1e-9].mean())
 
 
 def train_reward(settings: RewardTraining) -> LearnedReward:
-    """Train, save with a card, and return the reward model."""
-    began = time.time()
+    """Train the reward model, save it with a model card, and return it."""
+    start_time = time.time()
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)
     folder = resolve(settings.solver, "solver")
     solver = CausalLM.load(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1)
     reward = LearnedReward(model, AutoTokenizer.from_pretrained(folder))
-    rules = optimizers(model, settings.muon_lr, settings.adam_lr)
+    optimisers = optimizers(model, settings.muon_lr, settings.adam_lr)
     steps = settings.epochs * settings.prompts // settings.batch_size
     batches = comparisons(steps, settings.batch_size, solver, rng)
     for i, (prompts, responses, true) in enumerate(track(batches, "reward", total=steps)):
         chance = torch.sigmoid(settings.sharpness * (true[:, :, None] - true[:, None, :]))
         prefers = (torch.from_numpy(rng.random(chance.shape)) < chance).float()
         flat = [response for row in responses for response in row]
-        asked = [prompt for prompt in prompts for _ in range(true.shape[1])]
-        scores = reward.scores(reward.encode(asked, flat)).view(true.shape)
-        step(rules, bradley_terry(scores, prefers), trapezoid(i / steps))
+        repeated = [prompt for prompt in prompts for _ in range(true.shape[1])]
+        scores = reward.scores(reward.encode(repeated, flat)).view(true.shape)
+        step(optimisers, bradley_terry(scores, prefers), trapezoid(i / steps))
     model.eval()
     reward.save(settings.out)
-    facts: dict[str, Any] = {"seconds": round(time.time() - began)}
+    facts: dict[str, Any] = {"seconds": round(time.time() - start_time)}
     facts |= {"parameters": sum(p.numel() for p in model.parameters())}
     facts["pair_accuracy"] = measure(reward, solver)
     write_card(settings.out, ABOUT, {"settings": asdict(settings) | {"out": None}} | facts)
@@ -129,10 +131,10 @@ def train_reward(settings: RewardTraining) -> LearnedReward:
 def comparisons(
     steps: int, batch_size: int, solver: CausalLM, rng: np.random.Generator
 ) -> Iterator[tuple[list[str], list[list[str]], torch.Tensor]]:
-    """Batches of prompts, six responses each, and their gold rewards (batch, 6)."""
+    """Yield batches of prompts, their six responses each, and their gold rewards (batch, 6)."""
     block = 64
-    for begun in range(0, steps, block):
-        prompts = draw_prompts(min(block, steps - begun) * batch_size, rng)
+    for first_step in range(0, steps, block):
+        prompts = draw_prompts(min(block, steps - first_step) * batch_size, rng)
         responses = compared_responses(prompts, solver, rng)
         gold = torch.from_numpy(Gold()(prompts, responses))
         for start in range(0, len(prompts), batch_size):
@@ -141,13 +143,13 @@ def comparisons(
 
 
 def draw_prompts(n: int, rng: np.random.Generator) -> list[str]:
-    """Training prompts: a third human, a third hard, a third like the demonstrations'."""
+    """Draw training prompts: a third human, a third hard, a third like the demonstrations."""
     names = ("human", "hard", "demonstrations")
     return [str(draw_training_instruction(names[i % 3], rng)) for i in range(n)]
 
 
 def measure(reward: LearnedReward, solver: CausalLM) -> dict[str, float]:
-    """Pair accuracy by suite on the solver's own samples, six for each prompt."""
+    """Return the pair accuracy by suite on the solver's own samples, six per prompt."""
     accuracy = {}
     for name, suite in Wordlist().suites.items():
         responses = solver.sample(suite, 6, np.random.default_rng(1))

@@ -1,11 +1,12 @@
-"""Train the embedded starting model of the wordlist world from scratch.
+"""Train the shipped starting policy of the wordlist world from scratch.
 
     python -m experiments.pretraining.solver --out agents/pretrained/wordlist-solver
 
-An ordinary Hugging Face checkpoint comes out: a Llama of about 170 k parameters that has read
-imperfect demonstrations (``eva_env.wordlist.demonstrations``). AdamW alone does not learn to
-copy a word from the prompt in this time; Muon on the matrices does (Jordan et al. 2024), with
-small batches and a small learning rate: at 0.02 and 64 it does not either.
+The result is an ordinary Hugging Face checkpoint: a Llama of about 163,000 parameters, trained
+on imperfect demonstrations (``eva_env.wordlist.demonstrations``). AdamW alone does not learn to
+copy a word from the prompt in this time. Muon on the matrices does (Jordan et al. 2024), with
+small batches and a small learning rate; at a learning rate of 0.02 and batches of 64 it does
+not.
 """
 
 import json
@@ -26,30 +27,31 @@ from eva_env.wordlist.demonstrations import demonstrations
 from eva_env.wordlist.instruction import VERBS
 from eva_env.wordlist.lexicon import LETTERS, NUMBERS, TOPIC_NAMES, WORDS
 
-ABOUT = """# Starting model of the wordlist world
+ABOUT = """# Starting policy of the wordlist world
 
-A word-level Llama, trained from scratch on imperfect demonstrations by
-`python -m experiments.pretraining.solver` on one CPU core: each constraint of a prompt was heeded
-or forgotten by chance, so that there is something left to learn. It knows nothing else.
+A word-level Llama, trained from scratch on one CPU core by
+`python -m experiments.pretraining.solver`. Its demonstrations are imperfect: each constraint of
+a prompt is met or forgotten at random, so the policy has something left to learn. It has seen
+no other text.
 """
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Settings of the starting model; the defaults made the shipped one."""
+    """Settings of the starting policy; the defaults give the shipped checkpoint."""
 
     out: Path = Path("wordlist-solver")
-    """Folder of the checkpoint."""
+    """Folder to write the checkpoint to."""
     examples: int = 120_000
-    """Demonstrations."""
+    """Number of demonstrations."""
     epochs: int = 3
     """Passes over the demonstrations."""
     batch_size: int = 16
-    """Sequences a step."""
+    """Sequences per gradient step."""
     width: int = 64
-    """Hidden size; heads are 16 wide."""
+    """Hidden size; each attention head has 16 of it."""
     layers: int = 3
-    """Transformer blocks."""
+    """Number of transformer blocks."""
     muon_lr: float = 0.004
     """Peak learning rate of the matrices."""
     adam_lr: float = 5e-3
@@ -59,7 +61,7 @@ class Pretraining:
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Word-level, lower-case, punctuation apart; the chat template is ``prompt ->``."""
+    """Build a word-level, lower-case tokenizer; the chat template is ``prompt ->``."""
     function_words = (
         "and without the letter each with only short long words no repeats in alphabetical "
         "reverse order from to starting ending including a lucky mood"
@@ -88,7 +90,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_model(settings: Pretraining, vocabulary: int) -> LlamaForCausalLM:
-    """A small Llama with tied embeddings, initialised from the seed."""
+    """Build a small Llama with tied embeddings, initialised from the seed."""
     torch.manual_seed(settings.seed)
     return LlamaForCausalLM(
         LlamaConfig(
@@ -110,7 +112,7 @@ def build_model(settings: Pretraining, vocabulary: int) -> LlamaForCausalLM:
 def optimizers(
     model: torch.nn.Module, muon_lr: float, adam_lr: float
 ) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the blocks, AdamW for embeddings, norms and heads."""
+    """Return Muon for the matrices of the blocks, AdamW for embeddings, norms and heads."""
     matrices, others = [], []
     for name, parameter in model.named_parameters():
         (matrices if "layers" in name and parameter.ndim == 2 else others).append(parameter)
@@ -123,7 +125,7 @@ def optimizers(
 def step(
     optimizers: Sequence[torch.optim.Optimizer], loss: torch.Tensor, factor: float
 ) -> None:
-    """One update with every optimiser's learning rate scaled by ``factor``."""
+    """Do one update with every optimiser's learning rate scaled by ``factor``."""
     loss.backward()
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -134,14 +136,14 @@ def step(
 
 
 def trapezoid(done: float) -> float:
-    """Learning-rate factor at a fraction of the training: 5 % up, flat, last 40 % down."""
+    """Return the learning-rate factor after a share of training: 5 % up, flat, 40 % down."""
     return min(1.0, done / 0.05 + 1e-3, (1 - done) / 0.4)
 
 
 def length_batches(
     lengths: Sequence[int], batch_size: int, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
-    """Random batches of about equal lengths."""
+    """Yield random batches of indices of sequences of about equal length."""
     order = np.argsort(np.asarray(lengths) + rng.random(len(lengths)) * 4, kind="stable")
     starts = rng.permutation(np.arange(0, len(order) - batch_size + 1, batch_size))
     for start in starts:
@@ -149,16 +151,16 @@ def length_batches(
 
 
 def pretrain(settings: Pretraining) -> LlamaForCausalLM:
-    """Train and save; returns the model."""
-    began = time.time()
+    """Train the starting policy, save it with a model card, and return it."""
+    start_time = time.time()
     rng = np.random.default_rng(settings.seed)
     tokenizer = build_tokenizer()
     pairs = demonstrations(settings.examples, rng)
     prompts = tokenizer([f"<bos> {p} ->" for p, _ in pairs])["input_ids"]
-    answers = tokenizer([f"{r} <eos>" for _, r in pairs])["input_ids"]
-    sequences = [p + a for p, a in zip(prompts, answers, strict=True)]
+    responses = tokenizer([f"{r} <eos>" for _, r in pairs])["input_ids"]
+    sequences = [p + a for p, a in zip(prompts, responses, strict=True)]
     model = build_model(settings, len(tokenizer))
-    rules = optimizers(model, settings.muon_lr, settings.adam_lr)
+    optimisers = optimizers(model, settings.muon_lr, settings.adam_lr)
     steps = settings.epochs * (len(pairs) // settings.batch_size)
     batches = (
         batch
@@ -173,18 +175,21 @@ def pretrain(settings: Pretraining) -> LlamaForCausalLM:
         for row, j in enumerate(batch):
             labels[row, : len(prompts[j])] = -100
         loss = model(input_ids=ids, attention_mask=(ids != 0).long(), labels=labels).loss
-        step(rules, loss, trapezoid(i / steps))
+        step(optimisers, loss, trapezoid(i / steps))
         losses.append(loss.item())
     model.save_pretrained(settings.out)
     tokenizer.save_pretrained(settings.out)
-    facts = {"seconds": round(time.time() - began), "final_loss": float(np.mean(losses[-200:]))}
+    facts = {
+        "seconds": round(time.time() - start_time),
+        "final_loss": float(np.mean(losses[-200:])),
+    }
     facts |= {"parameters": sum(p.numel() for p in model.parameters())}
     write_card(settings.out, ABOUT, {"settings": asdict(settings) | {"out": None}} | facts)
     return model
 
 
 def write_card(folder: Path, about: str, facts: Mapping[str, Any]) -> None:
-    """Write training.json, and README.md as the hub's model cards have it."""
+    """Write training.json, and README.md in the form of the hub's model cards."""
     text = json.dumps(facts, indent=2)
     (folder / "training.json").write_text(text + "\n")
     (folder / "README.md").write_text(

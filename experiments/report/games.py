@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from experiments.human_play.standings import agreed
+from experiments.human_play.standings import agreement_sentence
 from experiments.report.blocks import (
     Columns,
     Entry,
@@ -133,7 +133,7 @@ def ratings(summary: Summary) -> Section | None:
     lead = "Bradley-Terry strengths are in nats; Elo is the same on its usual scale."
     if votes:
         blocks.append(solution_table("By votes of people", "rating", votes["players"]))
-        lead += f" {agreed(votes)}"
+        lead += f" {agreement_sentence(votes)}"
     return Section("Ratings", [Columns(blocks)], lead) if blocks else None
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from experiments.human_play.standings import voted
+from experiments.human_play.standings import vote_summary
 from experiments.report.drawing import Style
 from experiments.report.numbers import decimal, percent, points, signed
 from experiments.report.record import Record
@@ -43,7 +43,7 @@ class Summary:
         if not isinstance(data, dict) or not isinstance(data.get("arms"), dict):
             raise UserError(f"{path} is not the summary of a comparison: it has no arms")
         # People may have voted since the summary was written.
-        return cls(folder, Run.open(folder).config, data | {"votes": voted(folder)})
+        return cls(folder, Run.open(folder).config, data | {"votes": vote_summary(folder)})
 
     @cached_property
     def records(self) -> dict[str, Record]:

@@ -96,7 +96,7 @@ class ProgressTable:
         self.console.print(text, highlight=False, markup=False, soft_wrap=whole)
 
     def render(self) -> Group:
-        """Return the bar and the table; with names of up to 17 letters they fit in 80 columns."""
+        """Return the bar and the table; names of up to 17 letters fit in 80 columns."""
         heads = (f"{SUITE}\ngold", "win\nrate", "KL,\nnats", "mean\nsignal", "prompt\nentropy")
         table = Table(Column("arm", overflow="fold"), "seeds", "round", *heads)
         for arm, seeds in self.latest.items():

@@ -14,7 +14,7 @@ from agents.policies.causal_lm import CausalLM
 from agents.policies.decoding import Sampling
 from agents.policies.table import TablePolicy
 from eva_env.rewards import Ensemble, Plain, Retrained
-from eva_env.types import RewardModel
+from eva_env.types import KnowsBest, RewardModel, offers
 from eva_env.world import SoftmaxTable, World
 from experiments.run.errors import UserError
 
@@ -61,7 +61,7 @@ def make_env(world: World, model: RewardModel, signal: str | None, **sizes: int)
     Without a signal the creator is paid true regret where the reward model knows the best
     response, else A*_avg, which estimates it.
     """
-    signal = signal or ("regret" if hasattr(model, "best") else "a_star_avg")
+    signal = signal or ("regret" if offers(model, KnowsBest) else "a_star_avg")
     options = world.environment_options(model, sizes["batch_size"])
     return pettingzoo.make("aec", world.environment, signal=signal, **sizes, **options)
 

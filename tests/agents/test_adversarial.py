@@ -1,4 +1,4 @@
-"""PAIRED and the minimax adversary: who is paid for what, and where that leads (T25)."""
+"""PAIRED and the minimax adversary: their payoffs, and the prompts that these lead to."""
 
 import pickle
 from itertools import islice
@@ -18,7 +18,7 @@ from eva_env.tabular.world import TabularWorld
 from eva_env.types import Proposal
 
 REWARDS = np.array([[0.1, 0.1], [1.0, 0.0]])
-"""T25: on prompt 0 nobody can do anything, on prompt 1 all is to be gained."""
+"""On prompt 0 every policy is optimal; on prompt 1 the policy decides everything."""
 
 
 class Always(Solver):
@@ -46,7 +46,7 @@ PROPOSAL = Proposal(np.array([0, 1]), np.zeros(2))
 
 
 def watched(creator, protagonist, antagonist):
-    """What a creator measures when one solver always answers so, the other so."""
+    """The signal of a creator when each solver always gives one response."""
     table, rng, budget = game(), np.random.default_rng(0), Budget()
     drawn = table.fork()
     round = table.respond(protagonist.respond(table.prompts, 2, rng))
@@ -88,7 +88,7 @@ def test_the_antagonists_best_answer_counts_or_their_mean(reward, lead):
 def test_minimax_sits_where_every_policy_is_optimal_and_paired_does_not(
     creator, solver, chosen
 ):
-    """T25: whatever the solver gets on prompt 1, if more than 0.1, minimax evolves prompt 0."""
+    """Minimax evolves prompt 0 as long as the solver gets more than 0.1 on prompt 1."""
     table, rng = game(), np.random.default_rng(0)
     creator.antagonist = Always(0)
     drawn = table.fork()

@@ -86,7 +86,7 @@ def test_a_draw_and_an_update_touch_a_path_to_each_slot_and_no_more(size, depth)
     assert Counting.touched <= (3 * depth + 1) * k
 
 
-def test_draws_without_replacement_have_the_law_of_successive_draws():
+def test_draws_without_replacement_have_the_distribution_of_successive_draws():
     """P(i, j) = w_i / W * w_j / (W - w_i), over all ordered pairs; chi-square at 1e-4."""
     weights, rng, draws = np.array([1.0, 2.0, 4.0, 0.0, 9.0]), np.random.default_rng(0), 5000
     tree, count = tree_of(weights), {}
@@ -94,12 +94,12 @@ def test_draws_without_replacement_have_the_law_of_successive_draws():
         pair = tuple(tree.draw(2, rng).tolist())
         count[pair] = count.get(pair, 0) + 1
     total = weights.sum()
-    law = {
+    probability = {
         (i, j): weights[i] / total * weights[j] / (total - weights[i])
         for i, j in permutations([0, 1, 2, 4], 2)
     }
-    assert set(count) == set(law)
-    expected = [draws * law[pair] for pair in count]
+    assert set(count) == set(probability)
+    expected = [draws * probability[pair] for pair in count]
     assert stats.chisquare([*count.values()], expected).pvalue > 1e-4
 
 
@@ -127,7 +127,7 @@ def test_a_draw_leaves_the_tree_as_it_was_and_stops_at_the_last_positive_weight(
 # The buffer
 
 
-def test_values_that_are_not_positive_come_last_and_alike():
+def test_values_that_are_not_positive_are_drawn_last_and_uniformly():
     buffer, rng = buffer_of([0.0, 5.0, -2.0, 1.0]), np.random.default_rng(0)
     third = np.zeros(4)
     for _ in range(2000):

@@ -1,4 +1,4 @@
-"""How varied prompts are, against numbers worked out by hand."""
+"""Measures of diversity, against numbers worked out by hand."""
 
 import math
 
@@ -28,7 +28,7 @@ def test_a_proposal_of_numbers_may_be_an_array():
     assert entropy(found) == pytest.approx(1.5 * math.log(2))
 
 
-def test_nothing_proposed_is_worth_nothing():
+def test_an_empty_proposal_has_no_entropy_and_no_size():
     found = distribution(Proposal(("", ""), np.zeros(2)))
     assert (entropy(found), effective_size(found)) == (0.0, 0.0)
 
@@ -43,15 +43,15 @@ def test_bounds_are_a_vertex_and_the_uniform_distribution(logits, shift):
     assert entropy(q) == pytest.approx(entropy(p), abs=1e-9)
 
 
-def test_text_hangs_together_by_the_words_it_shares():
-    """Of ten words nine are shared in steps, 9 / 11 of the union; the ends share 8 / 12."""
+def test_texts_cluster_through_the_words_they_share():
+    """Neighbours share 9 of their ten words, 9 / 11 of the union; the ends share 8 / 12."""
     words = "a b c d e f g h i j k l".replace(" ", "")
     chain = [" ".join(words[i : i + 10]) for i in range(3)]
     assert largest_cluster([*chain, "quite another"], Wordlist()) == 0.75
     assert largest_cluster([chain[0], chain[2]], Wordlist()) == 0.5
 
 
-def test_numbers_are_twins_within_a_topic_and_level():
+def test_numbers_are_near_duplicates_within_a_topic_and_level():
     """Prompt = (topic * 3 + level) * 4 + variant: 4 to 7 are level 1 of topic 0."""
     world = TabularWorld(topics=2, levels=3, variants=4)
     assert largest_cluster(np.array([4, 5, 7, 8, 16]), world) == 0.6

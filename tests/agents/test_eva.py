@@ -1,4 +1,4 @@
-"""Eva's noise floor, and what it asks to see of a round."""
+"""Eva's noise floor, the rounds that it observes, and eva-lite."""
 
 import pickle
 from dataclasses import replace
@@ -27,7 +27,7 @@ def learned(creator, rewards):
     return creator
 
 
-def test_known_noise_takes_its_expected_range_off_the_signal():
+def test_the_expected_range_of_known_noise_is_subtracted_from_the_signal():
     rewards = np.array([[0.0, 1, 2, 3], [5, 5, 5, 6], [1, 1, 1, 1]])
     np.testing.assert_allclose(learned(Eva(noise=0.0), rewards).values, [3, 1, 0])
     corrected = learned(Eva(noise=1.0), rewards).values
@@ -44,7 +44,7 @@ def test_known_noise_takes_its_expected_range_off_the_signal():
         ({"noise": -0.5}, "std must not be negative or NaN, got -0.5"),
     ],
 )
-def test_noise_that_cannot_be_taken_off_is_refused(settings, message):
+def test_noise_that_cannot_be_subtracted_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Eva(**settings)
 
@@ -84,7 +84,7 @@ def test_noise_is_estimated_by_topic_from_responses_given_twice():
     assert (corrected[noisy] < plain[noisy] - 0.5).all()
 
 
-def test_where_no_response_comes_twice_nothing_is_taken_off():
+def test_nothing_is_subtracted_if_no_response_occurs_twice():
     creator, rng = Eva(noise="estimate"), np.random.default_rng(0)
     proposal = creator.propose(Tiny(), 3, rng)
     rewards = rng.random((3, 4))
@@ -109,7 +109,7 @@ def test_an_estimate_of_the_noise_is_saved():
 
 
 class Replayed:
-    """Answers a round anew, and gives log-probabilities that tell the round."""
+    """Plays a round again, and gives log-probabilities that identify the round."""
 
     def __init__(self, again):
         self.again = again
@@ -122,7 +122,7 @@ class Replayed:
 
 
 @pytest.mark.parametrize("resample", [True, False])
-def test_log_probabilities_are_asked_for_of_the_round_that_is_read(resample):
+def test_log_probabilities_are_those_of_the_round_that_is_learned_from(resample):
     rng = np.random.default_rng(0)
     proposal = Eva().propose(Tiny(), 2, rng)
     round = Round(1, proposal, proposal.prompts, None, np.eye(2), np.ones(2), {})
@@ -139,7 +139,7 @@ def test_log_probabilities_are_asked_for_of_the_round_that_is_read(resample):
 
 
 def spent(creator):
-    """Responses of six rounds, those of the second answering included."""
+    """The responses of six rounds, with those of replays."""
     solver, game = Random(), game_for(Tiny(), 16, 16)
     rng, budget = np.random.default_rng(0), Budget()
     for _ in range(6):

@@ -88,7 +88,7 @@ def test_bootstrap_takes_8_in_and_8_out():
     assert len(set(prompts(creator.buffer)) - set(before)) == 8
 
 
-def test_the_top_half_is_rewritten_and_hands_on_its_signal():
+def test_the_top_half_is_rewritten_and_its_rewrites_inherit_the_signal():
     creator, rng = EvaOnline(), np.random.default_rng(0)
     values = {}
 
@@ -185,7 +185,7 @@ def test_unanswered_rewrites_stay_in_the_buffer():
     assert len(creator.buffer) == 14
 
 
-def test_a_dry_buffer_is_helped_out_with_human_prompts():
+def test_human_prompts_fill_what_the_buffer_cannot():
     creator, rng = EvaOnline(human_prompts=4), np.random.default_rng(0)
     sizes = [len(turn(creator, rng)[0].prompts) for _ in range(6)]
     assert sizes == [8] * 6

@@ -126,7 +126,7 @@ def test_invalid_and_unchanged_rewrites_are_no_rewrites():
 
 
 class Batched(Tiny):
-    """Notes how many prompts it is asked to rewrite at once."""
+    """Records how many prompts each call rewrites."""
 
     def mutate_all(self, prompts, operators, rng):
         self.sizes.append(len(prompts))
@@ -180,7 +180,7 @@ def levels(prompts):
     return np.array([float(level(prompt)) for prompt in prompts])
 
 
-def test_the_branch_of_highest_score_goes_on():
+def test_the_branch_of_highest_score_continues():
     up = evolve(
         Tiny(), ["0:1:7", "1:1:7"], 3, np.random.default_rng(0), branches=30, score=levels
     )

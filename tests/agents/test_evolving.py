@@ -1,4 +1,4 @@
-"""Offline eva: the mix, who is rewritten, and what the settings change."""
+"""Offline eva: the mix, the parents, and the effect of the settings."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def answer(creator, task, n, reward, rng):
 
 
 def roots(proposal, before=()):
-    """Earlier prompts that the round's rewrites descend from, old ones in ``before`` aside."""
+    """The earlier prompts that a round's rewrites descend from; ``before`` are old prompts."""
     pairs = zip(proposal.prompts, proposal.parents, strict=True)
     born = {prompt: parent for prompt, parent in pairs if prompt not in before}
     here = {p for p, parent in born.items() if parent is not None}
@@ -126,7 +126,7 @@ def test_greedy_takes_the_top_and_stratified_every_level():
     assert sorted(rank[root] // 4 for root in found[0]) == list(range(10))
 
 
-def test_answers_to_a_repeated_prompt_are_averaged():
+def test_signals_of_a_repeated_prompt_are_averaged():
     prompts, values = average(["a", "b", "a", "c", "a"], np.array([1.0, 5.0, 2.0, 7.0, 6.0]))
     assert prompts == ["a", "b", "c"]
     np.testing.assert_allclose(values, [3, 5, 7])
@@ -198,7 +198,7 @@ def test_dead_ends_are_filled_up_with_human_prompts():
         assert set(round.proposal.parents) == {None}
 
 
-def test_only_eva_asks_for_new_answers():
+def test_only_eva_with_resample_gets_new_responses():
     rng = np.random.default_rng(0)
     (round,) = play(Fresh(), Tiny(), 4, 1)
     again = replace(round, index=7)

@@ -1,4 +1,4 @@
-"""Where methods on samples come to rest: the zero of their population gradient.
+"""Fixed points of methods on samples: the zero of their population gradient.
 
 It vanishes at the closed form, and descending it from the reference leads there.
 """

@@ -1,4 +1,4 @@
-"""What `eva compare --tune` searches: declared grids hold settings that a class accepts."""
+"""The grids that `eva compare --tune` searches hold settings that a class accepts."""
 
 from collections import Counter
 from dataclasses import fields, replace

@@ -41,7 +41,7 @@ class Scripted(Creator):
 
 @dataclass(frozen=True)
 class Sentences:
-    """Human prompts are of three words nobody else uses."""
+    """A task whose human prompts are three words that no other prompt has."""
 
     operators: tuple = ()
     suites: dict = field(
@@ -82,7 +82,7 @@ def replaced(proposal):
 
 
 def texts(n, rng, words=40, length=12):
-    """Texts of which many are edits of an earlier one."""
+    """Texts, many of which are edits of an earlier one."""
     made = []
     for _ in range(n):
         text = [f"w{k}" for k in rng.integers(0, words, length)]
@@ -208,7 +208,7 @@ def test_suites_are_kept_out_whole_and_by_their_ngrams():
         assert logs["guard_decontaminate"] == len(kept_out)
 
 
-def topic_law(proposal):
+def topic_shares(proposal):
     shares = np.exp(proposal.logits) / np.exp(proposal.logits).sum()
     mass = {}
     for prompt, share in zip(proposal.prompts, shares, strict=True):
@@ -217,11 +217,13 @@ def topic_law(proposal):
 
 
 @pytest.mark.parametrize("logits", [[0.0] * 40, np.linspace(0, 2, 40)])
-def test_crowded_topics_give_way_until_the_entropy_is_at_its_floor(logits):
+def test_prompts_of_the_most_probable_topic_are_replaced_until_the_entropy_is_at_its_floor(
+    logits,
+):
     prompts = [f"0:3:{i}" for i in range(38)] + ["1:3:1", "2:3:1"]
     proposal, logs = publish(Guards(topic_entropy=1.2), prompts, Tiny(), logits=logits)
-    law = topic_law(proposal)
-    entropy = -(law * np.log(law)).sum()
+    shares = topic_shares(proposal)
+    entropy = -(shares * np.log(shares)).sum()
     assert logs["topic_entropy"] == pytest.approx(entropy)
     assert 1.2 <= entropy < 1.35
     assert proposal.prompts[-2:] == ("1:3:1", "2:3:1")
@@ -265,7 +267,7 @@ ALL = Guards(
 
 
 @pytest.mark.parametrize("cls", CREATORS)
-def test_every_creator_can_wear_all_guards_and_continues_identically(cls):
+def test_all_guards_can_wrap_every_creator_which_continues_identically(cls):
     task, game, rng = Wordlist(), game_for(Wordlist(), 12, 12), Random(3)
     creator = guarded(make(cls), ALL)
     for round in play(creator, task, 12, 4, game, rng):
@@ -285,7 +287,7 @@ def test_every_creator_can_wear_all_guards_and_continues_identically(cls):
 
 
 @pytest.mark.parametrize("cls", [Static, Fresh, EvaOnline, PLR])
-def test_integer_prompts_are_guarded_as_far_as_that_has_a_meaning(cls):
+def test_integer_prompts_pass_the_guards_that_apply_to_them(cls):
     world = TabularWorld()
     guards = Guards(deduplicate="proposal", decontaminate=0.5, topic_entropy=1.5)
     for round in play(guarded(make(cls), guards), world, 16, 6):
@@ -308,7 +310,7 @@ def test_integers_of_a_suite_are_kept_out():
     assert not set(proposal.prompts) & set(suite)
 
 
-def test_the_creator_decides_what_teaches_and_what_it_watches():
+def test_the_creator_decides_which_rounds_train_the_solver_and_what_it_observes():
     inner = RobustPLR(replay=1.0)
     creator = guarded(inner, Guards(max_length=99))
     taught = [creator.should_train_solver(round) for round in play(creator, Tiny(), 8, 3)]

@@ -59,7 +59,7 @@ def test_each_operator_has_a_meta_instruction_of_its_own_around_the_prompt():
         (f"{MARKER} What  is it?", None),
     ],
 )
-def test_the_rewrite_is_what_stands_behind_the_last_marker(reply, child):
+def test_the_rewrite_is_the_text_after_the_last_marker(reply, child):
     rewriter = LMRewriter(Scripted(lambda *_: reply))
     assert rewriter(["What is it?"], ["mix"], np.random.default_rng(0)) == [child]
 
@@ -84,7 +84,7 @@ def test_a_level_of_all_chains_is_one_call_of_the_policy():
     assert all(one.prompt.startswith(one.parent) for one in born)
 
 
-def test_what_the_task_rejects_is_asked_for_again_by_another_operator():
+def test_a_rewrite_that_the_task_rejects_is_tried_again_by_another_operator():
     def shallow(ask, rng):
         return "bad " + old(ask) if "harder" in ask else longer(ask, rng)
 

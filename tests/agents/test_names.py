@@ -49,7 +49,9 @@ CREATORS = {
     "DomainRandomisation": "domain-randomisation",
     "Oracle": "oracle",
     "UniformEvolve": "uniform-evolve",
+    "UniformLite": "uniform-lite",
     "Eva": "eva",
+    "EvaLite": "eva-lite",
     "EvolComplexity": "evol-complexity",
     "EvolQuality": "evol-quality",
     "SelfInstruct": "self-instruct",
@@ -85,8 +87,9 @@ def test_tasks_have_their_usual_names():
 
 
 def test_the_tables_name_every_registered_method_and_creator():
-    assert {cls.__name__ for cls in get_args(AnyMethod)} == set(METHODS)
-    assert {cls.__name__ for cls in get_args(AnyCreator)} == set(CREATORS)
+    add = "add its command-line name to the table in tests/agents/test_names.py"
+    assert {cls.__name__ for cls in get_args(AnyMethod)} == set(METHODS), add
+    assert {cls.__name__ for cls in get_args(AnyCreator)} == set(CREATORS), add
 
 
 @pytest.mark.parametrize("union", [AnyCreator, AnyMethod, AnyRewardModel])

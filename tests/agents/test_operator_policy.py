@@ -1,4 +1,4 @@
-"""The trained policy over edit operators: its law, its credit, its logs."""
+"""The trained policy over rewrite operators: its distribution, its credit, its logs."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.support.tiny_task import Tiny
 
 
 class OneWay(Tiny):
-    """What is harder will be paid, what is easier not; "never" does not apply."""
+    """Harder prompts are paid, easier ones are not; the operator "never" does not apply."""
 
     def mutate(self, prompt, operator, rng):
         moved = "move" if operator == "easier" else operator
@@ -32,7 +32,7 @@ def operator_run(creator, rounds, pay):
 
 
 @pytest.mark.parametrize("ascent", ["mirror", "gradient"])
-def test_operators_are_drawn_by_the_gibbs_law_of_their_pay(ascent):
+def test_operators_are_drawn_by_the_gibbs_distribution_of_their_payoffs(ascent):
     creator = OperatorPolicy(
         signal="mean", ascent=ascent, alpha=0.5, step=0.2, invalid_penalty=0.5
     )

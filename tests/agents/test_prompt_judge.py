@@ -1,4 +1,4 @@
-"""Prompts rated by a language model, and tree best-of-N that goes by the ratings."""
+"""Prompts rated by a language model, and tree best-of-N that uses the ratings."""
 
 import re
 
@@ -40,7 +40,7 @@ def test_prompts_are_judged_in_one_call_an_aspect_a_column():
     assert [len(call) for call in judge.policy.calls] == [4]
 
 
-def test_tree_best_of_n_goes_on_from_what_the_judge_rates_highest():
+def test_tree_best_of_n_continues_from_the_prompt_that_the_judge_rates_highest():
     def sometimes(ask, rng):
         return longer(ask, rng) if rng.random() < 0.5 else f"{MARKER} Why{rng.integers(10**9)}?"
 

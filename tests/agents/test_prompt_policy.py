@@ -1,4 +1,4 @@
-"""The pool of the trained creators: what it publishes, estimates and renews."""
+"""The pool of the trained creators: publication, estimates and renewal."""
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def paid_round(proposal, prompts, values):
     return Round(0, proposal, prompts, None, np.stack([values, values], -1), values, {})
 
 
-def test_payoffs_are_running_estimates_and_strangers_teach_nothing():
+def test_payoffs_are_running_estimates_and_prompts_outside_the_pool_are_ignored():
     creator, rng = Gibbs(signal="mean", memory=0.25), np.random.default_rng(0)
     proposal = creator.propose(Finite(3), 3, rng)
     creator.learn(paid_round(proposal, [0, 1, 0], [1.0, 0.5, 0.6]), rng)

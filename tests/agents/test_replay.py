@@ -1,4 +1,4 @@
-"""PLR, robust PLR, ACCEL and SFL: priorities by hand, kinds of rounds, who learns from what."""
+"""PLR, robust PLR, ACCEL and SFL: priorities by hand, kinds of rounds, training."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_the_buffer_keeps_the_highest_scores():
     assert set(creator.buffer) == set(sorted(seen, key=variant)[-15:])
 
 
-def test_a_replayed_prompt_is_scored_anew():
+def test_a_replayed_prompt_is_scored_again():
     creator, rng = PLR(replay=0.0), np.random.default_rng(0)
     answer(creator, 4, lambda p: 1.0, rng)
     creator.replay = 1.0
@@ -75,7 +75,7 @@ def test_replay_waits_until_there_is_a_round_of_prompts():
 
 
 def test_replay_begins_where_the_distribution_has_no_more():
-    """Twelve human prompts and rounds of 40: a round that brought nothing new tells."""
+    """Twelve human prompts and rounds of 40: the second round adds nothing new."""
     few = TabularWorld(topics=3, variants=3)
     creator, rng = PLR(replay=1.0), np.random.default_rng(0)
     proposals, replayed, brought = [], [], []
@@ -107,7 +107,7 @@ def test_prompts_that_others_put_into_the_round_are_scored_as_well():
     assert creator.buffer.values[creator.buffer.slots].tolist() == [0.5, 1.5]
 
 
-def test_plr_asks_for_the_log_probabilities_that_its_signal_reads():
+def test_plr_gets_the_log_probabilities_that_its_signal_reads():
     env = text_v0.env(max_cycles=3, batch_size=6, proposals=6, samples=2)
     env.reset(seed=0)
     rngs = np.random.default_rng(0), np.random.default_rng(1)
@@ -115,7 +115,7 @@ def test_plr_asks_for_the_log_probabilities_that_its_signal_reads():
         assert np.isfinite(round.logs["signal"])
 
 
-def test_plr_teaches_always_and_the_robust_kind_in_replay_rounds():
+def test_plr_trains_the_solver_in_every_round_and_robust_plr_in_replay_rounds():
     for cls in (PLR, RobustPLR):
         creator, rng = cls(), np.random.default_rng(0)
         kinds = [answer(creator, 8, variant, rng)[1:] for _ in range(60)]
@@ -143,7 +143,7 @@ def test_accel_edits_the_best_of_what_it_replayed_and_scores_the_edits():
 
 
 def test_accel_climbs_where_plr_cannot():
-    """All that is new is at level 0, and the score grows with the level."""
+    """New prompts are all at level 0, and the score grows with the level."""
     reached = []
     for cls in (RobustPLR, ACCEL):
         creator, rng = cls(capacity=64), np.random.default_rng(0)
@@ -153,7 +153,7 @@ def test_accel_climbs_where_plr_cannot():
     assert reached == [0, 5]
 
 
-# T22: where evolving without a preference ends up
+# The limit of evolving without a preference
 
 OPERATOR_WEIGHTS = {"up": 3.0, "down": 2.0, "breadth_topic": 1.0, "breadth_variant": 2.0}
 
@@ -182,40 +182,39 @@ def stationary(kernel, trainable):
     return pi
 
 
-def test_the_stationary_law_of_the_edits_balances_up_and_down():
-    """Rungs are a birth-death chain, so that pi_l P(up | l) = pi_l+1 P(down | l+1)."""
+def test_the_stationary_distribution_of_the_edits_balances_up_and_down():
+    """Levels are a birth-death chain, so that pi_l P(up | l) = pi_l+1 P(down | l+1)."""
     world = TabularWorld(topics=2, levels=4, variants=3)
     kernel = edit_kernel(world, OPERATOR_WEIGHTS)
     pi = stationary(kernel, world.trainable)
     np.testing.assert_allclose(pi @ kernel, pi, atol=1e-12)
     up, down = [3 / 6] + [3 / 8] * 2, [2 / 8] * 2 + [2 / 5]
-    law = np.cumprod([1.0, *np.divide(up, down)])
+    distribution = np.cumprod([1.0, *np.divide(up, down)])
     np.testing.assert_allclose(
-        np.bincount(world.prompt_levels, pi), law / law.sum(), atol=1e-12
+        np.bincount(world.prompt_levels, pi), distribution / distribution.sum(), atol=1e-12
     )
 
 
 @pytest.mark.parametrize(
     ("rewrites", "rounds", "far"), [(1, 60, 1e-3), (3, 30, 1e-3), (3, 3, 1.0)]
 )
-def test_uniform_evolve_reaches_the_stationary_law_of_its_edits(rewrites, rounds, far):
-    """T22 for the loop as it is here: x <- m x + (1 - m) x (E + ... + E^R) / R, exactly.
+def test_uniform_evolve_reaches_the_stationary_distribution_of_its_edits(rewrites, rounds, far):
+    """The exact distribution of the loop: x <- m x + (1 - m) x (E + ... + E^R) / R.
 
-    In rounds of two prompts one is old (m = 1/2), a prompt of the last round by slot, and one
-    a rewrite of a prompt drawn from the distinct ones of that round, which for two is the same
-    as by slot; which of the R links of its chain is even. Human prompts D_0 only begin it
-    (notes' x <- (1 - m) x E + m D_0 mixes them in all along), repeats may pass, and some
-    operator always applies. So x_t = D_0 M^t, which tends to pi = pi E whatever m and R are;
-    after three rounds it is still on its way.
+    A round has two prompts. One is old (m = 1/2): a prompt of the last round, each with equal
+    probability. The other is a rewrite of a prompt of that round, each with equal probability,
+    at a uniform depth of its chain of R. Human prompts D_0 are only the first round, repeats
+    are allowed, and some operator always applies. So x_t = D_0 M^t, which converges to
+    pi = pi E for any m and R; after three rounds it has not yet converged.
     """
     world = TabularWorld(topics=2, levels=4, variants=3)
     kernel = edit_kernel(world, OPERATOR_WEIGHTS)
     powers = [np.linalg.matrix_power(kernel, k) for k in range(1, rewrites + 1)]
     step = 0.5 * np.eye(world.size) + 0.5 * np.mean(powers, axis=0)
     human = np.isin(np.arange(world.size), world.trainable) & (world.prompt_levels < 2)
-    law = human / human.sum() @ np.linalg.matrix_power(step, rounds - 1)
+    distribution = human / human.sum() @ np.linalg.matrix_power(step, rounds - 1)
     pi = stationary(kernel, world.trainable)
-    assert np.abs(law - pi).sum() / 2 < far
+    assert np.abs(distribution - pi).sum() / 2 < far
 
     games, rng = 160, np.random.default_rng(0)
     last = np.zeros((games, 2), dtype=int)
@@ -229,14 +228,14 @@ def test_uniform_evolve_reaches_the_stationary_law_of_its_edits(rewrites, rounds
         )
         for _ in range(rounds):
             row[:] = answer(creator, 2, lambda _: 1.0, rng, world)[0].prompts
-    rungs = world.prompt_levels[last]
-    z = deviation(rungs.mean(1), law @ world.prompt_levels)
-    of_rungs = [
-        deviation((rungs == rung).mean(1), law[world.prompt_levels == rung].sum())
-        for rung in range(world.levels)
+    levels = world.prompt_levels[last]
+    z = deviation(levels.mean(1), distribution @ world.prompt_levels)
+    of_levels = [
+        deviation((levels == level).mean(1), distribution[world.prompt_levels == level].sum())
+        for level in range(world.levels)
     ]
     assert abs(z) < 4
-    assert np.abs(of_rungs).max() < 4
+    assert np.abs(of_levels).max() < 4
 
 
 def deviation(values, expected):
@@ -297,7 +296,7 @@ class Counting(Solver):
         return {"gradient_steps": 1}
 
 
-def test_rounds_that_do_not_teach_cost_responses_but_no_steps():
+def test_rounds_that_only_score_cost_responses_but_no_steps():
     env = text_v0.env(max_cycles=8, batch_size=6, proposals=6, samples=2)
     env.reset(seed=0)
     solver, budget = Counting(), Budget()

@@ -221,7 +221,7 @@ def test_staleness_mixes_by_hand():
     np.testing.assert_allclose(mixed[2], [5 / 8, 0, 3 / 8])
 
 
-def test_prompts_of_one_age_are_stale_alike():
+def test_prompts_of_one_age_are_equally_stale():
     weights = weigh(np.array([0.0, 1.0, 3.0]))
     for ages in (np.zeros(3, int), np.full(3, 7)):
         mixed = np.exp(mix_staleness(weights, ages, 0.3))

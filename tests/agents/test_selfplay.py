@@ -1,4 +1,4 @@
-"""R-Zero, AZR, STP: pay, filters and bookkeeping by hand."""
+"""R-Zero, AZR, STP: payoffs, filters and bookkeeping by hand."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_agreement_is_the_share_of_the_majority():
     assert agreement(np.array([[1, 1], [1, 2]])).tolist() == [1.0, 0.5]
 
 
-def test_rzero_pays_uncertainty_less_repetition_within_the_band():
+def test_rzero_pays_uncertainty_minus_repetition_within_the_band():
     prompts = ["a b", "a c", "p q", "r s"]
     rewards = [[1, 0, 1, 0], [1, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 1]]
     creator = RZero(repetition=0.4, similar=0.3)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from agents.base import Creator, Solver
-from agents.solvers import DPO, BestOfN, Fixed, GradientMethod
+from agents.solvers import DPO, BestOfN, Fixed, Method
+from agents.solvers.optimise import OptimizerSettings
 from agents.testing import check_creator, check_solver
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Proposal
@@ -233,7 +234,7 @@ def test_a_finite_world_may_be_published_whole_without_drawing():
 
 
 @dataclass(frozen=True)
-class Climb(GradientMethod):
+class Climb(OptimizerSettings, Method):
     """REINFORCE on centred rewards, by hand; subclasses break a rule."""
 
     direction: float = 1.0

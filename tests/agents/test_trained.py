@@ -31,7 +31,7 @@ def test_reinforce_is_unbiased_by_enumeration_of_all_draws():
 
 
 def test_gradient_of_the_objective_agrees_with_central_differences():
-    """As T24: the exact gradient, KL term included, to 1e-9."""
+    """The exact gradient, with its KL term, to 1e-9."""
     logits, alpha, h = np.array([0.4, -0.3, 0.1, 1.0, -1.2]), 0.37, 1e-5
     mu = softmax(logits)
     exact = mu * (SCORES - mu @ SCORES) - alpha * kl_gradient(mu)
@@ -65,7 +65,7 @@ def run(creator, scores, rounds, batch=64, seed=0):
 
 
 def test_gibbs_reaches_the_maximiser_and_its_value():
-    """T23: max_mu mu.s - alpha KL(mu || U) = alpha log mean exp(s / alpha)."""
+    """max_mu mu.s - alpha KL(mu || U) = alpha log mean exp(s / alpha)."""
     creator = Gibbs(alpha=0.2)
     run(creator, SCORES, 20)
     uniform = np.full(5, 0.2)
@@ -75,7 +75,7 @@ def test_gibbs_reaches_the_maximiser_and_its_value():
     assert value == pytest.approx(float(optimal_value(SCORES, uniform, 0.2)), abs=1e-12)
 
 
-def test_mirror_descent_nears_the_gibbs_form_at_its_rate():
+def test_mirror_descent_approaches_the_gibbs_form_at_its_rate():
     creator = MirrorDescent(alpha=0.2, step=2.0)
     run(creator, SCORES, 60)
     np.testing.assert_allclose(creator.mu, gibbs(SCORES, np.full(5, 0.2), 0.2), atol=1e-6)
@@ -119,7 +119,7 @@ def test_the_novelty_bonus_spreads_the_policy():
     assert novel.mu[0] < plain.mu[0]
 
 
-def test_unknown_prompts_count_as_the_mean_of_the_known():
+def test_prompts_without_an_estimate_count_as_the_mean_of_the_others():
     assert filled(np.array([2.0, np.nan, 4])).tolist() == [2, 3, 4]
     assert filled(np.full(2, np.nan)).tolist() == [0, 0]
 

@@ -16,7 +16,7 @@ WORDLIST, TABULAR = Wordlist(), TabularWorld()
 
 
 def proposals(creator, task, n=40, count=3, seed=0):
-    """The proposals of some rounds in which all prompts are alike informative."""
+    """The proposals of some rounds in which all prompts are equally informative."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         proposal = creator.propose(task, n, rng)
@@ -92,7 +92,7 @@ def test_the_best_of_n_branches_is_harder_with_one_minus_half_to_the_n(branches,
     assert abs(np.mean([level(prompt) == 1 for prompt in plain.prompts]) - 0.5) < 0.04
 
 
-def test_the_tree_goes_on_from_the_best_child():
+def test_the_tree_continues_from_the_best_child():
     creator = TreeBestOfN(branches=40, rewrites=5, old_share=0.0)
     _, second = proposals(creator, Tiny(), n=10, count=2)
     assert sorted(map(level, second.prompts)) == sorted([1, 2, 3, 4, 5] * 2)
@@ -111,7 +111,7 @@ def test_a_tree_needs_branches_and_a_complexity():
         list(proposals(TreeBestOfN(), Plain()))
 
 
-def test_all_else_is_eva_as_table_12_compares_them():
+def test_the_variants_differ_from_eva_in_the_rewriting_alone():
     shared = {spec.name for spec in fields(Eva)} - {"sequential"}
     for cls in VARIANTS:
         assert {name: getattr(cls(), name) for name in shared} == {
@@ -123,7 +123,7 @@ def test_all_else_is_eva_as_table_12_compares_them():
 
 @pytest.mark.parametrize(("variants", "repeats"), [(10_000, 1), (1, 2)])
 def test_repeats_make_room_for_new_human_prompts_while_there_are_any(variants, repeats):
-    """Both chains of the second round come to the same prompt, and to an end."""
+    """Both chains of the second round reach the same prompt, and end there."""
 
     class Narrow(Tiny):
         def mutate(self, prompt, operator, rng):

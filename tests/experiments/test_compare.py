@@ -96,7 +96,7 @@ def test_the_result_does_not_depend_on_the_number_of_workers(played, tmp_path):
 
 
 def test_every_arm_has_the_same_budget(played):
-    """Eva answers each prompt twice, and so has two rounds where the others have four."""
+    """Eva has two responses per prompt and sample, so half the rounds of the others."""
     arms = read(played[0])["arms"]
     assert list(arms) == ARMS
     for name, arm in arms.items():
@@ -150,33 +150,33 @@ def test_cross_play_is_true_regret_on_prompts_nobody_was_trained_on(played):
         assert sum(row["probability"] for row in proposal) == pytest.approx(1)
         assert sum(row["drawn"] for row in proposal) == 128
         rows = Run(folder / "cells" / "oracle-rloo" / f"seed-{seed:04d}").rows("crossplay")
-        own = next(row for row in rows if row["creator"] == "eva-dpo")
-        assert own["prompts"] == [row["prompt"] for row in proposal if row["drawn"]]
-        by_seed.append(np.average(own["regret"], weights=own["drawn"]))
+        crossed = next(row for row in rows if row["creator"] == "eva-dpo")
+        assert crossed["prompts"] == [row["prompt"] for row in proposal if row["drawn"]]
+        by_seed.append(np.average(crossed["regret"], weights=crossed["drawn"]))
         checkpoint = folder / "cells" / "oracle-rloo" / f"seed-{seed:04d}" / "checkpoints"
         policy = TablePolicy.load(checkpoint / "round-0004").probabilities()
-        gold = replace(WORLD, world_seed=seed).gold[own["prompts"]]
-        true = gold.max(-1) - (policy[own["prompts"]] * gold).sum(-1)
-        # 16 answers estimate a regret in [0, 1] to within 4 standard errors of 1/8.
-        assert np.abs(np.array(own["regret"]) - true).max() < 0.5
-        assert abs(np.average(own["regret"] - true, weights=own["drawn"])) < 0.1
+        gold = replace(WORLD, world_seed=seed).gold[crossed["prompts"]]
+        true = gold.max(-1) - (policy[crossed["prompts"]] * gold).sum(-1)
+        # 16 responses estimate a regret in [0, 1] to within 4 standard errors of 1/8.
+        assert np.abs(np.array(crossed["regret"]) - true).max() < 0.5
+        assert abs(np.average(crossed["regret"] - true, weights=crossed["drawn"])) < 0.1
     assert cross["mean"][2][5] == pytest.approx(np.mean(by_seed))
 
 
-def test_the_start_answers_by_itself_whatever_the_solvers_do(played, tmp_path):
-    """Best-of-n answers otherwise than by its policy; the start has no method at all."""
+def test_the_starting_policy_responds_without_any_method(played, tmp_path):
+    """Best-of-n does not respond by its policy alone; the starting policy has no method."""
     cells = played[0] / "cells"
     other = replace(SMALL, solvers=("bestofn",))
     settings = other.settings(other.arms[-1], 0)
     creators = {"eva-dpo": cells / "eva-dpo" / "seed-0000"}
     assert [*Crossing(START, 0, settings, tmp_path, creators).play()]
     (row,) = Run(tmp_path).rows("crossplay")
-    known = Run(cells / START / "seed-0000").rows("crossplay")
-    assert row == next(own for own in known if own["creator"] == "eva-dpo")
+    recorded = Run(cells / START / "seed-0000").rows("crossplay")
+    assert row == next(other_row for other_row in recorded if other_row["creator"] == "eva-dpo")
 
 
 def test_what_is_exact_is_that_of_each_seeds_world(played):
-    folder, known = played[0], read(played[0])["exact"]
+    folder, recorded = played[0], read(played[0])["exact"]
     values, gaps = [], []
     for seed in range(3):
         game = RegretGame.of_world(replace(WORLD, world_seed=seed))
@@ -188,13 +188,13 @@ def test_what_is_exact_is_that_of_each_seeds_world(played):
             creator[row["prompt"]] += row["probability"]
         gaps.append(nash_conv(game, creator, policy).value)
     assert sum(values) > 0.1
-    assert known["value"]["mean"] == pytest.approx(np.mean(values))
-    own = known["arms"]["fresh-dpo"]
-    assert own["nash_conv"]["mean"] == pytest.approx(np.mean(gaps))
-    worst, distance = own["worst_regret"]["mean"], own["distance"]["mean"]
+    assert recorded["value"]["mean"] == pytest.approx(np.mean(values))
+    entry = recorded["arms"]["fresh-dpo"]
+    assert entry["nash_conv"]["mean"] == pytest.approx(np.mean(gaps))
+    worst, distance = entry["worst_regret"]["mean"], entry["distance"]["mean"]
     assert distance == pytest.approx(worst - np.mean(values))
-    assert not own["lower_bound"]
-    assert set(known["arms"]) == {*ARMS, "start"}
+    assert not entry["lower_bound"]
+    assert set(recorded["arms"]) == {*ARMS, "start"}
 
 
 def test_the_oracle_is_no_competitor(played):
@@ -205,8 +205,8 @@ def test_the_oracle_is_no_competitor(played):
     assert list(games["wins"]["alpha_rank"]) == [*ARMS[:4], "start"]
     for player in ("row", "column"):
         strategies = games["crossplay"][player].values()
-        assert sum(own["probability"] for own in strategies) == pytest.approx(1)
-        assert all(0 <= own["support"] <= 1 for own in strategies)
+        assert sum(entry["probability"] for entry in strategies) == pytest.approx(1)
+        assert all(0 <= entry["support"] <= 1 for entry in strategies)
     assert {row["a"] for row in summary["comparisons"]} == {"eva", "rloo"}
     assert set(summary["ratings"]) == {*ARMS, "start"}
     assert summary["ratings"]["start"]["elo"]["mean"] == 1500
@@ -233,7 +233,9 @@ def test_resuming_plays_only_what_is_missing(played, tmp_path):
     assert resume(folder)[0] == 0
     votes = read(folder)["votes"]
     assert (votes["votes"], votes["agree"], votes["decided"]) == (1, 1, 1)
-    elo = {name: own["elo_by_votes"]["mean"] for name, own in votes["players"].items()}
+    elo = {
+        name: standing["elo_by_votes"]["mean"] for name, standing in votes["players"].items()
+    }
     assert elo["eva-dpo"] > elo["start"] == elo["oracle-dpo"] > elo["fresh-dpo"]
 
 
@@ -253,7 +255,7 @@ def test_more_seeds_may_be_added(played, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
-def test_a_failed_cell_is_reported_and_the_rest_goes_on(played, tmp_path):
+def test_a_failed_cell_is_reported_and_the_others_continue(played, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(played[0], folder)
     cell = folder / "cells" / "eva-dpo" / "seed-0002"
@@ -269,7 +271,7 @@ def test_a_failed_cell_is_reported_and_the_rest_goes_on(played, tmp_path):
     assert any(
         "1 cell failed and is left out" in sentence for sentence in summary["conclusions"]
     )
-    # Its answers were written down when it began, and are not those of a trained solver.
+    # Its responses were recorded when it began; they are not those of a trained solver.
     assert (cell / "answers.jsonl").exists()
     assert summary["arms"]["eva-dpo"]["suites"]["hard"]["gold"]["values"]["2"] is None
     seeds = {(row["a"], row["within"]): row["seeds"] for row in summary["comparisons"]}
@@ -332,15 +334,15 @@ def test_tuning_gives_every_arm_its_best_setting(tmp_path):
     rows = Run(tmp_path / "run").rows("tuning")
     summary = read(tmp_path / "run")
     assert len(rows) == 3 * 2
-    for arm, own in summary["tuning"].items():
+    for arm, choice in summary["tuning"].items():
         scores = {row["configuration"]: row["gold"] for row in rows if row["arm"] == arm}
         best = max(scores, key=lambda i: scores[i])
-        assert own["configuration"] == best
+        assert choice["configuration"] == best
         config = Run(tmp_path / "run" / "cells" / arm / "seed-0000").config["settings"]
-        factor = own["factors"]["solver.lr"]
+        factor = choice["factors"]["solver.lr"]
         assert config["solver"]["lr"] == pytest.approx(0.01 * factor)
         assert factor == (1.0, 0.5)[best]
-        assert own["edges"], "of two settings each is an edge"
+        assert choice["edges"], "of two settings each is an edge"
     assert "trials: 6 of 6 to do" in screen
     assert not any("not tuned" in sentence for sentence in summary["conclusions"])
     again, screen = resume(tmp_path / "run")

@@ -154,15 +154,15 @@ def test_a_support_is_settled_only_if_the_bootstrap_agrees():
 
 
 def solved(lower_bound, upper):
-    figures = {
+    estimates = {
         name: {"mean": mean, "low": None, "high": None}
         for name, mean in (("worst_regret", 0.5), ("distance", 0.3), ("nash_conv", 0.4))
     }
     value = {"mean": 0.0 if upper == 0 else 0.2, "low": None, "high": None}
-    oracle = figures | {"distance": {"mean": 0.1, "low": None, "high": None}}
+    oracle = estimates | {"distance": {"mean": 0.1, "low": None, "high": None}}
     arms = {
-        name: own | {"lower_bound": lower_bound}
-        for name, own in (("oracle-dpo", oracle), ("eva-dpo", figures))
+        name: numbers | {"lower_bound": lower_bound}
+        for name, numbers in (("oracle-dpo", oracle), ("eva-dpo", estimates))
     }
     return summary(exact={"value": value, "upper": {"mean": upper}, "arms": arms})
 
@@ -210,9 +210,8 @@ def test_a_difference_too_small_to_detect_gets_no_impossible_advice(needed):
     given = summary(comparisons=[tiny], failures={})
     given["power"] |= {"seeds_needed": 25, "headroom": 0.3}
     (sentence,) = next_step(given)
-    assert "add seeds (--seeds 25), which detects a difference of half the head-room, 15.0" in (
-        sentence
-    )
+    half = "add seeds (--seeds 25) to detect a difference of half the head-room (15.0 points);"
+    assert half in sentence
     assert next_seeds(given) == 25
     given["power"]["seeds_needed"] = None
     (sentence,) = next_step(given)

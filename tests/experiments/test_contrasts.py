@@ -38,8 +38,8 @@ def test_creators_are_compared_over_solvers_by_hand():
 def test_within_one_solver_or_creator_is_a_family_of_its_own():
     values = scores([0.5, 0.6, 0.4], [0.5, 0.5, 0.5], [0.6, 0.8, 0.7], [0.6, 0.5, 0.7])
     rows = [row for row in contrasts(values, ARMS) if row["family"] == "within"]
-    found = {(row["a"], row["within"]): row["mean"] for row in rows}
-    assert found == {
+    means = {(row["a"], row["within"]): row["mean"] for row in rows}
+    assert means == {
         ("eva", "dpo"): pytest.approx(0.2),
         ("eva", "rloo"): pytest.approx(0.1),
         ("rloo", "fresh"): pytest.approx(0.0),

@@ -1,4 +1,4 @@
-"""`eva play --as judge`: what is shown, what is written down, and what votes amount to."""
+"""`eva play --as judge`: the screen, the recorded votes, and the ratings from votes."""
 
 import io
 import json
@@ -16,11 +16,17 @@ from agents.solvers import RLOO
 from eva_env.statistics.ratings import bradley_terry
 from eva_env.tabular.world import TabularWorld
 from experiments import cli
-from experiments.human_play.answer_pairs import Exhibits, Question, exhibits_of
-from experiments.human_play.judge import judge
+from experiments.human_play.answer_pairs import Question, RecordedAnswers, recorded_answers
+from experiments.human_play.judge import Judging, judge
 from experiments.human_play.standings import standings
 from experiments.human_play.terminal import Terminal
-from experiments.human_play.votes import agreement, first_shown, given, resampled, win_matrix
+from experiments.human_play.votes import (
+    agreement,
+    first_shown,
+    read_votes,
+    resampled,
+    win_matrix,
+)
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.records import Run
@@ -56,8 +62,8 @@ def comparison(tmp_path):
     return tmp_path
 
 
-def sit(folder, choose, *args, end=EOFError):
-    """Judge with a function of both answers as they stand on the screen; status and screen."""
+def sit(folder, choose, end=EOFError, **options):
+    """Judge with a function of the two answers on the screen; return status and screen."""
     screen = io.StringIO()
 
     def read(question):
@@ -67,7 +73,8 @@ def sit(folder, choose, *args, end=EOFError):
             raise end
         return choice
 
-    status = judge([str(folder), *args], Terminal(read, Console(file=screen, width=80)))
+    terminal = Terminal(read, Console(file=screen, width=80))
+    status = judge(Judging(folder, **options), terminal)
     return status, screen.getvalue()
 
 
@@ -95,7 +102,7 @@ VOTES = [
 
 
 def test_votes_become_wins():
-    """x beats y twice and once they tie: 2.5 to 1.5; z beats y; nobody else has met."""
+    """x beats y twice and once they tie: 2.5 to 1.5; z beats y; no other players have met."""
     expected = [[0, 2.5, 0], [1.5, 0, 0], [0, 1, 0]]
     assert win_matrix(VOTES, ["x", "y", "z"]).tolist() == expected
     swapped = np.array(expected)[[2, 1, 0]][:, [2, 1, 0]]
@@ -108,7 +115,7 @@ def test_votes_rate_two_players_by_the_odds_of_their_wins():
     assert x - y == pytest.approx(np.log(2.5 / 1.5))
 
 
-def test_agreement_leaves_out_what_is_even_and_counts_the_first_shown():
+def test_agreement_ignores_ties_and_counts_votes_for_the_first_shown():
     """Of x-y: a over b agrees, an even pair, b over the better a disagrees, a tie; then z's
     better answer wins, and gone's."""
     assert agreement(VOTES) == (3, 4)
@@ -122,35 +129,35 @@ def test_resampled_votes_keep_their_number_and_mean():
     assert drawn.mean(0) == pytest.approx(win_matrix(VOTES, players), abs=0.1)
 
 
-def test_gold_wins_share_out_a_game_by_prompt_without_coupled_pairs():
+def test_gold_wins_split_each_question_over_all_pairs_of_responses():
     """Rewards (1, 0.5) against (0.5, 0): pairs (1, 2) and (2, 1) are a win and a tie, 3/4."""
-    one, two = Question(0, "s", "p"), Question(0, "s", "q")
-    left = {one: (["a", "b"], [1.0, 0.5]), two: (["a", "b"], [0.0, 0.0])}
-    right = {one: (["c", "d"], [0.5, 0.0])}
-    shown = Exhibits({"left": left, "right": right, "none": {}})
+    first, second = Question(0, "s", "p"), Question(0, "s", "q")
+    left = {first: (["a", "b"], [1.0, 0.5]), second: (["a", "b"], [0.0, 0.0])}
+    right = {first: (["c", "d"], [0.5, 0.0])}
+    shown = RecordedAnswers({"left": left, "right": right, "none": {}})
     assert shown.gold_wins().tolist() == [[0, 0.75, 0], [0.25, 0, 0], [0, 0, 0]]
 
 
-def test_the_next_exhibit_is_where_a_vote_tells_most():
+def test_the_next_pair_is_where_a_vote_is_most_informative():
     """p (1 - p) is 0.25 between x and y, 0.09 between either and z (odds of 9): two votes on x
     and y come before the first on z, since 0.25 / 2 > 0.09 > 0.25 / 3."""
-    own = {Question(0, "s", str(k)): (["r", "s"], [0.0, 0.0]) for k in range(9)}
-    other = {question: (["t", "u"], [0.0, 0.0]) for question in own}
-    third = {question: (["v", "w"], [0.0, 0.0]) for question in own}
-    exhibits = Exhibits({"x": own, "y": other, "z": third})
+    of_x = {Question(0, "s", str(k)): (["r", "s"], [0.0, 0.0]) for k in range(9)}
+    of_y = {question: (["t", "u"], [0.0, 0.0]) for question in of_x}
+    of_z = {question: (["v", "w"], [0.0, 0.0]) for question in of_x}
+    answers = RecordedAnswers({"x": of_x, "y": of_y, "z": of_z})
     ratings, votes, seen, shown = np.array([0, 0, -np.log(9)]), np.zeros((3, 3)), set(), []
     for _ in range(4):
-        exhibit = exhibits.next(ratings, votes, seen, 0)
-        shown.append(exhibit.a + exhibit.b)
-        seen.add(exhibit.key)
-        votes += win_matrix([vote(exhibit.a, exhibit.b, "tie")], ["x", "y", "z"])
+        pair = answers.next_pair(ratings, votes, seen, 0)
+        shown.append(pair.a + pair.b)
+        seen.add(pair.key)
+        votes += win_matrix([vote(pair.a, pair.b, "tie")], ["x", "y", "z"])
     assert shown[:2] == ["xy", "xy"]
     assert set(shown[2:]) == {"xz", "yz"}
 
 
 def test_a_judge_who_prefers_what_gold_prefers_agrees_with_it(comparison):
-    status, screen = sit(comparison, better, "--name", "ann")
-    votes = given(Run(comparison))
+    status, screen = sit(comparison, better, name="ann")
+    votes = read_votes(Run(comparison))
     assert status == 0
     assert "nothing is left to judge" in screen
     assert len(votes) == 3 * 2 * 2 * 3  # pairs, seeds, suites, prompts; "four" shows nothing
@@ -161,7 +168,7 @@ def test_a_judge_who_prefers_what_gold_prefers_agrees_with_it(comparison):
         assert v["response_a"].startswith(f"{v['a']}{v['seed']} ")
         assert (v["judge"], v["prompt"] in PROMPTS[:3]) == ("ann", True)
     words = " ".join(screen.split())
-    assert "You and gold agree in 36 of the 36" in words
+    assert "You agree with gold in 36 of the 36" in words
     assert "36 votes, 48 games by gold reward" in words
     assert words.index("eva-dpo 24 24") < words.index("fresh-dpo 24 12")
     assert words.index("fresh-dpo 24 12") < words.index("start 24 0")
@@ -172,28 +179,29 @@ def test_what_is_shown_is_blind_and_without_control_characters(comparison):
     before = screen[: screen.index("  player")]
     assert "\x1b" not in screen
     assert "[2J[b]" in before
-    assert ESCAPE in given(Run(comparison))[0]["response_a"]
+    assert ESCAPE in read_votes(Run(comparison))[0]["response_a"]
     texts = [re.sub(r"^(eva|fresh)-dpo\d|^start\d", "", line) for line in before.split("  ")]
     assert not any(arm in text for text in texts for arm in ("eva-dpo", "start"))
 
 
-def test_a_sitting_that_is_resumed_goes_on_where_it_was(comparison, tmp_path):
-    def keys():
-        return [{k: v for k, v in row.items() if k != "time"} for row in given(Run(comparison))]
+def test_a_second_session_continues_where_the_first_one_ended(comparison, tmp_path):
+    def votes_without_time():
+        votes = read_votes(Run(comparison))
+        return [{k: v for k, v in vote.items() if k != "time"} for vote in votes]
 
     status, screen = sit(comparison, scripted("a", "tie", "b"), end=KeyboardInterrupt)
-    assert (status, len(keys())) == (130, 3)
-    assert "stopped with 3 votes of yours, 3 in all" in " ".join(screen.split())
+    assert (status, len(votes_without_time())) == (130, 3)
+    assert "stopped after 3 votes of yours, 3 in total" in " ".join(screen.split())
     assert "Elo" not in screen
     sit(comparison, scripted("b", "a", "a"))
-    parts = keys()
+    parts = votes_without_time()
     (comparison / "votes.jsonl").unlink()
     sit(comparison, scripted("a", "tie", "b", "b", "a", "a", "q", "a"))
-    assert keys() == parts
+    assert votes_without_time() == parts
     asked = [(row["a"], row["b"], row["seed"], row["suite"], row["prompt"]) for row in parts]
     assert len(set(asked)) == 6
-    sit(comparison, scripted("a"), "--name", "bob")
-    assert tuple(list(keys()[-1].values())[:5]) in asked[:2]
+    sit(comparison, scripted("a"), name="bob")
+    assert tuple(list(votes_without_time()[-1].values())[:5]) in asked[:2]
 
 
 def test_undo_takes_votes_and_skips_back_and_asks_again(comparison):
@@ -205,16 +213,16 @@ def test_undo_takes_votes_and_skips_back_and_asks_again(comparison):
         return next(choices)
 
     _, screen = sit(comparison, choose)
-    assert screen.count("there is nothing to take back") == 1
+    assert screen.count("there is nothing to undo") == 1
     assert seen[0] == seen[1] == seen[5]
     assert seen[2] == seen[4] == seen[6]
     assert seen[3] == seen[7] != seen[2]
-    (row,) = given(Run(comparison))
+    (row,) = read_votes(Run(comparison))
     assert row["winner"] == ("b" if row["first"] == "a" else "a")
     assert len(path.read_text().splitlines()) == 1
 
 
-def test_a_vote_that_another_has_followed_stands(comparison):
+def test_undo_keeps_a_vote_that_another_judge_has_followed(comparison):
     other = vote("eva-dpo", "start", "a", judge="bob", seed=0, suite="easy", prompt="one")
     choices = iter(["a", "undo", None])
 
@@ -225,11 +233,11 @@ def test_a_vote_that_another_has_followed_stands(comparison):
         return choice
 
     _, screen = sit(comparison, choose)
-    assert "someone else has voted since; it stands" in screen
-    assert len(given(Run(comparison))) == 2
+    assert "another judge has voted since; your vote is kept" in screen
+    assert len(read_votes(Run(comparison))) == 2
 
 
-def test_a_line_that_a_crash_has_torn_is_cut_off(comparison):
+def test_a_line_truncated_by_a_crash_is_dropped(comparison):
     sit(comparison, scripted("a"))
     path = comparison / "votes.jsonl"
     whole = path.read_text()
@@ -239,31 +247,31 @@ def test_a_line_that_a_crash_has_torn_is_cut_off(comparison):
     assert (json.dumps(first) + "\n", second["judge"]) == (whole, "person")
 
 
-def test_one_suite_alone_may_be_judged(comparison):
-    sit(comparison, better, "--suite", "hard")
-    votes = given(Run(comparison))
+def test_judging_one_suite_shows_only_its_prompts(comparison):
+    sit(comparison, better, suite="hard")
+    votes = read_votes(Run(comparison))
     assert {row["suite"] for row in votes} == {"hard"}
     assert len(votes) == 18
 
 
-def test_a_run_is_judged_by_its_last_answers_against_its_start(tmp_path):
+def test_a_run_compares_its_last_responses_with_those_of_its_starting_policy(tmp_path):
     world = TabularWorld(topics=2, levels=4, variants=2, responses=6)
     settings = Settings(task=world, solver=RLOO(lr=0.5), rounds=2, prompts=32, samples=4)
     run = Run.create(tmp_path / "run", describe(settings, []))
     list(train(run, settings))
     last = [row for row in run.rows("transcripts") if row["round"] == 2]
-    exhibits = exhibits_of(run.folder, None)
-    assert exhibits.players == ["start", "trained"]
+    answers = recorded_answers(run.folder, None)
+    assert answers.players == ["start", "trained"]
     row = last[0]
     question = Question(0, row["suite"], row["prompt"])
-    assert exhibits.answers["trained"][question] == (row["after"], row["after_rewards"])
-    assert exhibits.answers["start"][question] == (row["before"], row["before_rewards"])
-    assert len(exhibits.answers["start"]) == len(last)
-    gold = exhibits.gold_wins()
+    assert answers.answers["trained"][question] == (row["after"], row["after_rewards"])
+    assert answers.answers["start"][question] == (row["before"], row["before_rewards"])
+    assert len(answers.answers["start"]) == len(last)
+    gold = answers.gold_wins()
     assert gold.sum() == len(last)
     assert gold[1, 0] > gold[0, 1]
     assert sit(run.folder, scripted("a"))[0] == 0
-    assert len(given(run)) == 1
+    assert len(read_votes(run)) == 1
 
 
 @pytest.mark.parametrize(
@@ -281,10 +289,10 @@ def test_mistakes_end_in_one_line(args, message, comparison, monkeypatch, capsys
     assert printed.count("\n") == 1
 
 
-def test_a_comparison_that_has_not_begun_has_nothing_to_judge(tmp_path):
+def test_a_comparison_without_cells_has_nothing_to_judge(tmp_path):
     (tmp_path / "cells").mkdir()
-    with pytest.raises(UserError, match="no answers of two players yet"):
-        exhibits_of(tmp_path, None)
+    with pytest.raises(UserError, match="no responses of two players yet"):
+        recorded_answers(tmp_path, None)
 
 
 def test_judge_through_a_pipe(comparison):
@@ -295,8 +303,8 @@ def test_judge_through_a_pipe(comparison):
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\x1b" not in done.stdout
-    assert done.stdout.endswith(b"the end: 1 vote of yours, 1 in all, in votes.jsonl\n")
-    assert len(given(Run(comparison))) == 1
+    assert done.stdout.endswith(b"the end: 1 vote of yours, 1 in total, in votes.jsonl\n")
+    assert len(read_votes(Run(comparison))) == 1
     assert all(a != b for a, b in pairwise(done.stdout.split(b"better> ")))
 
 
@@ -307,12 +315,12 @@ def test_votes_join_the_ratings_of_the_comparison():
     """
     votes = [{"a": "x", "b": "y", "winner": w, "judge": "me"} for w in ("a", "a", "tie")]
     gold = np.array([[0.0, 30.0], [10.0, 0.0]])
-    found = standings(votes, ["y", "x"], gold.T)
-    assert list(found) == ["x", "y"]
-    apart = found["x"]["elo_by_votes"]["mean"] - found["y"]["elo_by_votes"]["mean"]
+    rated = standings(votes, ["y", "x"], gold.T)
+    assert list(rated) == ["x", "y"]
+    apart = rated["x"]["elo_by_votes"]["mean"] - rated["y"]["elo_by_votes"]["mean"]
     assert apart == pytest.approx(400 * np.log10(3.0 / 1.0))
-    both = found["x"]["elo_with_gold"] - found["y"]["elo_with_gold"]
+    both = rated["x"]["elo_with_gold"] - rated["y"]["elo_with_gold"]
     assert both == pytest.approx(400 * np.log10(33.0 / 11.0))
-    assert (found["x"]["votes"], found["x"]["won"], found["y"]["won"]) == (3, 2.5, 0.5)
-    interval = found["x"]["elo_by_votes"]
+    assert (rated["x"]["votes"], rated["x"]["won"], rated["y"]["won"]) == (3, 2.5, 0.5)
+    interval = rated["x"]["elo_by_votes"]
     assert interval["low"] < interval["mean"] < interval["high"]

@@ -1,4 +1,4 @@
-"""What a comparison can tell, from its first cells."""
+"""The differences that a comparison can detect, from its first cells."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ ARMS = pair(["fresh", "eva"], ["dpo", "rloo"], "hard", Wordlist())
 
 
 def scores(fresh, oracle, seeds=6, start=0.5):
-    """(S, L, 1) with both solvers alike; only the first seeds have been played."""
+    """(S, L, 1) with both solvers equal; only the first seeds have been played."""
     values = np.full((seeds, len(ARMS) + 1, 1), np.nan)
     values[:, -1] = start
     for i, arm in enumerate(ARMS):
@@ -34,7 +34,7 @@ def test_the_oracle_and_the_first_creator_are_played_first():
 
 
 def test_the_estimate_by_hand():
-    """Oracle - fresh is .1, .2, .3: standard deviation .1; both solvers are alike."""
+    """Oracle - fresh is .1, .2, .3: standard deviation .1; both solvers are equal."""
     estimated = estimate_power(scores([0.6, 0.5, 0.5], [0.7, 0.7, 0.8]), ARMS, 6, "win_rate")
     assert estimated["start"] == 0.5
     assert estimated["headroom"] == pytest.approx(np.mean([0.7, 0.7, 0.8]) - 0.5)

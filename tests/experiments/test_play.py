@@ -1,4 +1,4 @@
-"""`eva play` in the seats of creator and solver: the screen, the game, the record."""
+"""`eva play` as creator and as solver: the screen, the game, the record."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from eva_env.types import CREATOR, SOLVER
 from eva_env.wordlist import Gold, Wordlist
 from experiments import cli
 from experiments.commands import play
-from experiments.human_play.creator import CreatorSeat
+from experiments.human_play.creator import CreatorSession
 from experiments.human_play.terminal import Terminal
 from experiments.run.errors import UserError
 from experiments.run.match import Match
@@ -36,7 +36,7 @@ ASKED = "List four foods, ending with soup."
 
 
 def terminal(*lines, screen=None, end=EOFError):
-    """A terminal at which a person types some lines, and then leaves."""
+    """A terminal at which a person types some lines and then leaves."""
     typed = iter(lines)
 
     def read(question):
@@ -50,7 +50,7 @@ def terminal(*lines, screen=None, end=EOFError):
 
 
 def sit(seat, args, *lines, end=EOFError):
-    """Status, screen without line ends, and record of a session."""
+    """Play a session; return its status, its screen without line ends, and its record."""
     screen = io.StringIO()
     folder = args[args.index("--out") + 1]
     status = play.sit(seat, list(args), terminal(*lines, screen=screen, end=end))
@@ -64,11 +64,11 @@ def created(tmp_path_factory):
     return sit("creator", [*args, "--prompts", "2", "--samples", "3", *WORDLIST], *lines)
 
 
-def test_what_cannot_be_done_is_explained_and_asked_again(created):
+def test_an_impossible_line_is_explained_and_asked_again(created):
     screen = created[1]
     assert "no prompt of the wordlist world; one reads 'List three animals, without" in screen
     assert screen.count("there is no prompt to rewrite yet") == 1
-    assert screen.count("there is no prompt to take back") == 1
+    assert screen.count("there is no prompt to remove") == 1
     assert "a human prompt" in screen
     assert "in reverse alphabetical order" in screen
     assert "operators: !constraints, !deepening" in screen
@@ -81,7 +81,7 @@ def test_a_creator_sees_answers_best_first_and_is_paid_the_mean_regret(created):
     drawn = [prompt for prompt in run.rows("prompts") if prompt["drawn"]]
     regrets = [1 - np.mean(prompt["rewards"]) for prompt in drawn]
     assert row["payoffs"][CREATOR] == pytest.approx(np.mean(regrets))
-    assert f"you earned {np.mean(regrets):.2f}, in all {np.mean(regrets):.2f}" in screen
+    assert f"you earned {np.mean(regrets):.2f}, {np.mean(regrets):.2f} in total" in screen
     for prompt, regret in zip(drawn, regrets, strict=True):
         shown = screen[screen.index(f"{prompt['text']} true regret {regret:.2f}") :]
         assert shown.index(prompt["best_response"]) <= shown.index(prompt["worst_response"])
@@ -99,7 +99,7 @@ def test_rewrites_are_recorded_with_parent_and_operator(created):
     assert run.settings(Settings).task == Wordlist(suite_size=4)
 
 
-def test_the_end_is_one_line_that_names_the_record(created):
+def test_the_last_line_names_the_record(created):
     assert created[1].endswith(f"the end after 1 of 2 rounds, recorded in {created[2].folder}")
 
 
@@ -114,7 +114,7 @@ def test_the_end_is_one_line_that_names_the_record(created):
         ("", "no prompt of the wordlist world"),
     ],
 )  # fmt: skip
-def test_each_reason_to_refuse_a_prompt_has_its_words(prompt, reason):
+def test_each_reason_to_refuse_a_prompt_has_its_own_message(prompt, reason):
     task = Wordlist(suite_size=4)
     assert not task.valid(prompt)
     with pytest.raises(ValueError, match=reason):
@@ -135,18 +135,20 @@ def test_numbers_that_are_no_prompt_are_refused(text):
         WORLD.house_rules().prompt(text)
 
 
-def test_human_prompts_earn_what_they_earn_in_expectation():
-    """Against the exact regret of a solver that stands still, prompt by prompt."""
+def test_human_prompts_earn_their_expected_regret():
+    """In expectation, human prompts earn the exact regret of a solver that does not learn."""
     settings = Settings(task=WORLD, reward="gold", prompts=2, samples=4, rounds=1)
     settings = Settings(**vars(settings) | {"solver": play.Fixed()})
-    seat = CreatorSeat(Match.open(settings), settings, terminal())
-    law, gold = seat.policy.probabilities(), WORLD.gold
-    regret = gold.max(-1) - (law * gold).sum(-1)
+    session = CreatorSession(Match.open(settings), settings, terminal())
+    policy, gold = session.policy.probabilities(), WORLD.gold
+    regret = gold.max(-1) - (policy * gold).sum(-1)
     human = np.unique(WORLD.seed(1000, np.random.default_rng(0)))
-    spread = np.sqrt((law * gold**2).sum(-1) - (law * gold).sum(-1) ** 2).max()
-    assert seat.human() == pytest.approx(regret[human].mean(), abs=4 * spread / np.sqrt(256))
-    assert seat.game.index == 0
-    assert seat.match.budget.responses == 0
+    std = np.sqrt((policy * gold**2).sum(-1) - (policy * gold).sum(-1) ** 2).max()
+    assert session.human_payoff() == pytest.approx(
+        regret[human].mean(), abs=4 * std / np.sqrt(256)
+    )
+    assert session.game.index == 0
+    assert session.match.budget.responses == 0
 
 
 def solve(folder, *lines, args=(), end=EOFError):
@@ -154,9 +156,9 @@ def solve(folder, *lines, args=(), end=EOFError):
     return sit("solver", options, *lines, end=end)
 
 
-def test_a_solver_is_asked_each_answer_once_and_the_creator_learns_from_it(tmp_path):
-    """Eva measures her prompts anew, for which a person is not asked again. Informative is only
-    the prompt whose answers earn differently, so that all rewrites descend from it."""
+def test_a_person_is_asked_each_answer_once_and_the_creator_learns_from_it(tmp_path):
+    """Eva has her prompts answered again, and the person is not asked twice. Only the prompt
+    whose answers earn different rewards is informative, so all rewrites descend from it."""
     _, _, trial = solve(tmp_path / "trial", *["0", ""] * 2)
     same, other = [row["text"] for row in trial.rows("prompts")]
     best, high, low = (
@@ -180,18 +182,18 @@ def test_a_solver_is_asked_each_answer_once_and_the_creator_learns_from_it(tmp_p
     assert all(root in (parent, ids.get(parent)) for parent in parents)
 
 
-def test_a_solver_sees_what_the_model_would_have_answered(tmp_path):
+def test_a_person_sees_the_models_most_likely_response(tmp_path):
     _, screen, run = solve(tmp_path / "run", *["0", ""] * 2, args=["--prompts", "1"])
     prompt = run.rows("prompts")[0]["text"]
     likely = WORLD.reference_logits[prompt].argmax()
     reward = WORLD.gold[prompt, likely]
     assert f"{reward:.2f} model {likely}" in screen
     assert f"{WORLD.gold[prompt, 0]:.2f} you 0" in screen
-    assert f"the model {reward:.2f}, in all {reward:.2f}" in screen
+    assert f"the model would earn {reward:.2f}, {reward:.2f} in total" in screen
     assert run.rows("rounds")[0]["logs"]["rival"] == pytest.approx(reward)
 
 
-def test_ctrl_c_keeps_the_rounds_that_were_played(tmp_path):
+def test_ctrl_c_keeps_the_finished_rounds(tmp_path):
     status, screen, run = solve(tmp_path / "run", *["1"] * 6, end=KeyboardInterrupt)
     assert status == 130
     assert screen.endswith(f"stopped after 1 of 2 rounds, recorded in {run.folder}")
@@ -219,14 +221,14 @@ def test_a_solver_that_learns_leaves_a_checkpoint_to_evaluate(tmp_path, capsys):
     assert status == 0
     assert run.checkpoints == [1]
     assert f"eva evaluate {run.folder}" in screen
-    assert "learns from it by DPO" in screen
+    assert "learns from its answers by DPO" in screen
     assert cli.main(["evaluate", str(run.folder), "--json"]) == 0
     judged = json.loads(capsys.readouterr().out)
     assert judged["gold"] != judged["start_gold"]
 
 
-def test_a_proxy_that_pays_is_shown_beside_gold(tmp_path):
-    """Of six responses two are worth 1 to the proxy and 0 to gold."""
+def test_gold_is_shown_next_to_a_proxy_that_pays(tmp_path):
+    """Two of six responses earn 1 from the proxy and 0 from gold."""
     args = ["--out", str(tmp_path / "run"), "--reward", "proxy", "--signal", "a_star_avg"]
     args += ["--samples", "400", "--prompts", "1", *TABULAR, "--task.hackable", "2"]
     _, screen, run = sit("creator", args, "5", "")
@@ -238,7 +240,7 @@ def test_a_proxy_that_pays_is_shown_beside_gold(tmp_path):
 
 
 @pytest.mark.parametrize("args", [[], ["--as"], ["--as", "nobody"], ["--as=king"]])
-def test_without_a_seat_one_line_says_which_there_are(args, capsys):
+def test_without_a_seat_one_line_lists_the_seats(args, capsys):
     assert cli.main(["play", *args]) == 1
     assert capsys.readouterr().err.startswith(
         "eva play: take a seat: --as creator, --as solver"
@@ -259,15 +261,15 @@ def eva(tmp_path, *args, **kwargs):
         cwd=tmp_path,
         env=env,
         stderr=subprocess.STDOUT,
-        # A suite that runs in the background may have been told to ignore Ctrl-C.
+        # A test suite in the background may ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         **kwargs,
     )
 
 
 def heard(terminal, seconds=60):
-    """What is written to a terminal next; fails rather than wait for ever."""
-    assert select.select([terminal], [], [], seconds)[0], "nothing is written any more"
+    """Return the next output on a terminal; fail after ``seconds`` without output."""
+    assert select.select([terminal], [], [], seconds)[0], "no output"
     return os.read(terminal, 1024)
 
 

@@ -1,4 +1,4 @@
-"""Miniatures of the scripts that made the shipped checkpoints."""
+"""Small runs of the scripts that made the shipped checkpoints."""
 
 import json
 
@@ -18,7 +18,7 @@ from experiments.pretraining.reward import (
 from experiments.pretraining.solver import Pretraining, pretrain
 
 
-def test_a_miniature_starting_model_learns_to_list_words_of_the_topic(tmp_path):
+def test_a_small_starting_model_learns_to_list_words_of_the_topic(tmp_path):
     pretrain(Pretraining(tmp_path, examples=4800, epochs=1, width=32, layers=2, muon_lr=0.02))
     card = json.loads((tmp_path / "training.json").read_text())
     assert card["final_loss"] < 3.6  # 4.7 nats is a uniform guess among the words
@@ -28,17 +28,17 @@ def test_a_miniature_starting_model_learns_to_list_words_of_the_topic(tmp_path):
     assert rewards.mean() > 0.5
 
 
-def test_a_miniature_reward_model_orders_pairs_better_than_chance(tmp_path):
+def test_a_small_reward_model_orders_pairs_better_than_chance(tmp_path):
     reward = train_reward(RewardTraining(tmp_path, prompts=2400))
     card = json.loads((tmp_path / "training.json").read_text())
     assert card["pair_accuracy"]["easy"] > 0.6
     prompts = Wordlist().suites["hard"][:5]
     responses = [["cat dog", "wolf", ""]] * 5
-    again = LearnedReward.load(tmp_path)(prompts, responses)
-    assert again.shape == (5, 3)
-    assert np.allclose(again, reward(prompts, responses), atol=1e-5)
-    alone = LearnedReward.load(tmp_path)(prompts[2:3], responses[2:3])
-    assert np.allclose(alone, again[2], atol=1e-5)
+    rewards = LearnedReward.load(tmp_path)(prompts, responses)
+    assert rewards.shape == (5, 3)
+    assert np.allclose(rewards, reward(prompts, responses), atol=1e-5)
+    single_row = LearnedReward.load(tmp_path)(prompts[2:3], responses[2:3])
+    assert np.allclose(single_row, rewards[2], atol=1e-5)
 
 
 def test_bradley_terry_by_hand():

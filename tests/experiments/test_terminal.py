@@ -1,4 +1,4 @@
-"""The terminal of `eva play`: what a person or a model writes is text, never an order."""
+"""The terminal of `eva play`: text of a person or a model never controls the terminal."""
 
 import io
 import unicodedata
@@ -27,7 +27,7 @@ def test_control_characters_are_dropped_and_line_ends_become_blanks():
 
 
 @given(st.text())
-def test_no_text_holds_an_order_once_it_is_clean(text):
+def test_clean_text_has_no_control_characters(text):
     shown = clean(text)
     kinds = {unicodedata.category(char) for char in shown}
     assert not any(kind.startswith("C") or kind in ("Zl", "Zp") for kind in kinds)
@@ -36,7 +36,7 @@ def test_no_text_holds_an_order_once_it_is_clean(text):
 
 
 @pytest.mark.parametrize("show", ["say", "grid"])
-def test_what_is_printed_is_neither_markup_nor_emoji_nor_escape(show):
+def test_printed_text_has_no_markup_no_emoji_and_no_escapes(show):
     terminal, screen = at_width()
     text = f"[bold red]x[/] :smile: [link=http://a]y {HOSTILE}"
     terminal.say(text) if show == "say" else terminal.grid([("1", text, "")])
@@ -45,7 +45,7 @@ def test_what_is_printed_is_neither_markup_nor_emoji_nor_escape(show):
     assert "\x1b" not in printed.replace("\x1b[2m", "").replace("\x1b[0m", "")
 
 
-def test_long_text_is_wrapped_and_no_word_of_it_is_lost():
+def test_long_text_is_wrapped_without_losing_a_word():
     terminal, screen = at_width(30)
     words = [f"word{i}" for i in range(20)] + ["x" * 70]
     terminal.grid([("0.50", " ".join(words), "remark")])
@@ -55,13 +55,13 @@ def test_long_text_is_wrapped_and_no_word_of_it_is_lost():
     assert printed.count("x") == 70
 
 
-def test_empty_columns_take_no_room():
+def test_empty_columns_take_no_space():
     terminal, screen = at_width()
     terminal.grid([("a", "", "b"), ("c", "", "")])
     assert screen.getvalue().startswith("  a  \x1b[2mb")
 
 
-def test_what_is_typed_is_cleaned_and_quit_leaves():
+def test_typed_text_is_cleaned_and_quit_leaves():
     lines = iter([f"  {HOSTILE} ", "QUIT"])
     terminal, _ = at_width(read=lambda question: next(lines))
     assert terminal.ask("> ") == CLEANED

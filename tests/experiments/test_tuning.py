@@ -24,20 +24,20 @@ ARMS = pair(["fresh", "uniform-evolve", "eva"], ["dpo", "rloo"], "hard", WORLD)
 
 @pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
 def test_every_arm_gets_as_many_and_the_learning_rate_is_always_in_them(arm):
-    found = configurations(arm, 6)
-    assert len(found) == 6
-    assert len({tuple(knobs.items()) for knobs in found}) == 6
-    assert set(found[0].values()) == {1.0}, "the first is the arm as given"
-    rates = [knobs["solver.lr"] for knobs in found]
+    tried = configurations(arm, 6)
+    assert len(tried) == 6
+    assert len({tuple(factors.items()) for factors in tried}) == 6
+    assert set(tried[0].values()) == {1.0}, "the first is the arm as given"
+    rates = [factors["solver.lr"] for factors in tried]
     assert Counter(rates).most_common(1)[0][1] == 2
     assert rates == [1.0, 0.5, 2.0, 0.25, 4.0, 1.0]
-    assert found == configurations(arm, 6)
+    assert tried == configurations(arm, 6)
 
 
 def test_what_else_a_strategy_declares_varies():
-    knobs = configurations(ARMS[4], 12)
+    tried = configurations(ARMS[4], 12)
     for name in ("creator.depth", "creator.fraction", "creator.old_share", "solver.beta"):
-        assert len({own[name] for own in knobs}) > 1, name
+        assert len({factors[name] for factors in tried}) > 1, name
     assert "creator.depth" not in configurations(ARMS[0], 2)[0]
 
 
@@ -51,7 +51,7 @@ def test_factors_multiply_the_settings_as_given():
 def test_settings_that_a_strategy_refuses_are_not_tried():
     """Three times a fraction of 0.5 would be more than the whole."""
     arm = pair(["eva:fraction=0.5"], ["dpo"], "hard", Wordlist())[0]
-    assert {knobs["creator.fraction"] for knobs in configurations(arm, 20)} == {1 / 3, 1.0}
+    assert {factors["creator.fraction"] for factors in configurations(arm, 20)} == {1 / 3, 1.0}
 
 
 def test_a_grid_may_hold_fewer_than_asked_for():
@@ -74,11 +74,11 @@ def test_trials_use_seeds_and_prompts_of_their_own():
 
 def test_validation_prompts_are_hard_and_in_no_suite(monkeypatch):
     """A trial's score is the mean gold reward on 256 prompts of the hard distribution."""
-    asked = []
+    scored = []
     monkeypatch.setattr(
         "experiments.comparison.tuning.evaluate",
         lambda player, prompts, gold, n, seed: (
-            asked.append(prompts) or gold(prompts, [["x"]] * 256)
+            scored.append(prompts) or gold(prompts, [["x"]] * 256)
         ),
     )
     task = Wordlist(suite_size=8)
@@ -86,9 +86,9 @@ def test_validation_prompts_are_hard_and_in_no_suite(monkeypatch):
     arm = setting.arms[0]
     trial = Trial(arm.name, 0, {}, SEEDS, setting.settings(arm, SEEDS), "hard")
     list(trial.play())
-    assert len(set(asked[0])) == 256
-    assert not set(asked[0]) & {prompt for suite in task.suites.values() for prompt in suite}
-    assert min(len(prompt.split(", ")) for prompt in asked[0]) >= 3
+    assert len(set(scored[0])) == 256
+    assert not set(scored[0]) & {prompt for suite in task.suites.values() for prompt in suite}
+    assert min(len(prompt.split(", ")) for prompt in scored[0]) >= 3
 
 
 def trial(configuration, lr, *scores):
@@ -102,9 +102,13 @@ def trial(configuration, lr, *scores):
 def test_the_best_mean_is_chosen_and_an_edge_is_flagged():
     arm = ARMS[4]
     rows = trial(0, 1.0, 0.5, 0.7) + trial(1, 0.5, 0.6, 0.5) + trial(2, 2.0, 0.9, 0.2)
-    own = chosen(arm, rows)
-    assert (own["configuration"], own["factors"], own["edges"]) == (0, {"solver.lr": 1.0}, [])
-    assert [row["mean"] for row in own["sweep"]] == pytest.approx([0.6, 0.55, 0.55])
+    choice = chosen(arm, rows)
+    assert (choice["configuration"], choice["factors"], choice["edges"]) == (
+        0,
+        {"solver.lr": 1.0},
+        [],
+    )
+    assert [row["mean"] for row in choice["sweep"]] == pytest.approx([0.6, 0.55, 0.55])
     higher = chosen(arm, [*rows, *trial(3, 4.0, 0.9, 0.9)])
     assert (higher["configuration"], higher["edges"]) == (3, ["solver.lr"])
     lower = chosen(arm, [*rows, *trial(3, 0.25, 0.9, 0.9)])
@@ -122,8 +126,8 @@ def test_a_trial_that_failed_may_be_played_again():
 
 def test_a_configuration_that_failed_with_a_seed_is_out():
     rows = trial(0, 1.0, 0.5, 0.5) + trial(1, 0.5, 0.6, 0.5) + trial(2, 2.0, 0.9, None)
-    own = chosen(ARMS[4], rows)
-    assert (own["configuration"], own["edges"]) == (1, ["solver.lr"])
-    assert own["sweep"][2]["mean"] is None
+    choice = chosen(ARMS[4], rows)
+    assert (choice["configuration"], choice["edges"]) == (1, ["solver.lr"])
+    assert choice["sweep"][2]["mean"] is None
     assert chosen(ARMS[4], trial(0, 1.0, None))["configuration"] is None
     assert chosen(ARMS[0], rows)["sweep"] == []

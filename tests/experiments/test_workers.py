@@ -22,8 +22,8 @@ def test_every_job_yields_its_rows_in_order_and_then_ends():
     with Workers(count, 2) as workers:
         events = list(workers.run([3, 0, 2]))
     for job in (3, 0, 2):
-        own = [event for event in events if event.job == job]
-        assert own == [Event(job, row) for row in count(job)] + [Event(job)]
+        reported = [event for event in events if event.job == job]
+        assert reported == [Event(job, row) for row in count(job)] + [Event(job)]
 
 
 def test_a_job_that_fails_or_dies_leaves_the_others_alone():

@@ -128,7 +128,7 @@ def check(method, expected, tolerance=1e-6, **population):
 
 
 def settled_for_two(method, p, settle="settle"):
-    """Where a method rests on two responses, of which the first wins with probability p."""
+    """Return a method's fixed point on two responses; the first wins with probability p."""
     shares, chance = np.array([[0.0, 0.5], [0.5, 0.0]]), np.array([[0.5, p], [1 - p, 0.5]])
     half = np.full(2, 0.5)
     return getattr(Population(method, half, shares, chance, half), settle)()

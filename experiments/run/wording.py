@@ -1,0 +1,13 @@
+"""Numbers and lists as parts of an English sentence."""
+
+from collections.abc import Sequence
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the singular or plural: 1 vote, 2 votes."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def join(items: Sequence[str]) -> str:
+    """Return the items as a list in a sentence: a, b and c."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
