@@ -26,7 +26,7 @@ class Text:
 
     lines: Sequence[str]
     kind: str = "plain"
-    """plain, headline, list, or note: something the reader must know."""
+    """plain, headline, list, small, or note: something the reader must know."""
 
 
 @dataclass(frozen=True)

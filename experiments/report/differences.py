@@ -30,8 +30,10 @@ def winner(row: Row) -> tuple[Any, Any] | None:
 def corrected_p(row: Row, tests: int) -> float | None:
     """Return the p value that fits the interval: below 0.05 if and only if it excludes 0.
 
-    Both are Bonferroni-corrected for the tests of the family.
+    Both are Bonferroni-corrected for the tests of the family. Older records lack the product.
     """
+    if is_number(row.get("p_corrected")):
+        return row["p_corrected"]
     p = row.get("p")
     return min(1.0, p * row.get("comparisons", tests)) if is_number(p) else None  # type: ignore[operator]
 

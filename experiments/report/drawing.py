@@ -163,7 +163,7 @@ def _attributes(element: ElementTree.Element, prefix: str) -> Iterator[tuple[str
             yield name, value.replace("#", f"#{prefix}")
         elif name == "style":
             rules = [rule for rule in value.split("; ") if not rule.startswith("font-family")]
-            yield name, ROLE.sub(lambda found: ROLES[found[0]], ";".join(rules))
+            yield name, ROLE.sub(lambda match: ROLES[match[0]], ";".join(rules))
         elif name in GEOMETRY and not value.startswith("rotate(-0 "):
             yield name, NUMBER.sub(lambda n: f"{float(n[0]):.2f}", " ".join(value.split()))
         elif name != "id" and name not in GEOMETRY:

@@ -1,13 +1,17 @@
 """The opening of a comparison's page: its finding, the differences, the headline numbers."""
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.report.blocks import Fold, Section, Text, Tiles
+from experiments.report.blocks import Code, Fold, Section, Text, Tiles
 from experiments.report.differences import family, forest, winner
 from experiments.report.entries import interval_text
 from experiments.report.numbers import (
     ANYWHERE,
+    CUT,
+    CUT_NOTE,
     SHARE,
     counted,
     decimal,
@@ -16,6 +20,9 @@ from experiments.report.numbers import (
 from experiments.report.summary import Summary
 
 Row = Mapping[str, Any]
+
+NEXT = "Next: "
+"""The beginning of the conclusion that says what to do next."""
 
 NAMED = 3
 """Most pairs that a sentence names with their numbers."""
@@ -39,11 +46,14 @@ def opening(summary: Summary) -> Section:
     regret = worst_regret(summary)
     blocks.append(Text([regret]) if regret else None)
     blocks.append(Tiles(tiles(summary)))
+    details = [detail for _, _, detail in tiles(summary)]
+    if CUT in "".join([regret, *details]):
+        blocks.append(Text([CUT_NOTE], "small"))
+    blocks += next_steps(summary)
     if split:
         inner = forest(summary, split, "Differences within one solver or one creator")
-        blocks.append(
-            Fold(f"Within one solver or one creator: {len(split)} differences", [inner])
-        )
+        label = f"Within one solver or one creator: {len(split)} differences"
+        blocks.append(Fold(label, [inner]))
     if conclusions:
         fold = f"Caveats and all {len(conclusions)} conclusions, as eva compare printed them"
         blocks.append(Fold(fold, [Text(conclusions, "list")]))
@@ -52,8 +62,8 @@ def opening(summary: Summary) -> Section:
 
 def in_sentences(summary: Summary) -> str:
     """Return the finding in one or two sentences; older records give their first conclusion."""
-    told = sentences(summary, family(summary, "main"))
-    return " ".join(told or (summary.data.get("conclusions") or [])[:1])
+    lines = sentences(summary, family(summary, "main"))
+    return " ".join(lines or (summary.data.get("conclusions") or [])[:1])
 
 
 def sentences(summary: Summary, rows: Sequence[Row]) -> list[str]:
@@ -71,10 +81,12 @@ def sentences(summary: Summary, rows: Sequence[Row]) -> list[str]:
         for won, lost in filter(None, map(winner, ahead)):
             losers.setdefault(won, []).append(lost)
         clauses = [f"{won} is ahead of {join(lost)}" for won, lost in losers.items()]
-    told = []
+    lines = []
     if clauses:
         averaged = family(summary, "within")
-        told.append(f"{'Averaged over the other player, ' if averaged else ''}{join(clauses)}.")
+        lines.append(
+            f"{'Averaged over the other player, ' if averaged else ''}{join(clauses)}."
+        )
     equal = [f"{row.get('a')} from {row.get('b')}" for row in rows if not winner(row)]
     if len(rows) == len(equal) == 1:
         (row,) = rows
@@ -82,10 +94,10 @@ def sentences(summary: Summary, rows: Sequence[Row]) -> list[str]:
         unit = " points" if summary.metric == "win_rate" else ""
         equal = [f"{equal[0]} ({mean}{unit}, 95 % interval {low} to {high})"]
     if len(equal) > NAMED:
-        told.append(f"The data cannot distinguish {len(equal)} of {len(rows)} pairs.")
+        lines.append(f"The data cannot distinguish {len(equal)} of {len(rows)} pairs.")
     elif equal:
-        told.append(f"The data cannot distinguish {', nor '.join(equal)}.")
-    return told
+        lines.append(f"The data cannot distinguish {', nor '.join(equal)}.")
+    return lines
 
 
 def clause(summary: Summary, row: Row, first: bool) -> str:
@@ -105,6 +117,17 @@ def join(items: Sequence[str]) -> str:
     """Return "a, b and c"."""
     *head, last = map(str, items)
     return f"{', '.join(head)} and {last}" if head else last
+
+
+def next_steps(summary: Summary) -> list[Any]:
+    """Return the conclusion that says what to do next, and its command."""
+    steps = [line for line in summary.data.get("conclusions") or [] if line.startswith(NEXT)]
+    blocks: list[Any] = [Text(steps)] if steps else []
+    seeds = re.search(r"--seeds (\d+)", " ".join(steps))
+    if seeds:
+        command = ["eva", "compare", "--resume", str(summary.folder), "--seeds", seeds[1]]
+        blocks.append(Code(shlex.join(command)))
+    return blocks
 
 
 def worst_regret(summary: Summary) -> str:
@@ -130,13 +153,9 @@ def worst_regret(summary: Summary) -> str:
 def ranked_regrets(summary: Summary) -> list[tuple[str, Row]]:
     """Return the competing arms with their worst-case true regret, the lowest first."""
     arms = (summary.data.get("exact") or {}).get("arms") or {}
-    regrets = [
-        (name, own["worst_regret"])
-        for name, own in arms.items()
-        if name in summary.competitors
-        and is_number((own.get("worst_regret") or {}).get("mean"))
-    ]
-    return sorted(regrets, key=lambda item: item[1]["mean"])
+    regrets = [(n, arms[n].get("worst_regret") or {}) for n in summary.competitors if n in arms]
+    known = [(name, regret) for name, regret in regrets if is_number(regret.get("mean"))]
+    return sorted(known, key=lambda item: item[1]["mean"])
 
 
 def tiles(summary: Summary) -> list[tuple[str, str, str]]:

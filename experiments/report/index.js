@@ -6,7 +6,7 @@
   const rows = [...table.tBodies[0].rows];
   const filters = [...document.querySelectorAll("[data-filter]")];
   const count = document.getElementById("count");
-  const beside = document.getElementById("beside");
+  const side = document.getElementById("side");
   let chosen = [];
   document.getElementById("filters").hidden = false;
 
@@ -57,16 +57,16 @@
   }
 
   function show() {
-    beside.replaceChildren();
-    beside.hidden = chosen.length === 0;
+    side.replaceChildren();
+    side.hidden = chosen.length === 0;
     if (chosen.length === 1) {
-      beside.append(make("p", "note", `Choose a second run to compare with ${runs[chosen[0]].name}.`));
+      side.append(make("p", "note", `Choose a second run to compare with ${runs[chosen[0]].name}.`));
     } else if (chosen.length === 2) {
       const pair = chosen.map((index) => runs[index]);
-      beside.append(make("h2", "", `${pair[0].name} and ${pair[1].name}`));
+      side.append(make("h2", "", `${pair[0].name} and ${pair[1].name}`));
       for (const run of pair)
-        if (run.finding) beside.append(make("p", "", make("b", "", `${run.name}: `), run.finding));
-      beside.append(scores(pair), charts(pair), differing(pair));
+        if (run.finding) side.append(make("p", "", make("b", "", `${run.name}: `), run.finding));
+      side.append(scores(pair), charts(pair), differing(pair));
     }
   }
 
@@ -83,16 +83,16 @@
   // Last gold rewards and win rates, by suite of a run or by arm of a comparison.
   function scores(pair) {
     const results = pair.map((run) => {
-      const found = new Map();
+      const byName = new Map();
       for (const [suite, curve] of Object.entries(run.curves))
-        found.set(suite, [curve.gold.at(-1), curve.win_rate.at(-1)]);
-      for (const [arm, score] of Object.entries(run.scores)) found.set(arm, [score.gold, score.win_rate]);
-      return found;
+        byName.set(suite, [curve.gold.at(-1), curve.win_rate.at(-1)]);
+      for (const [arm, score] of Object.entries(run.scores)) byName.set(arm, [score.gold, score.win_rate]);
+      return byName;
     });
-    const names = [...new Set(results.flatMap((found) => [...found.keys()]))];
+    const names = [...new Set(results.flatMap((byName) => [...byName.keys()]))];
     const body = names.map((name) => [
       name,
-      ...[0, 1].flatMap((k) => results.map((found) => format(found.get(name)?.[k], k === 1))),
+      ...[0, 1].flatMap((k) => results.map((byName) => format(byName.get(name)?.[k], k === 1))),
     ]);
     const header = ["", ...["gold", "win rate"].flatMap((what) => pair.map((run) => `${what}, ${run.name}`))];
     return grid("Last results", header, body);

@@ -79,12 +79,12 @@ def listed(root: Path) -> list[Listed]:
     """Return the runs and comparisons of a folder, the latest first; UserError without one."""
     if not root.is_dir():
         raise UserError(f"no folder {root}: eva train and eva compare write into runs/")
-    found = [described(folder, root) for folder in folders(root)]
-    return sorted(found, key=lambda run: (-run.when, run.name))
+    runs = [described(folder, root) for folder in folders(root)]
+    return sorted(runs, key=lambda run: (-run.when, run.name))
 
 
 def folders(root: Path, depth: int = 0) -> Iterator[Path]:
-    """Yield the folders that hold a run or a comparison; what is inside of one is its own."""
+    """Yield the folders that hold a run or a comparison, but none inside of another one."""
     files = ("config.json", "summary.json", *(f"{name}.jsonl" for name in FILES))
     if any((root / name).exists() for name in files):
         yield root
@@ -183,18 +183,18 @@ def comparison(folder: Path) -> dict[str, Any]:
 
 
 def results(summary: Summary) -> dict[str, Any]:
-    """Return what a finished comparison found."""
+    """Return the results of a finished comparison."""
     scores = {}
     for arm in summary.competitors:
         estimates = (summary.score(arm, name) or {} for name in ("gold", "win_rate"))
         gold, win_rate = (number(estimate.get("mean")) for estimate in estimates)
         scores[arm] = {"gold": gold, "win_rate": win_rate}
     known = [arm for arm in scores if scores[arm][summary.metric] is not None]
-    found = {"scores": scores, "finding": in_sentences(summary)}
+    details = {"scores": scores, "finding": in_sentences(summary)}
     if known:
         best = max(known, key=lambda arm: scores[arm][summary.metric])
-        found |= scores[best] | {"best": best}
-    return found
+        details |= scores[best] | {"best": best}
+    return details
 
 
 def number(value: Any) -> Any:

@@ -8,6 +8,7 @@ NOTHING = "\N{EN DASH}"
 
 CUT = "\N{DAGGER}"
 """Marks an interval that is cut at a bound of its quantity."""
+CUT_NOTE = f"{CUT} Cut: the computed interval reaches beyond what is possible."
 
 Bounds = tuple[float, float]
 

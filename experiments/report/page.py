@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from experiments.report.blocks import Forest, Heat, Page, Table
+from experiments.report.numbers import CUT, CUT_NOTE
 from experiments.run.records import on_disk
 
 HERE = Path(__file__).parent
@@ -61,6 +62,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["kind"] = lambda block: type(block).__name__
+    environment.globals |= {"CUT": CUT, "CUT_NOTE": CUT_NOTE}
     environment.filters |= {"details": _details, "anchor": _anchor}
     return environment
 

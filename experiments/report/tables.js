@@ -1,5 +1,5 @@
 
-// Tables: a heading sorts its column, once more turns it round; what is missing stays last.
+// Tables: a heading sorts its column, a second click reverses it; missing values stay last.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {

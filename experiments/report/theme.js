@@ -6,12 +6,12 @@
   const system = matchMedia("(prefers-color-scheme: dark)");
   const root = document.documentElement;
   const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const tell = () => button.setAttribute("aria-pressed", dark());
+  const mark = () => button.setAttribute("aria-pressed", dark());
   button.hidden = false;
   button.addEventListener("click", () => {
     root.dataset.theme = dark() ? "light" : "dark";
-    tell();
+    mark();
   });
-  system.addEventListener("change", tell);
-  tell();
+  system.addEventListener("change", mark);
+  mark();
 }

@@ -26,7 +26,7 @@
     return Number.isInteger(value) ? String(value) : value.toPrecision(3);
   }
 
-  // Nodes with their children, size and depth; parents may come after their children.
+  // Link nodes to their children, with size and depth; a parent may come after a child.
   function grow(rows) {
     const nodes = rows.map(([text, parent, operator, draws]) => {
       return { text: String(text), parent, operator, draws, children: [], size: 1, depth: 0 };
@@ -71,13 +71,13 @@
     const list = make("ul", "nodes");
     const update = () => {
       const wanted = filter.value.trim().toLowerCase();
-      const found = wanted ? nodes.filter((node) => matches(node, wanted)) : [...roots];
-      found.sort(ORDERS[order.value]);
+      const kept = wanted ? nodes.filter((node) => matches(node, wanted)) : [...roots];
+      kept.sort(ORDERS[order.value]);
       status.textContent = wanted
-        ? `${found.length} of ${nodes.length} prompts match`
+        ? `${kept.length} of ${nodes.length} prompts match`
         : `${roots.length} ${roots.length === 1 ? "family" : "families"}`;
       list.replaceChildren();
-      extend(list, found, scale, Boolean(wanted));
+      extend(list, kept, scale, Boolean(wanted));
     };
     filter.addEventListener("input", update);
     order.addEventListener("change", update);
@@ -91,7 +91,7 @@
   const matches = (node, wanted) =>
     node.text.toLowerCase().includes(wanted) || (node.operator ?? "").toLowerCase().includes(wanted);
 
-  // The range of all rewards, so that the strips of all nodes compare.
+  // The range of all rewards: the strips of all nodes have one scale.
   function span(nodes) {
     let [low, high] = [Infinity, -Infinity];
     for (const { draws } of nodes)
@@ -144,7 +144,7 @@
     return all.length > 4 ? `${all[0]}, … ${all.at(-1)} (${all.length} rounds)` : all.join(", ");
   }
 
-  // What an opened node shows: line of descent, its draws, its children.
+  // Fill an opened node with its line of descent, its draws and its children.
   function fill(details, node, scale, alone) {
     const body = make("div", "body");
     if (alone && node.parent) {
@@ -155,7 +155,7 @@
     for (const draw of node.draws.slice(-3).reverse()) body.append(drawn(draw, scale));
     if (node.draws.length > 3) body.append(make("p", "small", `and ${count(node.draws.length - 3, "draw")} before`));
     if (node.children.length) {
-      // Indents end somewhere, or text would have no room.
+      // Deep nodes are not indented further, because text needs room.
       const list = make("ul", `nodes ${node.level < 4 ? "" : node.level < 10 ? "far" : "far deep"}`);
       extend(list, node.children, scale, false);
       body.append(list);
@@ -188,7 +188,7 @@
   function steer(event) {
     if (event.target.tagName !== "SUMMARY" || event.altKey || event.ctrlKey || event.metaKey) return;
     const list = event.currentTarget;
-    const all = [...list.querySelectorAll("summary")].filter((one) => one.offsetParent);
+    const all = [...list.querySelectorAll("summary")].filter((summary) => summary.offsetParent);
     const here = all.indexOf(event.target);
     const details = event.target.parentElement;
     const up = details.parentElement.parentElement.closest("details");

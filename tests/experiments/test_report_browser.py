@@ -279,20 +279,20 @@ def test_the_index_filters_by_kind_creator_and_name(visit):
 
 def test_two_runs_are_compared_side_by_side_and_a_third_replaces_the_first(visit):
     driver = visit("index")
-    beside = driver.find_element("id", "beside")
+    side = driver.find_element("id", "side")
     boxes = {
         row.get_attribute("data-name"): row.find_element("css selector", ".pick input")
         for row in all_of(driver, ".runs tbody tr")
     }
     boxes["run"].click()
-    assert "Choose a second run" in beside.text
+    assert "Choose a second run" in side.text
     boxes["hostile"].send_keys(Keys.SPACE)
-    assert beside.find_element("css selector", "h2").text == "run and hostile"
-    assert "Settings that differ" in beside.text
-    assert beside.text.count(ATTACKS[0]) > 1, "shown as text, as suite and as setting"
-    assert len(beside.find_elements("css selector", "figure svg.lines")) > 2
+    assert side.find_element("css selector", "h2").text == "run and hostile"
+    assert "Settings that differ" in side.text
+    assert side.text.count(ATTACKS[0]) > 1, "shown as text, as suite and as setting"
+    assert len(side.find_elements("css selector", "figure svg.lines")) > 2
     boxes["comparison"].click()
-    assert beside.find_element("css selector", "h2").text == "hostile and comparison"
+    assert side.find_element("css selector", "h2").text == "hostile and comparison"
     assert not boxes["run"].is_selected()
     assert not all_of(driver, "img, iframe, [onload], [onerror]")
 

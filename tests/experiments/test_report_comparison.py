@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eva_env.statistics.intervals import mean_interval, p_value
 from experiments.report import arms, comparison, differences, finding, games, matrices
-from experiments.report.numbers import decimal, percent
+from experiments.report.numbers import CUT_NOTE, decimal, percent
 from experiments.report.page import render
 from experiments.report.summary import Summary
 from tests.support.report_cases import (
@@ -111,6 +111,23 @@ def test_the_finding_names_who_is_ahead_and_whom_the_data_cannot_distinguish():
     assert finding.sentences(summary, []) == []
 
 
+def test_the_next_step_has_its_command(tmp_path):
+    conclusions = ["a is ahead.", "Next: you need about 47 seeds (--seeds 47), if it is so."]
+    data = {"arms": {}, "conclusions": conclusions}
+    text, code = finding.next_steps(Summary(tmp_path / "a b", {}, data))
+    assert [*text.lines] == conclusions[1:]
+    assert code.text == f"eva compare --resume '{tmp_path}/a b' --seeds 47"
+    data["conclusions"][1] = "Next: take the intervals as the result."
+    assert len(finding.next_steps(Summary(tmp_path, {}, data))) == 1
+    assert finding.next_steps(Summary(tmp_path, {}, {"arms": {}})) == []
+
+
+def test_a_recorded_corrected_p_is_shown():
+    row = paired_row("b", "a", 0.4, 0.1, p=0.01, comparisons=4)
+    assert differences.corrected_p(row, 1) == 0.04
+    assert differences.corrected_p(row | {"p_corrected": 0.05}, 1) == 0.05
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_reversed_difference_reverses_who_is_ahead(sign):
     row = paired_row("a", "b", 0.3 * sign, 0.1)
@@ -158,6 +175,20 @@ def test_p_is_below_five_percent_exactly_where_the_interval_excludes_zero(table,
 def test_a_page_explains_the_mark_of_a_cut_interval(compared):
     html = render(comparison.page(compared))
     assert ("†" in re.sub("† Cut: [^<]*", "", html)) == ("† Cut:" in html)
+
+
+def test_the_opening_explains_the_mark_in_its_own_sentences(compared):
+    data = json.loads((compared / "summary.json").read_text())
+    regret = data["exact"]["arms"]["eva-dpo"]["worst_regret"]
+
+    def small_print():
+        blocks = comparison.opening(Summary(compared, {}, data)).blocks
+        return [text.lines[0] for text in of_kind(blocks, "Text") if text.kind == "small"]
+
+    regret |= {"mean": 0.01, "low": 0.0, "high": 0.02}
+    assert small_print() == []
+    regret["low"] = -0.01
+    assert small_print() == [CUT_NOTE]
 
 
 def test_the_headline_of_an_exact_game_is_the_worst_case_against_its_value(compared):
