@@ -135,7 +135,10 @@ def describe_arm(arm: Arm, i: int, scores: Scores, runs: Mapping[int, Run]) -> S
         "solver": arm.solver,
         "ceiling": arm.ceiling,
         "seeds": list(runs),
-        "settings": {"creator": to_json(arm.players[0]), "solver": to_json(arm.players[1])},
+        "settings": {
+            "creator": to_json(arm.players[0], "creator"),
+            "solver": to_json(arm.players[1], "solver"),
+        },
         "suites": suites,
         "curves": curves,
         "rounds": trends(rounds),

@@ -90,7 +90,7 @@ def test_prompts_of_a_file_are_judged_by_gold(tmp_path):
             "List three animals.\nSing a song.\n",
             "line 2: 'Sing a song.' is not a prompt",
         ),
-        ("\n\n", "holds no prompts; write one a line"),
+        ("\n\n", "holds no prompts; write one per line"),
     ],
 )
 def test_prompts_that_nobody_can_judge_are_named(tmp_path, text, message):

@@ -12,6 +12,7 @@ from agents.base import Budget
 from agents.creators import Eva, Fresh
 from agents.policies.table import TablePolicy
 from agents.solvers import DPO, RLOO
+from eva_env.names import canonical_name
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import CREATOR, SOLVER, Proposal, Round
 from experiments.run.config import describe, from_json, to_json
@@ -36,8 +37,8 @@ def run(tmp_path):
 )
 def test_settings_survive_json_with_their_classes(settings):
     data = json.loads(json.dumps(to_json(settings)))
-    assert data["solver"]["type"] == type(settings.solver).__name__
-    assert data["creator"]["type"] == type(settings.creator).__name__
+    assert data["solver"]["type"] == canonical_name(type(settings.solver))
+    assert data["creator"]["type"] == canonical_name(type(settings.creator))
     assert from_json(data, Settings) == settings
 
 
