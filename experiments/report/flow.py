@@ -26,6 +26,6 @@ def flow(summary: Summary) -> Section | None:
     paths = [trajectory(payoffs, start, times) for start in starts]
     names = [summary.label(name) for name in game["players"]]
     chart = simplex_chart("Replicator flow", names, simplex_flow(payoffs, ARROWS), paths)
-    lead = "A population of the three players that win most often copies the one that wins more: the "
-    lead += "arrows show where it moves from each mixture of them."
+    lead = "A population of the three players that win most often copies the one that wins "
+    lead += "more. The arrows show where it moves from each mixture of them."
     return Section("Replicator flow", [Grid([chart])], lead)
