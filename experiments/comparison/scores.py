@@ -110,7 +110,9 @@ def win_rates(players: Sequence[PlayerResponses | None], prompts: int) -> Floats
 
 
 def prompt_means(
-    players: Sequence[PlayerResponses | None], prompts: int, of: Callable[[Floats], Any] = np.asarray
+    players: Sequence[PlayerResponses | None],
+    prompts: int,
+    of: Callable[[Floats], Any] = np.asarray,
 ) -> Floats:
     """Return the mean of ``of(rewards)`` by player and prompt of one seed, (L, P)."""
     missing = np.full(prompts, np.nan)
