@@ -22,8 +22,7 @@ from eva_env.types import Floats
 from experiments.benchmarks.env import show
 from experiments.comparison.arms import Arm
 from experiments.comparison.cells import cell_folder
-from experiments.comparison.conclusions import decided
-from experiments.comparison.contrasts import contrasts, differences, variation
+from experiments.comparison.contrasts import contrasts, decided, differences, variation
 from experiments.comparison.scores import read_scores
 from experiments.comparison.settings import Comparison
 from experiments.comparison.summary import finished

@@ -20,6 +20,7 @@ Analyse:
 Report:
 
 - ``conclusions.py``, ``caveats.py``: sentences about what the data support and do not support
+- ``next_step.py``: what to do next, and with how many seeds
 - ``ranges.py``, ``wording.py``: numbers and intervals as text
 - ``terminal.py``, ``tables.py``, ``plots.py``: a terminal, CSV files, charts
 """

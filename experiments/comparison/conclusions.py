@@ -1,11 +1,13 @@
 """Sentences about what the data support: the finding, its certainty, and what to do next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from experiments.comparison.caveats import record_caveats, tuning_caveats
+from experiments.comparison.contrasts import decided, main_comparisons
+from experiments.comparison.next_step import next_step
 from experiments.comparison.ranges import REGRET, SHARE_DIFFERENCE, UNBOUNDED, clip
-from experiments.comparison.wording import gap, interval, score_interval, value
+from experiments.comparison.wording import interval, score_interval, value
 from experiments.human_play.standings import agreement_sentence
 from experiments.run.wording import counted, join
 
@@ -20,9 +22,6 @@ SETTLED = 0.95
 SEEDS_FOR_SUPPORT = 10
 """Fewest seeds that can settle a support: fewer have too few different draws, which agree by
 chance."""
-
-MOST_SEEDS = 1000
-"""Most seeds that a next step proposes."""
 
 
 def conclusions(summary: Summary) -> list[str]:
@@ -50,11 +49,6 @@ def context(summary: Summary) -> list[str]:
         agreement_sentence(summary["votes"]),
     ]
     return [sentence for sentence in sentences if sentence]
-
-
-def main_comparisons(summary: Summary) -> list[Row]:
-    """Return the rows of the main family."""
-    return [row for row in summary["comparisons"] if row["family"] == "main"]
 
 
 def headline(summary: Summary) -> str:
@@ -129,13 +123,6 @@ def contrast(row: Row, metric: str) -> str:
     return f"{difference}, {test}, {row['seeds']} seeds: {says}."
 
 
-def decided(row: Row) -> tuple[str | None, str | None]:
-    """Return winner and loser of a comparison; None for both if its interval contains 0."""
-    if row["low"] is None or row["low"] <= 0 <= row["high"]:
-        return None, None
-    return (row["a"], row["b"]) if row["mean"] > 0 else (row["b"], row["a"])
-
-
 def within(rows: list[Row]) -> str:
     """Return which of the comparisons under one opponent are decided."""
     held = []
@@ -147,68 +134,6 @@ def within(rows: list[Row]) -> str:
     if not held:
         return f"{count}none is decided."
     return f"{count}{len(held)} {'is' if len(held) == 1 else 'are'} decided: {join(held)}."
-
-
-def next_step(summary: Summary) -> list[str]:
-    """Return at most one sentence: what to do next, and why."""
-    main = main_comparisons(summary)
-    if summary["failures"]:
-        return ["Next: play the failed cells again (--resume)."]
-    if not main:
-        return []
-    seeds = next_seeds(summary)
-    open_rows = [row for row in main if not decided(row)[0]]
-    if not open_rows:
-        if summary["tuning"]:
-            return []
-        return [
-            "Next: every comparison is decided for untuned settings; tune every arm equally "
-            "(--tune 6) to see whether the differences remain."
-        ]
-    if any(row["low"] is None for row in open_rows):
-        return [f"Next: add seeds, since one seed shows nothing (--seeds {seeds})."]
-    row = easiest(open_rows)
-    if affordable(row):
-        size = gap(abs(row["mean"]), summary["metric"])
-        return [
-            f"Next: to distinguish {row['a']} from {row['b']} with 80 % power you need about "
-            f"{seeds} seeds (--seeds {seeds}), if the true difference is the measured {size}."
-        ]
-    pairs = join([f"{row['a']} - {row['b']}" for row in open_rows])
-    small = f"the measured {pairs} is too small to detect with {MOST_SEEDS:,} seeds"
-    if seeds:
-        half = gap(0.5 * summary["power"]["headroom"], summary["metric"])
-        return [
-            f"Next: add seeds (--seeds {seeds}) to detect a difference of half the head-room "
-            f"({half}); {small}."
-        ]
-    return [f"Next: take the intervals as the result, or use a larger suite: {small}."]
-
-
-def next_seeds(summary: Summary) -> int | None:
-    """Return the number of seeds that the next step proposes; None if more do not help.
-
-    It decides the easiest open comparison, or else detects half of the head-room.
-    """
-    played = len(summary["seeds"])
-    open_rows = [row for row in main_comparisons(summary) if not decided(row)[0]]
-    if not open_rows or summary["failures"]:
-        return None
-    if any(row["low"] is None for row in open_rows):
-        return max(5, played + 1)
-    row = easiest(open_rows)
-    needed = row["seeds_needed"] if affordable(row) else summary["power"]["seeds_needed"]
-    return max(needed, played + 1) if needed and needed <= MOST_SEEDS else None
-
-
-def affordable(row: Row) -> bool:
-    """Whether at most ``MOST_SEEDS`` detect the measured difference."""
-    return row["seeds_needed"] is not None and row["seeds_needed"] <= MOST_SEEDS
-
-
-def easiest(rows: Sequence[Row]) -> Row:
-    """Return the comparison that needs the fewest seeds."""
-    return min(rows, key=lambda row: row["seeds_needed"] or float("inf"))
 
 
 def equilibrium(summary: Summary) -> list[str]:

@@ -5,7 +5,7 @@ beyond what is possible; ``ranges.py`` clips them where they become text or a ta
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -156,3 +156,15 @@ def _seeds_needed(mean: float, gaps: Floats, comparisons: int) -> int | None:
     if seeds < 2 or not mean:
         return None
     return power.seeds_needed(mean, sd, comparisons, floor=floor)
+
+
+def main_comparisons(summary: Mapping[str, Any]) -> list[Row]:
+    """Return a summary's comparisons of the main family."""
+    return [row for row in summary["comparisons"] if row["family"] == "main"]
+
+
+def decided(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return winner and loser of a comparison; None for both if its interval contains 0."""
+    if row["low"] is None or row["low"] <= 0 <= row["high"]:
+        return None, None
+    return (row["a"], row["b"]) if row["mean"] > 0 else (row["b"], row["a"])

@@ -7,7 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from experiments.comparison.conclusions import context, findings, next_seeds, next_step
+from experiments.comparison.conclusions import context, findings
+from experiments.comparison.next_step import next_seeds, next_step
 from experiments.comparison.ranges import (
     REGRET,
     SHARE,

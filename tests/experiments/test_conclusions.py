@@ -6,16 +6,15 @@ from experiments.comparison.caveats import record_caveats, tuning_caveats
 from experiments.comparison.conclusions import (
     conclusions,
     contrast,
-    decided,
     equilibrium,
     findings,
     head_room,
     headline,
     minimax,
-    next_seeds,
-    next_step,
     within,
 )
+from experiments.comparison.contrasts import decided
+from experiments.comparison.next_step import next_seeds, next_step
 
 
 def row(a="eva", b="fresh", mean=0.05, low=0.03, high=0.07, **more):
