@@ -1,12 +1,14 @@
 """What is compared under which conditions, and what a cell of the comparison plays."""
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+import tyro
 
 from agents.creators import Oracle
 from eva_env.require import require
+from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.comparison.arms import Arm, pair
 from experiments.run.errors import UserError
@@ -23,7 +25,7 @@ class Comparison:
     own, as package.module.Class or path/to/file.py:Class."""
     solvers: tuple[str, ...] = ("dpo", "rloo")
     """Methods, named in the same way: rloo:lr=1e-3."""
-    seeds: int = Conditions().task.sizes.seeds
+    seeds: int = Wordlist.sizes.seeds
     """Seeds of every arm. In a tabular world each seed is another world."""
     oracle: bool = True
     """Add an oracle, trained on the deciding suite's own distribution, as a ceiling."""
@@ -39,7 +41,9 @@ class Comparison:
     draws: int = 1000
     """Bootstrap draws of seeds and prompts, for intervals of statistics other than means;
     games are solved in at most 200 of them."""
-    conditions: Conditions = field(default_factory=Conditions)
+    conditions: Annotated[Conditions, tyro.conf.arg(name="")] = field(
+        default_factory=Conditions
+    )
     """What all cells share."""
 
     def __post_init__(self) -> None:

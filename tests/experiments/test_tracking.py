@@ -11,7 +11,7 @@ import pytest
 from agents.creators import Fresh
 from agents.solvers import RLOO
 from eva_env.tabular.world import TabularWorld
-from experiments.run import train as command
+from experiments.commands import train as command
 from experiments.run.alarms import Alarms
 from experiments.run.config import describe
 from experiments.run.records import Run
@@ -148,7 +148,7 @@ def test_off_is_the_default_and_imports_nothing(tmp_path):
     """In a process of its own, in which importing wandb fails."""
     program = (
         "import sys; sys.modules['wandb'] = None\n"
-        "from experiments import train\n"
+        "from experiments.commands import train\n"
         f"sys.exit(train.main({[*ARGS.split(), '--out', str(tmp_path / 'run')]!r}))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
