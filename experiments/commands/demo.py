@@ -11,12 +11,17 @@ from experiments.commands import compare
 from experiments.commands.options import parse
 from experiments.comparison.settings import Comparison
 from experiments.run.records import Run
+from experiments.run.settings import Conditions
 
 DEMO = Comparison(
-    creators=("static", "uniform-lite", "eva-lite"), solvers=("dpo",), seeds=6, oracle=False
+    creators=("static", "uniform-lite", "eva-lite"),
+    solvers=("dpo",),
+    seeds=6,
+    oracle=False,
+    conditions=Conditions(evaluate_every=4),
 )
 """Ordinary training on one human set, and two ways of evolving prompts, which differ in the
-signal alone."""
+signal alone. Evaluations cost half of a demo's time, so there are few of them."""
 
 SHOWN = 3
 
