@@ -1,5 +1,6 @@
 """``eva demo``: eva against ordinary training at equal budget, a comparison on wordlist."""
 
+import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +10,12 @@ from rich.console import Console
 from eva_env.require import require
 from experiments.commands import compare
 from experiments.commands.options import parse
+from experiments.comparison.conclusions import headline
+from experiments.comparison.forest import forest
 from experiments.comparison.settings import Comparison
-from experiments.run.records import Run
+from experiments.report.comparison import page as comparison_page
+from experiments.report.page import render, write
+from experiments.run.records import Run, on_disk
 from experiments.run.settings import Conditions
 
 DEMO = Comparison(
@@ -51,7 +56,7 @@ def main(args: list[str]) -> int:
 def demo(
     command: Command, comparison: Comparison, argv: list[str], console: Console | None = None
 ) -> int:
-    """Compare, then show some responses before and after; 1 if a cell has failed."""
+    """Compare, then conclude; returns 1 if a cell has failed."""
     console = console or Console()
     folder = command.resume or command.out
     folder = folder or Path("runs", f"demo-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -62,11 +67,25 @@ def demo(
     whole = compare.Command(comparison, command.workers, new, command.resume)
     status = compare.compare(whole, argv, console)
     if status in (0, 1):
-        for text in transcripts(Run(folder / "cells" / "eva-lite-dpo" / "seed-0000")):
-            console.print(text, highlight=False, markup=False)
-        more = f"More seeds narrow the intervals: eva demo --resume {folder} --seeds 10"
-        console.print(more, highlight=False, soft_wrap=True)
+        conclude(folder, console)
     return status
+
+
+def conclude(folder: Path, console: Console) -> None:
+    """Print some responses before and after training, the finding, its picture, the report."""
+    with on_disk(folder):
+        summary = json.loads((folder / "summary.json").read_text())
+    report = folder / "report.html"
+    write(report, render(comparison_page(folder)))
+    lines = [
+        *transcripts(Run(folder / "cells" / "eva-lite-dpo" / "seed-0000")),
+        "\nPaired differences in win rate, intervals corrected for all of them",
+        *forest(summary),
+        f"\n{headline(summary)}",
+        f"The report with all figures is {report}",
+    ]
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def transcripts(run: Run) -> list[str]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from experiments.comparison.conclusions import context, findings
+from experiments.comparison.forest import forest
 from experiments.comparison.next_step import next_seeds, next_step
 from experiments.comparison.ranges import (
     REGRET,
@@ -48,6 +49,11 @@ def print_summary(summary: Summary, console: Console, folder: Path) -> None:
 
 def print_sentences(summary: Summary, console: Console, folder: Path) -> None:
     """Print context, findings and next step, with the command that takes this step."""
+    lines = forest(summary)
+    if lines:
+        title = "Paired differences, with intervals corrected for all of them"
+        for line in ["", title, *lines]:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     for heading, sentences in (
         ("Context", context(summary)),
         ("Findings", [*findings(summary), *next_step(summary)]),
