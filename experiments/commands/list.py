@@ -8,9 +8,8 @@ from typing import Any
 
 from eva_env.signals import ROUND_SIGNALS, SIGNALS
 from experiments.commands.help import settings_help, summary
-from experiments.run.config import build_part
 from experiments.run.errors import UserError
-from experiments.run.parts import KINDS, find, names
+from experiments.run.parts import KINDS, find, names, read
 
 USAGE = """\
 usage: eva list creators|methods|signals|operators|rewards|tasks [NAME]
@@ -83,5 +82,5 @@ def details(role: str, name: str) -> list[str]:
     part = find(role, name)
     doc = (inspect.getdoc(part) or "").replace("``", "")
     prefix = f"{role.replace('_', '-')}."
-    settings = settings_help(build_part(role, name), prefix) if isinstance(part, type) else []
+    settings = settings_help(read(role, name), prefix) if isinstance(part, type) else []
     return [name, "", doc, "", "settings" if settings else "It has no settings.", *settings]
