@@ -26,7 +26,7 @@ from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import plain
 from experiments.run.settings import Settings
-from experiments.run.train import judge_of, restore, train
+from experiments.run.train import evaluator_of, restore, train
 
 Row = dict[str, Any]
 
@@ -114,7 +114,7 @@ class Start:
 
     def play(self) -> Iterator[Row]:
         """Respond to all suites and record it; yield one row with the number of prompts."""
-        rows = judge_of(self.settings, Match.open(self.settings)).answers()
+        rows = evaluator_of(self.settings, Match.open(self.settings)).answers()
         Run(self.folder).write("answers", rows)
         yield {"answered": len(rows)}
 

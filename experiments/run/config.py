@@ -6,7 +6,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,8 @@ def overlay(base: Any, table: Mapping[str, Any], where: str) -> Any:
         if name not in options:
             raise UserError(f"{where}: {no_setting(type(base).__name__, name, options)}")
         changes[name] = _overlaid(base, name, value, hints[name], f"{where}, {key}")
+    if not changes:  # a function has no settings
+        return base
     try:
         return replace(base, **changes)
     except ValueError as error:

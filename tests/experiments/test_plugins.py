@@ -138,12 +138,10 @@ class Tilted(TablePolicy):
         return policy
 '''
 
-WORLD = (
-    "task:tabular-world --task.topics 2 --task.levels 2 --task.variants 2 --task.responses 4"
-).split()
-SIZES = (
-    "--rounds 2 --prompts 4 --samples 2 --evaluate-every 1 --evaluation-samples 2"
-).split()
+TINY = "task:tabular-world --task.topics 2 --task.levels 2 --task.variants 2 --task.responses 4"
+WORLD = TINY.split()
+SHORT = "--rounds 2 --prompts 4 --samples 2 --evaluate-every 1 --evaluation-samples 2"
+SIZES = SHORT.split()
 
 CASES = {
     "creator": (WORLD, "creator:FILE:Repeater --creator.distinct 3"),
@@ -332,7 +330,7 @@ def test_workers_find_a_users_reward_model_and_policy(file, tmp_path, capsys):
     assert name_of(conditions.reward_model) == f"{file}:high_numbers"
 
 
-BROKEN = '''
+BROKEN = """
 from dataclasses import dataclass
 
 from agents.base import Creator
@@ -351,7 +349,7 @@ class Refusing(Creator):
 
     def propose(self, task, n, rng):
         raise NotImplementedError
-'''
+"""
 
 
 @pytest.mark.parametrize(
