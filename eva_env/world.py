@@ -15,15 +15,15 @@ import numpy as np
 from eva_env.types import Floats, RewardModel
 
 ResponseRewriter = Callable[[Sequence[Any], Sequence[Any], np.random.Generator], Sequence[Any]]
-"""Rewrites responses: prompts (P,) and responses (P,) -> better responses (P,)."""
+"""Improves responses: prompts (P,) and responses (P,) -> better responses (P,)."""
 
 Rows = list[tuple[str, str]]
-"""Terms, each with its explanation, as a person at the terminal reads them."""
+"""Terms, each with its explanation, for a person at the terminal."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes with which a run on a world learns in reasonable time."""
+    """Sizes with which a run on a world learns in a short time."""
 
     rounds: int = 8
     prompts: int = 64
@@ -37,20 +37,20 @@ class Sizes:
     evaluation_samples: int = 4
     """Responses to each prompt of a suite."""
     lr: float = 1.0
-    """Factor of a method's default learning rate; the defaults suit small transformers."""
+    """Factor of the methods' default learning rates, which suit small transformers."""
 
 
 class SoftmaxTable(NamedTuple):
     """The starting policy of a world whose prompts and responses are integers."""
 
     reference_logits: Floats
-    """Log-probabilities (K, M) at the start, in nats."""
+    """Log-probabilities (K, M) of the starting policy, in nats."""
     features: Floats | None = None
-    """(K, d), through which prompts share what they learn; None: they share nothing."""
+    """Features (K, d) that carry learning between prompts; None carries nothing."""
 
 
 class World(ABC):
-    """A task with its rewards, starting policy, environment, sizes and house rules.
+    """A task with its rewards, starting policy, environment and sizes.
 
     Subclasses are frozen dataclasses; their fields become options such as ``--task.size``.
     """
@@ -66,41 +66,42 @@ class World(ABC):
     """The distribution of ``seed`` from which members of a reward ensemble are trained."""
 
     proxy_can_pass: ClassVar[bool] = False
-    """Whether a response that passes by gold has a reward of 1 by the proxy as well."""
+    """True if a response that passes by gold has a proxy reward of 1 too."""
 
     @property
     def operators(self) -> Sequence[str]:
-        """Names of the rewrite operators that ``mutate`` accepts; none: prompts cannot evolve."""
+        """Names of the rewrite operators of ``mutate``; without any, prompts cannot evolve."""
         return ()
 
     @property
     @abstractmethod
     def suites(self) -> Mapping[str, Sequence[Any]]:
-        """Fixed evaluation prompts by name; no creator is ever shown them."""
+        """Fixed evaluation prompts by suite; no creator ever sees them."""
 
     @abstractmethod
     def seed(self, n: int, rng: np.random.Generator, distribution: str = "human") -> list[Any]:
         """Draw n prompts of a named distribution, none of them in a suite.
 
-        An oracle draws from the distribution that is named like the suite that decides.
+        An oracle draws from the distribution that has the name of the deciding suite.
         """
 
     @abstractmethod
     def gold_reward(self) -> RewardModel:
-        """The reward that judges, and that trains unless ``--reward proxy`` is given."""
+        """Return the reward that judges, and that trains without ``--reward proxy``."""
 
     def proxy_reward(self) -> RewardModel | str | None:
-        """The imperfect reward that trains under ``--reward proxy``; None if there is none.
+        """Return the imperfect reward that trains under ``--reward proxy``, or None.
 
         A string names the checkpoint of a learned reward model.
         """
         return None
 
     def starting_policy(self) -> Any:
-        """The policy that every run starts from, unless ``policy:`` names another.
+        """Return the policy that every run starts from, unless ``policy:`` names another.
 
-        A string or path names a checkpoint of a causal language model; otherwise a
-        ``SoftmaxTable`` or an object with the methods of ``agents.policies.base.Policy``.
+        It is a ``SoftmaxTable``, an object with the methods of ``agents.policies.base.Policy``,
+        or a string or path that names a checkpoint of a causal language model. Raises
+        ValueError, with the remedy, for a world without one.
         """
         raise ValueError(
             f"{type(self).__name__} has no starting policy; give policy:FOLDER, or define "
@@ -108,33 +109,33 @@ class World(ABC):
         )
 
     def mutate(self, prompt: Any, operator: str, rng: np.random.Generator) -> Any | None:
-        """The prompt rewritten by one operator; None where the operator does not apply."""
+        """Return the prompt rewritten by an operator; None if the operator does not apply."""
         raise ValueError(
             f"unknown operator {operator!r}; {type(self).__name__} has: "
             f"{', '.join(self.operators) or 'none'}"
         )
 
     def describe_operator(self, operator: str) -> str:
-        """One line on a rewrite operator, for ``eva list operators``."""
+        """Return one line on a rewrite operator, for ``eva list operators``."""
         return ""
 
     def valid(self, prompt: Any) -> bool:
-        """Whether a creator may publish the prompt: by default, whether no suite holds it."""
+        """Return True if a creator may publish the prompt; by default, if no suite has it."""
         return not any(prompt in suite for suite in self.suites.values())
 
     def topic(self, prompt: Any) -> str:
-        """The prompt's subject, for topic-balanced drawing."""
+        """Return the prompt's subject, for topic-balanced drawing."""
         return ""
 
     def for_seed(self, seed: int) -> Self:
-        """The world that a comparison plays with a seed; by default the same for all."""
+        """Return the world of a comparison's seed; by default the same for all seeds."""
         return self
 
     def environment_options(self, reward_model: RewardModel, proposals: int) -> dict[str, Any]:
-        """Arguments of ``pettingzoo.make`` besides sizes and signal.
+        """Return the arguments of ``pettingzoo.make`` other than sizes and signal.
 
-        ``proposals`` is N, the prompts of a proposal. They are drawn without replacement, so
-        each of them once.
+        ``proposals`` is N, the number of prompts of a proposal. The environment draws them
+        without replacement, so each of them once.
         """
         return {
             "task": self,
@@ -144,56 +145,56 @@ class World(ABC):
         }
 
     def read_prompt(self, text: str) -> Any:
-        """The prompt that a line of a prompt file holds, which a suite may hold as well.
+        """Return the prompt in a line of a prompt file; it may be one of a suite.
 
-        Raises ValueError, with the remedy, for text that is no prompt of this world.
+        Raises ValueError, with the remedy, for text that is not a prompt of this world.
         """
         if not self.valid(text) and not any(text in suite for suite in self.suites.values()):
             raise ValueError("write a prompt that valid() accepts")
         return text
 
     def response_rewriter(self) -> ResponseRewriter | None:
-        """A function that improves responses, for methods that train on improved ones."""
+        """Return a function that improves responses, for methods that need one, or None."""
         return None
 
     def regret_game(self) -> Any | None:
-        """The world's ``eva_env.tabular.regret_game.RegretGame``; None if it cannot be solved."""
+        """Return the ``eva_env.tabular.regret_game.RegretGame``; None if it is not solvable."""
         return None
 
     def house_rules(self) -> "HouseRules":
-        """The rules as a person who plays at the terminal has to know them."""
+        """Return the rules for a person who plays at the terminal."""
         return HouseRules(self)
 
 
 @dataclass(frozen=True)
 class HouseRules:
-    """What a person may type in ``eva play``, and what it means; here for any text world."""
+    """The rules of ``eva play`` for a person: valid input and help texts, for text worlds."""
 
     world: Any
-    """The ``World`` that is played in."""
+    """The ``World`` of the game."""
 
     def prompt(self, text: str) -> Any:
-        """The prompt that the text stands for; ValueError says why it cannot be published."""
+        """Return the typed prompt; ValueError says why it cannot be published."""
         if not self.world.valid(text):
-            raise ValueError(f"{type(self.world).__name__} accepts no prompt like that")
+            raise ValueError(f"{text!r} is not a valid prompt of {type(self.world).__name__}")
         return text
 
     def named(self, prompt: Any) -> str:
-        """The prompt as a person reads it."""
+        """Return the prompt as a person reads it."""
         return str(prompt)
 
     def prompts(self) -> Rows:
-        """How prompts are written."""
+        """Return the form of prompts."""
         return [("a prompt", "one line of text")]
 
     def response(self, text: str) -> Any:
-        """The response that the text stands for; ValueError says what is wrong."""
+        """Return the typed response; ValueError says what is wrong."""
         return text
 
     def responses(self, prompt: Any) -> Rows:
-        """How responses to a prompt are written."""
+        """Return the form of responses to a prompt."""
         return [("a response", "one line of text")]
 
     def remarks(self, prompt: Any, responses: Sequence[Any]) -> list[str]:
-        """What each response falls short in, as far as the world can say; "" for nothing."""
+        """Return a remark on what each response lacks; "" for nothing."""
         return [""] * len(responses)

@@ -1,4 +1,7 @@
-"""The worlds that commands know by name; add yours with ``| Mine``, or name it by its path."""
+"""The worlds that commands know by name.
+
+Add yours with ``| Mine``, or name it on the command line by its path.
+"""
 
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist

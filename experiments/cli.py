@@ -1,4 +1,4 @@
-"""The ``eva`` command: find the command, run it, and say in one line what is wrong."""
+"""The ``eva`` command: run a command, and report a user's mistake in one line."""
 
 import difflib
 import importlib
@@ -7,15 +7,15 @@ import sys
 
 COMMANDS = {
     "train": "train one solver against one creator, and record everything",
-    "compare": "creators against solvers as a game: who wins, and how surely?",
+    "compare": "creators against solvers as a game: who wins, and how sure is it?",
     "evaluate": "evaluate a checkpoint on a suite, or on your own prompts",
-    "play": "take a seat: make the prompts, answer them, or judge responses",
+    "play": "take a seat: make the prompts, respond to them, or judge responses",
     "report": "write one HTML file that shows a run or a comparison",
     "runs": "list the runs of a folder, and write an index page over them",
     "demo": "eva against ordinary training at equal budget: who wins?",
     "list": "list creators, methods, signals, operators, rewards or tasks",
 }
-"""Each is a module of ``experiments.commands`` with ``main(args) -> exit status``."""
+"""Commands by name: modules of ``experiments.commands`` with ``main(args) -> exit status``."""
 
 USAGE = "\n".join(
     [
@@ -31,7 +31,7 @@ USAGE = "\n".join(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; a mistake of the user's ends in one line and status 1."""
+    """Run a command and return its exit status; a user's mistake gives one line and 1."""
     from experiments.run.errors import UserError
 
     command, *args = (sys.argv[1:] if argv is None else argv) or ["--help"]
@@ -58,6 +58,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"eva {command}: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of the pipe has gone, as head does
+    except BrokenPipeError:  # the reader of the pipe has closed it, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

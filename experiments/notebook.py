@@ -1,7 +1,7 @@
-"""The laboratory from Python: ``train`` and ``compare`` as functions that take objects.
+"""Train and compare from Python, with objects as arguments.
 
-They play the same rounds and write the same record as the commands. Rows are flat, so that
-``pandas.DataFrame(run.rounds)`` takes them as they are, and ``run.figure()`` draws.
+``train`` and ``compare`` play the same rounds and write the same record as the commands. Rows
+are flat, as ``pandas.DataFrame(run.rounds)`` needs them, and ``run.figure()`` draws a chart.
 """
 
 import tempfile
@@ -17,9 +17,9 @@ from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.comparison.settings import Comparison, check_fit
 from experiments.comparison.stages import Stage
-from experiments.run.config import describe, to_json
+from experiments.run.config import describe
 from experiments.run.match import Match
-from experiments.run.parts import name_of
+from experiments.run.parts import name_of, option_names
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.settings import Settings
@@ -33,13 +33,13 @@ Row = dict[str, Any]
 
 @dataclass
 class TrainedRun:
-    """A run that has been played: its settings, its solver, and its record as flat rows."""
+    """A finished run: its settings, its solver, and its record as flat rows."""
 
     settings: Settings
     solver: PolicySolver
     run: Run
     scratch: Any = field(default=None, repr=False)
-    """Keeps the folder of an unrecorded run until the object goes."""
+    """The temporary folder of a run without ``out``; it is deleted with this object."""
 
     @property
     def rounds(self) -> list[Row]:
@@ -57,7 +57,7 @@ class TrainedRun:
         return [flat(row) for row in self.run.rows("evaluations")]
 
     def figure(self, score: str = "win_rate") -> "Figure":
-        """A matplotlib figure of an evaluation's score by round, a line for each suite."""
+        """Return a matplotlib figure of a score by round, a line for each suite."""
         from experiments.comparison.plots import draw_run
 
         return draw_run(self.run.rows("evaluations"), score)
@@ -65,12 +65,13 @@ class TrainedRun:
 
 @dataclass
 class Compared:
-    """A comparison that has been played: its settings, its summary, and flat rows."""
+    """A finished comparison: its settings, its summary, and flat rows."""
 
     settings: Comparison
     summary: Row
     run: Run
     scratch: Any = field(default=None, repr=False)
+    """The temporary folder of a comparison without ``out``."""
 
     @property
     def arms(self) -> list[Row]:
@@ -84,11 +85,11 @@ class Compared:
 
     @property
     def conclusions(self) -> list[str]:
-        """The findings, how sure they are, and what to do next, as the command prints them."""
+        """The sentences that ``eva compare`` prints: findings, limits, next steps."""
         return list(self.summary["conclusions"])
 
     def figure(self) -> "Figure":
-        """A matplotlib figure of the deciding score of each arm against reward calls."""
+        """Return a matplotlib figure of each arm's deciding score against reward calls."""
         from experiments.comparison.plots import curves
 
         return curves(self.summary)
@@ -105,14 +106,20 @@ def train(
 ) -> TrainedRun:
     """Train one solver against one creator, as ``eva train`` does.
 
-    ``settings`` are those of ``experiments.run.settings.Settings``: rounds, prompts, samples,
-    reward, seed and so on; the world decides what is left out. ``out`` is the folder of the
-    record, new or empty; None keeps no record. Raises TypeError for a part of the wrong kind.
+    Args:
+        creator: who makes the prompts, such as ``Eva()``.
+        solver: the method by which the solver learns, such as ``DPO()``.
+        task: the world; None for ``Wordlist()``.
+        out: the folder of the record, new or empty; None keeps no record.
+        progress: prints a progress table.
+        settings: fields of ``experiments.run.settings.Settings``: rounds, prompts, samples,
+            reward, seed and others. The world decides those that are left out.
+
+    Raises TypeError, which says what to write, for a part of the wrong kind.
     """
     _require_part("creator", creator, Creator, "Eva()", "agents.creators")
     _require_part("solver", solver, Method, "DPO()", "agents.solvers")
-    task = _world(task)
-    chosen = Settings.suited(task, creator=creator, solver=solver, **settings)
+    chosen = Settings.suited(_world(task), creator=creator, solver=solver, **settings)
     match = Match.open(chosen)
     run, scratch = _folder(out, chosen)
     if not progress:
@@ -137,13 +144,22 @@ def compare(
 ) -> Compared:
     """Compare every creator with every solver, as ``eva compare`` does.
 
-    ``settings`` are those of ``Comparison`` and of its ``Conditions``: seeds, tune, rounds,
-    prompts and so on. Worker processes import the classes, so a class of your own must be
-    defined in a file, not in a notebook's cell.
+    Args:
+        creators: who makes the prompts, such as ``[Fresh(), Eva()]``.
+        solvers: the methods by which solvers learn, such as ``[DPO()]``.
+        task: the world; None for ``Wordlist()``.
+        out: the folder of the record, new or empty; None keeps no record.
+        progress: prints a line per evaluation.
+        workers: worker processes. They import the classes, so your own classes must be
+            defined in a file, not in a cell of a notebook.
+        settings: fields of ``Comparison`` and of its ``Conditions``: seeds, tune, rounds,
+            prompts and others. The world decides those that are left out.
+
+    Raises TypeError, which says what to write, for a part of the wrong kind.
     """
-    for creator in _sequence("creators", creators):
+    for creator in _sequence("creators", creators, "Eva()"):
         _require_part("creator", creator, Creator, "Eva()", "agents.creators")
-    for solver in _sequence("solvers", solvers):
+    for solver in _sequence("solvers", solvers, "DPO()"):
         _require_part("solver", solver, Method, "DPO()", "agents.solvers")
     chosen = Comparison.suited(
         _world(task),
@@ -160,24 +176,26 @@ def compare(
 
 
 def specification(part: Any) -> str:
-    """The text that names a part with all settings that differ from its class's defaults."""
-    default = to_json(type(part)())
-    changed = {
-        name: getattr(part, name)
-        for name, value in to_json(part).items()
-        if name != "type" and value != default.get(name)
-    }
+    """Return the text that names a part and the settings that differ from their defaults.
+
+    Raises TypeError for a class of the notebook itself, which worker processes cannot import.
+    """
     if type(part).__module__ == "__main__":
         raise TypeError(
             f"{type(part).__name__} is defined in the notebook, where worker processes cannot "
             f"find it; move it to a file and import it"
         )
-    text = ",".join(f"{name}={value!r}" for name, value in changed.items())
-    return f"{name_of(part)}:{text}" if text else name_of(part)
+    default = type(part)()
+    changed = [
+        f"{name}={getattr(part, name)!r}"
+        for name in option_names(part)
+        if getattr(part, name) != getattr(default, name)
+    ]
+    return ":".join([name_of(part), ",".join(changed)]) if changed else name_of(part)
 
 
 def flat(row: Row, prefix: str = "") -> Row:
-    """A nested row as one level: {"a": {"b": 1}} -> {"a.b": 1}."""
+    """Return a nested row in one level: {"a": {"b": 1}} -> {"a.b": 1}."""
     level: Row = {}
     for key, value in row.items():
         if isinstance(value, dict):
@@ -197,25 +215,28 @@ def _world(task: World | None) -> World:
 def _require_part(role: str, part: Any, base: type, example: str, module: str) -> None:
     if isinstance(part, base):
         return
-    name = example.removesuffix("()")
-    shown = part.__name__ if hasattr(part, "__name__") else repr(part)
-    kind = "the class" if isinstance(part, type) else type(part).__name__
-    remedy = f"write {role}={example}, with from {module} import {name}"
+    if isinstance(part, type):
+        kind, shown = "the class", part.__name__
+    else:
+        kind, shown = type(part).__name__, getattr(part, "__name__", repr(part))
     if isinstance(part, type) and issubclass(part, base):
         remedy = f"write {part.__name__}()"
-    elif role == "solver" and callable(part):
-        remedy += "; a loss is one part of a method, not a method"
+    else:
+        name = example.removesuffix("()")
+        remedy = f"write {role}={example}, with from {module} import {name}"
+        if role == "solver" and callable(part):
+            remedy += "; a loss is one part of a method, not a method"
     raise TypeError(f"{role} must be an object such as {example}, got {kind} {shown}: {remedy}")
 
 
-def _sequence(name: str, parts: Any) -> Sequence[Any]:
+def _sequence(name: str, parts: Any, example: str) -> Sequence[Any]:
     if isinstance(parts, str) or not isinstance(parts, Sequence):
-        raise TypeError(f"{name} must be a list of objects, got {parts!r}: write [{parts!r}]")
+        raise TypeError(f"{name} must be a list of objects, got {parts!r}: write [{example}]")
     return parts
 
 
 def _folder(out: str | Path | None, settings: Any) -> tuple[Run, Any]:
-    """The record of a run, in a folder that goes with the object where none is asked for."""
+    """The record of a run, and the temporary folder that holds it if ``out`` is None."""
     scratch = None
     if out is None:
         scratch = tempfile.TemporaryDirectory(prefix="eva-")

@@ -8,7 +8,7 @@ from eva_env.world import HouseRules, Rows
 
 @dataclass(frozen=True)
 class TabularRules(HouseRules):
-    """Prompts and responses are numbers."""
+    """The rules of ``eva play`` where prompts and responses are numbers."""
 
     def prompt(self, text: str) -> int:
         """Return the number of a prompt; ValueError unless it may be published."""
@@ -44,15 +44,15 @@ class TabularRules(HouseRules):
         return [("a response", numbers)]
 
     def remarks(self, prompt: int, responses: Sequence[int]) -> list[str]:
-        """Return a line about the best response, empty for a response that is the best."""
+        """Return the best response and its reward; "" for a response that is the best."""
         gold = self.world.gold[prompt]
         best = f"best is {gold.argmax()}, with {gold.max():.2f}"
         return ["" if gold[response] == gold.max() else best for response in responses]
 
-    def _number(self, text: str, what: str, size: int) -> int:
+    def _number(self, text: str, kind: str, size: int) -> int:
         is_number = text.isascii() and text.isdecimal() and len(text) < 10
         if not (is_number and int(text) < size):
             raise ValueError(
-                f"{what} are numbers in 0 ... {size - 1}, got {text!r} (? explains)"
+                f"{kind} are numbers in 0 ... {size - 1}, got {text!r} (? explains)"
             )
         return int(text)

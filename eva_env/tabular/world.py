@@ -281,19 +281,19 @@ class TabularWorld(World):
     proxy_can_pass = True
 
     def describe_operator(self, operator: str) -> str:
-        """The operator's step on the ladder."""
+        """Return the operator's step on the ladder."""
         return OPERATORS[operator]
 
     def gold_reward(self) -> TabularReward:
-        """The matrix of gold rewards."""
+        """Return the matrix of gold rewards."""
         return self.reward_model("gold")
 
     def proxy_reward(self) -> TabularReward:
-        """The matrix of proxy rewards, with their noise."""
+        """Return the matrix of proxy rewards, with their noise."""
         return self.reward_model("proxy")
 
     def starting_policy(self) -> SoftmaxTable:
-        """The reference policy as a softmax table."""
+        """Return the reference policy as a softmax table."""
         return SoftmaxTable(self.reference_logits, self.features)
 
     def for_seed(self, seed: int) -> "TabularWorld":
@@ -301,22 +301,22 @@ class TabularWorld(World):
         return replace(self, world_seed=self.world_seed + seed)
 
     def environment_options(self, reward_model: RewardModel, proposals: int) -> dict[str, Any]:
-        """The world itself; a proposal has a logit for every prompt, drawn i.i.d."""
+        """Return the world and the reward; prompts are drawn i.i.d. by logits (K,)."""
         return {"world": self, "reward": reward_model}
 
     def read_prompt(self, text: str) -> int:
-        """The number of a prompt, held out or not; ValueError for anything else."""
+        """Return the number of a prompt, held out or not; ValueError for anything else."""
         prompt = int(text) if text.isdecimal() else None
         if prompt is None or prompt >= self.size:
             raise ValueError(f"prompts are integers in 0 ... {self.size - 1}")
         return prompt
 
     def regret_game(self) -> RegretGame:
-        """The game of its gold rewards, in which everything is exact."""
+        """Return the game of the gold rewards, in which everything is exact."""
         return RegretGame.of_world(self)
 
     def house_rules(self) -> TabularRules:
-        """The board of prompts, and the range of responses."""
+        """Return the prompts by topic and level, and the range of responses."""
         return TabularRules(self)
 
     @cached_property

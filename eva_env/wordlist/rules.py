@@ -23,29 +23,31 @@ from eva_env.world import HouseRules, Rows
 
 @dataclass(frozen=True)
 class WordlistRules(HouseRules):
-    """Prompts are sentences of the micro-language, responses are words of its topics."""
+    """The rules of ``eva play``: prompts are instructions, responses are words of topics."""
 
     def prompt(self, text: str) -> str:
         """Return the prompt in standard form; ValueError unless it may be published."""
-        ask = parse(text)
-        if ask is None:
+        instruction = parse(text)
+        if instruction is None:
             raise ValueError(
-                f"that is no prompt of the wordlist world; one reads "
+                f"{text!r} is not a prompt of the wordlist world; write one like "
                 f"{str(Instruction(3, 'animals', avoid='e'))!r} (? explains)"
             )
-        if not within_bounds(ask):
+        if not within_bounds(instruction):
             raise ValueError(
-                f"that asks for too much: at most {NUMBERS[MAX_COUNT]} words, "
+                f"that prompt exceeds the limits: at most {NUMBERS[MAX_COUNT]} words, "
                 f"{NUMBERS[MAX_MIXED]} of a second topic, {NUMBERS[MAX_TOTAL]} in all, and "
                 f"{NUMBERS[MAX_CONSTRAINTS]} constraints"
             )
-        if not feasible(ask):
-            raise ValueError("no answer can meet that")
-        if held_out(ask):
-            raise ValueError("only the suite 'unseen' may combine these constraints")
-        if not self.world.valid(str(ask)):
-            raise ValueError("that one is kept for the evaluation; ask for something else")
-        return str(ask)
+        if not feasible(instruction):
+            raise ValueError("no response can satisfy that prompt; leave out a constraint")
+        if held_out(instruction):
+            raise ValueError(
+                "these constraints are combined only in the suite 'unseen'; leave one out"
+            )
+        if not self.world.valid(str(instruction)):
+            raise ValueError("that prompt is held out for the evaluation; write another")
+        return str(instruction)
 
     def named(self, prompt: str) -> str:
         """Return the prompt itself."""
@@ -61,7 +63,7 @@ class WordlistRules(HouseRules):
             *({"order": order} for order in ORDERS),
             *({family: "cat"} for family in ("start", "end", "include")),
         ]
-        asks = [str(Instruction(2, "animals", **option)) for option in options]
+        prompts = [str(Instruction(2, "animals", **option)) for option in options]
         first, second = NUMBERS[2], NUMBERS[MAX_MIXED]
         return [
             (
@@ -70,7 +72,10 @@ class WordlistRules(HouseRules):
                 f"[and {first}|{second} TOPIC], CLAUSE, CLAUSE.",
             ),
             ("topics", ", ".join(TOPICS)),
-            ("clauses", "; ".join(ask.split(", ")[1].removesuffix(".") for ask in asks)),
+            (
+                "clauses",
+                "; ".join(prompt.split(", ")[1].removesuffix(".") for prompt in prompts),
+            ),
         ]
 
     def response(self, text: str) -> str:
@@ -79,15 +84,19 @@ class WordlistRules(HouseRules):
 
     def responses(self, prompt: str) -> Rows:
         """Return the words of the prompt's topics, and the lengths of short and long words."""
-        ask = parse(prompt)
-        asked = [] if ask is None else [ask.topic, *([ask.mix[1]] if ask.mix else [])]
+        instruction = parse(prompt)
+        topics = []
+        if instruction is not None:
+            topics = [instruction.topic]
+            if instruction.mix:
+                topics.append(instruction.mix[1])
         return [
-            ("a response", "words of these topics; any other word meets nothing"),
+            ("a response", "words of these topics; other words satisfy nothing"),
             (
                 "lengths",
                 f"short: at most {SHORT} letters; long: at least {LONG}",
             ),
-            *((topic, TOPICS[topic]) for topic in asked),
+            *((topic, TOPICS[topic]) for topic in topics),
         ]
 
     def remarks(self, prompt: str, responses: Sequence[str]) -> list[str]:

@@ -133,19 +133,19 @@ class Wordlist(World):
         return instruction.topic if instruction else ""
 
     def describe_operator(self, operator: str) -> str:
-        """The first line of the operator's docstring."""
+        """Return the first line of the operator's docstring."""
         return (OPERATORS[operator].__doc__ or "").partition("\n")[0]
 
     def gold_reward(self) -> Gold:
-        """The verifier."""
+        """Return the verifier."""
         return Gold()
 
     def proxy_reward(self) -> str:
-        """The learned reward model that ships with the package."""
+        """Return the name of the learned reward model that ships with the package."""
         return "wordlist"
 
     def starting_policy(self) -> str:
-        """The transformer that ships with the package."""
+        """Return the name of the transformer that ships with the package."""
         return "wordlist"
 
     def response_rewriter(self) -> ResponseRewriter:
@@ -153,13 +153,13 @@ class Wordlist(World):
         return rewrite_response
 
     def read_prompt(self, text: str) -> str:
-        """The prompt itself; ValueError for what is neither valid nor in a suite."""
+        """Return the prompt itself; ValueError unless it is valid or in a suite."""
         if self.valid(text) or any(text in suite for suite in self.suites.values()):
             return text
         raise ValueError("write one like 'List three animals, without the letter e.'")
 
     def house_rules(self) -> WordlistRules:
-        """The grammar of prompts, and the words of responses."""
+        """Return the grammar of prompts, and the words of responses."""
         return WordlistRules(self)
 
     def _read(self, prompt: str) -> Instruction:

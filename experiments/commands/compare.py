@@ -1,8 +1,8 @@
-"""``eva compare``: creators and solvers as players of a game; who wins, and how surely?"""
+"""``eva compare``: creators and solvers as players of a game; who wins, and how sure is it?"""
 
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,10 +38,10 @@ SHORT = (
 
 @dataclass(frozen=True)
 class Command:
-    """Train every creator against every solver at equal budget, then let all play all.
+    """Train every creator against every solver at equal budget, then cross-play all of them.
 
-    Then say who wins, by how much, whether that is significant, and how far from equilibrium
-    it is.
+    The conclusions say who wins, by how much, whether it is significant, and how far from
+    equilibrium the arms are.
     """
 
     settings: Annotated[Comparison, tyro.conf.arg(name="")] = field(default_factory=Comparison)
@@ -50,12 +50,12 @@ class Command:
     out: Path | None = None
     """Folder of the comparison, new or empty. None: runs/compare-TIME."""
     resume: Path | None = None
-    """Continue the comparison in this folder, which keeps its settings; finished cells are not
-    played again. --seeds may ask for more seeds."""
+    """Continue the comparison in this folder with its settings; finished cells are not played
+    again. --seeds may give more seeds."""
     config: Path | None = None
     """A TOML file of settings, as --dry-run prints them; typed options override it."""
     dry_run: bool = False
-    """Print the resolved settings and what the comparison will spend, then stop."""
+    """Print the resolved settings and the budget of the comparison, then stop."""
     wandb: Mode = "off"
     """Also send the numbers of every cell to Weights & Biases, in one group; --wandb alone
     means offline."""
@@ -65,7 +65,7 @@ class Command:
 
 
 def main(args: list[str]) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     arguments = Arguments.of(with_mode(args), ROLES)
     resumed = option(arguments.rest, "--resume")
     command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
@@ -75,7 +75,7 @@ def main(args: list[str]) -> int:
 
 
 def begin(arguments: Arguments) -> Command:
-    """The command of a new comparison: the world's defaults, config file, typed options."""
+    """Return a new comparison: the world's defaults, the config file, the typed options."""
     config = dict(arguments.config)
     shared = split_conditions(config)
     base = Comparison.suited(arguments.world(shared))
@@ -85,20 +85,20 @@ def begin(arguments: Arguments) -> Command:
 
 
 def split_conditions(config: dict[str, Any]) -> dict[str, Any]:
-    """Take the settings of ``Conditions`` out of a config file's tables.
+    """Remove the settings of ``Conditions`` from a config file's tables and return them.
 
-    They may stand at the top, as on the command line, or under ``conditions``.
+    The file may have them at the top, as on the command line, or under ``conditions``.
     """
-    shared = dict(config.pop("conditions", {}))
-    for name in Conditions.__dataclass_fields__:
-        for key in (name, name.replace("_", "-")):
-            if key in config:
-                shared[name] = config.pop(key)
-    return shared
+    shared = config.pop("conditions", {})
+    if not isinstance(shared, dict):
+        raise UserError(f"conditions must be a table, got {shared!r}: write [conditions]")
+    names = {spec.name for spec in fields(Conditions)}
+    flat = [key for key in config if key.replace("-", "_") in names]
+    return shared | {key.replace("-", "_"): config.pop(key) for key in flat}
 
 
 def resume(arguments: Arguments, folder: Path) -> Command:
-    """The command that continues a comparison, which may be given more seeds, nothing else."""
+    """Return the command that continues a comparison; only ``seeds`` may grow."""
     recorded = Run.open(folder).settings(Comparison)
     if arguments.parts or arguments.config:
         raise UserError(f"{folder} keeps its settings; leave out parts and --config")
@@ -108,8 +108,8 @@ def resume(arguments: Arguments, folder: Path) -> Command:
     changed = differences(recorded, replace(command.settings, seeds=recorded.seeds))
     for name, (before, after) in changed.items():
         raise UserError(
-            f"{folder} was begun with {name} = {before}, not {after}: a resumed comparison keeps "
-            f"its settings, but --seeds may ask for more"
+            f"{folder} was begun with {name} = {before}, not {after}: a resumed comparison "
+            f"keeps its settings; only --seeds may grow"
         )
     if command.settings.seeds < recorded.seeds:
         raise UserError(f"{folder} has {recorded.seeds} seeds already; give --seeds more")
@@ -117,7 +117,7 @@ def resume(arguments: Arguments, folder: Path) -> Command:
 
 
 def compare(command: Command, argv: list[str], console: Console | None = None) -> int:
-    """Play the missing cells, then print the conclusions; 1 if a cell has failed."""
+    """Play the missing cells and print the conclusions; return 1 if a cell has failed."""
     console = console or Console()
     comparison = command.settings
     run = opened(command, argv)
@@ -146,7 +146,7 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
 
 
 def opened(command: Command, argv: list[str]) -> Run:
-    """The folder that a command starts or continues; its record holds all settings."""
+    """Return the record that a command starts or continues."""
     comparison = command.settings
     if command.resume is not None:
         run = Run.open(command.resume)
@@ -158,7 +158,7 @@ def opened(command: Command, argv: list[str]) -> Run:
 
 
 def dry_run(comparison: Comparison) -> int:
-    """Print the settings and the budget, after the checks that a real start makes."""
+    """Print the settings and the budget, after the checks of a real start."""
     check_fit(comparison)
     arms = comparison.arms
     cells = len(arms) * comparison.seeds

@@ -1,4 +1,4 @@
-"""``eva evaluate``: evaluate a checkpoint on a suite or on prompts of the user's own."""
+"""``eva evaluate``: evaluate a checkpoint on a suite or on the user's prompts."""
 
 import json
 from collections.abc import Sequence
@@ -43,17 +43,17 @@ class Command:
     samples: int = 8
     """Responses to each prompt."""
     sampling: Sampling = field(default_factory=Sampling)
-    """How a language model's responses are drawn."""
+    """Sampling of a language model's responses."""
     seed: int = SEED
     """Seed of the responses and of the bootstrap."""
     json: bool = False
     """Print JSON."""
     task: World = field(default_factory=Wordlist)
-    """The world that the prompts belong to."""
+    """The world of the prompts."""
     policy: Any = None
-    """The class of the checkpoint's policy, where it is your own."""
+    """Your own policy, whose class reads the checkpoint."""
     reward_model: Any = None
-    """A reward model of your own, which evaluates in the place of gold."""
+    """Your own reward model, which evaluates in the place of gold."""
 
     def __post_init__(self) -> None:
         require(self, "[2, inf)", "samples")
@@ -61,7 +61,7 @@ class Command:
 
 
 def main(args: list[str]) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     arguments = Arguments.of(args, ROLES)
     base = begin(arguments)
     command = parse(base, arguments.rest, "evaluate")
@@ -87,40 +87,42 @@ def main(args: list[str]) -> int:
 
 
 def begin(arguments: Arguments) -> Command:
-    """The command's defaults: the world and policy of the run that a checkpoint belongs to."""
-    words = [word for word in arguments.rest if not word.startswith("-")]
-    task, policy = Wordlist(), None
-    for word in words:
-        settings = settings_of(word)
+    """Return the command's defaults: the world and policy of the checkpoint's run."""
+    parts: dict[str, Any] = {}
+    for word in arguments.rest:
+        settings = None if word.startswith("-") else settings_of(word)
         if settings is not None:
-            task, policy = settings.task, settings.policy
+            parts = {"task": settings.task, "policy": settings.policy}
     if "task" in arguments.parts:
-        task = arguments.world({})
+        parts["task"] = arguments.world({})
     if "policy" in arguments.parts:
-        policy = read_policy(arguments.parts["policy"])
-    reward_model = None
+        parts["policy"] = read_policy(arguments.parts["policy"])
     if "reward_model" in arguments.parts:
-        reward_model = read("reward_model", arguments.parts["reward_model"])
-    return Command(task=task, policy=policy, reward_model=reward_model)
+        parts["reward_model"] = read("reward_model", arguments.parts["reward_model"])
+    return Command(**parts)
 
 
 def conclusion(result: dict[str, Any]) -> str:
-    """Whether the checkpoint is better than the starting policy, as far as prompts can say."""
+    """Return a sentence that compares the checkpoint with the starting policy."""
     low, high = result["win_rate_interval"]
-    verdict = "is better than" if low > 0.5 else "is worse than" if high < 0.5 else ""
-    says = (
-        f"The checkpoint {verdict} the starting policy on {result['judged_on']}"
-        if verdict
-        else f"These prompts cannot distinguish the checkpoint from the starting policy on "
-        f"{result['judged_on']}; more --samples narrow the interval"
-    )
+    suite = result["judged_on"]
+    if low > 0.5:
+        finding = f"The checkpoint is better than the starting policy on {suite}"
+    elif high < 0.5:
+        finding = f"The checkpoint is worse than the starting policy on {suite}"
+    else:
+        finding = (
+            f"These prompts cannot distinguish the checkpoint from the starting policy on "
+            f"{suite}; more --samples narrow the interval"
+        )
     return (
-        f"{says}. The interval is a bootstrap over prompts; it holds for this one checkpoint."
+        f"{finding}. The interval is a bootstrap over prompts; it holds for this one "
+        f"checkpoint."
     )
 
 
 def report(command: Command) -> dict[str, Any]:
-    """Gold reward, pass rate, and win rate with its interval, as one row."""
+    """Return gold reward, pass rate, and win rate with its interval, as one row."""
     world = command.task
     policy = checkpoint_policy(command)
     start = load_policy(world, None, command.sampling)
@@ -148,7 +150,7 @@ def report(command: Command) -> dict[str, Any]:
 
 
 def checkpoint_policy(command: Command) -> Policy:
-    """The policy to evaluate."""
+    """Return the policy to evaluate."""
     folder = checkpoint_folder(command.checkpoint)
     if not Path(folder).is_dir():
         return load_policy(command.task, folder, command.sampling)
@@ -156,7 +158,7 @@ def checkpoint_policy(command: Command) -> Policy:
 
 
 def run_of(checkpoint: str) -> tuple[Run, Path | None] | None:
-    """The run that a folder is, or whose checkpoint it is, with the checkpoint's folder."""
+    """Return the run of a run folder, or of a checkpoint together with its folder."""
     path = Path(checkpoint)
     for folder, inner in ((path, None), (path.parent.parent, path)):
         if (folder / "rounds.jsonl").is_file():
@@ -165,32 +167,36 @@ def run_of(checkpoint: str) -> tuple[Run, Path | None] | None:
 
 
 def settings_of(checkpoint: str) -> Settings | None:
-    """The settings of the run that a checkpoint belongs to; None if it belongs to none."""
-    found = run_of(checkpoint)
-    return found[0].settings(Settings) if found else None
+    """Return the settings of a checkpoint's run; None if it belongs to no run."""
+    owner = run_of(checkpoint)
+    return owner[0].settings(Settings) if owner else None
 
 
 def checkpoint_folder(checkpoint: str) -> str | Path:
-    """The folder that holds the policy: of a run, that of its last checkpoint."""
-    found = run_of(checkpoint)
-    if found is None:
+    """Return the folder of the policy: for a run, that of its last checkpoint."""
+    owner = run_of(checkpoint)
+    if owner is None:
         return checkpoint
-    run, inner = found
+    run, inner = owner
     if inner is None and not run.checkpoints:
         raise UserError(f"the run {run.folder} has no checkpoint yet")
     return inner or run.checkpoint(run.checkpoints[-1])
 
 
 def suite_of(world: World, name: str) -> Sequence[Any]:
-    """The prompts of a fixed suite."""
+    """Return the prompts of a fixed suite; UserError for an unknown name."""
     if name not in world.suites:
-        known = ", ".join(world.suites)
-        raise UserError(f"unknown suite {name!r}; suites of the task: {known}")
+        raise UserError(
+            f"unknown suite {name!r}; suites of the task: {', '.join(world.suites)}"
+        )
     return world.suites[name]
 
 
 def read_prompts(path: Path, world: World) -> list[Any]:
-    """The prompts of a file, one per line; blank lines are skipped. UserError names the line."""
+    """Return the prompts of a file, one per line; blank lines are skipped.
+
+    UserError names the line that is not a prompt of the world.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

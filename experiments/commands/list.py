@@ -8,9 +8,8 @@ from typing import Any
 
 from eva_env.signals import ROUND_SIGNALS, SIGNALS
 from experiments.commands.help import settings_help, summary
-from experiments.run.config import build_part
 from experiments.run.errors import UserError
-from experiments.run.parts import KINDS, find, names
+from experiments.run.parts import KINDS, find, names, read
 
 USAGE = """\
 usage: eva list creators|methods|signals|operators|rewards|tasks [NAME]
@@ -19,13 +18,13 @@ Print each part's name, what it is, and its source; with a NAME, its settings.""
 
 ROLES = {kind.plural: role for role, kind in KINDS.items() if kind.registered}
 CITATION = re.compile(r"(?:;| \()\s*[A-Z][^;()]*?\d{4}.*$")
-"""The end of a summary that names authors and a year."""
+"""The part of a summary that cites authors and a year, up to its end."""
 ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
 SENTENCE_END = re.compile(r"(?<!al)(?<!Alg)(?<!Fig)(?<!Sec)(?<!App)(?<!Eq)\.(?: |$)")
 
 
 def main(args: list[str]) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     if not args or {"-h", "--help"} & {*args}:
         print(USAGE)
         return 0 if args else 2
@@ -45,7 +44,7 @@ def main(args: list[str]) -> int:
 
 
 def listed(kind: str) -> dict[str, str]:
-    """One line for each part of a kind, by name."""
+    """Return one line for each part of a kind, by name."""
     if kind == "operators":
         worlds = {name: cls() for name, cls in names("task").items()}
         return {
@@ -61,14 +60,14 @@ def listed(kind: str) -> dict[str, str]:
 
 
 def one_line(part: Any) -> str:
-    """What a part is, and the paper that its docstring cites first."""
+    """Return a part's description, and the paper that its docstring cites first."""
     paper = ARXIV.search(" ".join((inspect.getdoc(part) or "").split()))
     head = CITATION.sub("", SENTENCE_END.split(summary(part))[0]).rstrip(" ;:")
     return f"{head} [arXiv {paper[1]}]" if paper else head
 
 
 def table(parts: Mapping[str, str]) -> list[str]:
-    """Names and lines in two columns, 96 characters wide."""
+    """Return names and lines in two columns, 96 characters wide."""
     width = max(map(len, parts)) + 2
     lines = []
     for name, text in parts.items():
@@ -79,9 +78,9 @@ def table(parts: Mapping[str, str]) -> list[str]:
 
 
 def details(role: str, name: str) -> list[str]:
-    """The docstring of a part, and its settings as options of ``eva train``."""
+    """Return a part's docstring, and its settings as options of ``eva train``."""
     part = find(role, name)
     doc = (inspect.getdoc(part) or "").replace("``", "")
     prefix = f"{role.replace('_', '-')}."
-    settings = settings_help(build_part(role, name), prefix) if isinstance(part, type) else []
+    settings = settings_help(read(role, name), prefix) if isinstance(part, type) else []
     return [name, "", doc, "", "settings" if settings else "It has no settings.", *settings]

@@ -1,13 +1,13 @@
-"""The options of a command: parts such as ``creator:eva``, then ``--name value``.
+"""Read the arguments of a command: parts such as ``creator:eva``, and ``--name value``.
 
-1. Parts and ``--config`` are read first; they decide which options there are.
-2. The defaults are the world's, then the config file's, or those of a record that is resumed.
-3. tyro reads the typed options over these defaults.
+1. Parts and ``--config`` are read first, because they decide which options exist.
+2. The config file overrides the world's defaults; a resumed record replaces both.
+3. tyro reads the typed options, which override these defaults.
 """
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,13 +16,13 @@ import tyro
 
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
-from experiments.commands.help import long_help, short_help
+from experiments.commands.help import FLAT, long_help, short_help
 from experiments.run.config import overlay, read_toml, to_json
 from experiments.run.errors import UserError
 from experiments.run.parts import KINDS, read
 from experiments.run.settings import Conditions
 
-Options = TypeVar("Options")
+Chosen = TypeVar("Chosen", bound=Conditions)
 Command = TypeVar("Command")
 
 PART = re.compile(rf"({'|'.join(role.replace('_', '-') for role in KINDS)}):(.+)", re.DOTALL)
@@ -30,19 +30,20 @@ PART = re.compile(rf"({'|'.join(role.replace('_', '-') for role in KINDS)}):(.+)
 
 @dataclass
 class Arguments:
-    """The arguments of a command, with what must be known before the options are."""
+    """The arguments of a command, with parts and config file read, and options not yet."""
 
     parts: dict[str, str]
     """Specifications by role."""
     config: dict[str, Any]
     """The tables of the config file."""
     config_path: str
+    """The path of the config file, empty without one."""
     rest: list[str]
     """The options."""
 
     @classmethod
     def of(cls, args: Sequence[str], roles: Sequence[str]) -> "Arguments":
-        """Split the arguments of a command that takes parts of these roles."""
+        """Return the arguments of a command that accepts parts of these roles."""
         parts: dict[str, str] = {}
         rest: list[str] = []
         for arg in _with_policy_as_part(args):
@@ -52,8 +53,8 @@ class Arguments:
                 continue
             role = match[1].replace("-", "_")
             if role not in roles:
-                known = ", ".join(f"{name.replace('_', '-')}:" for name in roles)
-                raise UserError(f"{arg} has no place here; this command takes {known}")
+                accepted = ", ".join(f"{name.replace('_', '-')}:" for name in roles)
+                raise UserError(f"{arg} has no place here; this command takes {accepted}")
             if role in parts:
                 raise UserError(f"{match[1]}: is given twice: {parts[role]} and {match[2]}")
             parts[role] = match[2]
@@ -61,60 +62,60 @@ class Arguments:
         return cls(parts, read_toml(Path(path)) if path else {}, path or "", rest)
 
     def world(self, config: dict[str, Any]) -> World:
-        """The world that a part or the config file names; wordlist if neither does."""
+        """Return the world of a part or of the config file; wordlist if both are silent."""
         if "task" in self.parts:
             return read("task", self.parts["task"])
-        given = config.get("task", "wordlist")
-        blank = Conditions()
-        return overlay(blank, {"task": given}, self.config_path).task if given else Wordlist()
+        if "task" not in config:
+            return Wordlist()
+        return overlay(Conditions(), {"task": config["task"]}, self.config_path).task
 
 
-def settings_from(arguments: Arguments, base: Any, tables: dict[str, Any]) -> Any:
-    """Settings with the config file's tables, then the typed parts, in their place."""
+def settings_from(arguments: Arguments, base: Chosen, tables: Mapping[str, Any]) -> Chosen:
+    """Return ``base`` with the config file's tables, then the typed parts, in their place."""
     tables = {key: value for key, value in tables.items() if key != "task"}
     settings = overlay(base, tables, arguments.config_path)
-    chosen = {}
+    parts = {}
     for role, spec in arguments.parts.items():
         if role == "policy":
-            chosen[role] = read_policy(spec)
+            parts[role] = read_policy(spec)
         elif role != "task":
-            chosen[role] = read(role, spec, settings.task)
-    return replace(settings, **chosen)
+            parts[role] = read(role, spec, settings.task)
+    return replace(settings, **parts)
 
 
 def read_policy(spec: str) -> Any:
-    """A policy of the user's own, or the name or folder of a checkpoint, made absolute."""
-    if ".py:" in spec or (not Path(spec).exists() and re.fullmatch(r"[\w.]+\.\w+(:.*)?", spec)):
-        return read("policy", spec)
-    return str(Path(spec).resolve()) if Path(spec).is_dir() else spec
+    """Return a user's policy, or the name or absolute folder of a checkpoint."""
+    if Path(spec).is_dir():
+        return str(Path(spec).resolve())
+    is_import_path = re.fullmatch(r"[\w.]+\.\w+(:.*)?", spec) and not Path(spec).exists()
+    return read("policy", spec) if ".py:" in spec or is_import_path else spec
 
 
 def parse(command: Command, args: list[str], prog: str, short: Sequence[str] = ()) -> Command:
-    """The command with the typed options in the place of its defaults.
+    """Return the command with the typed options in the place of its defaults.
 
-    ``short`` names the options that ``--help`` shows; without it, all. What a class refuses
-    is a UserError.
+    ``short`` names the options that ``--help`` shows; if it is empty, ``--help`` shows all.
+    Raises UserError for a value that a class refuses.
     """
     if {"-h", "--help"} & {*args} or "--help-all" in args:
-        whole = not short or "--help-all" in args
-        print(long_help(command, prog) if whole else short_help(command, prog, short))
+        all_options = not short or "--help-all" in args
+        print(long_help(command, prog) if all_options else short_help(command, prog, short))
         raise SystemExit(0)
-    bare, restored = _without_functions(command)
     try:
         parsed = tyro.cli(
             type(command),
             args=args,
-            default=bare,
+            default=_without_fixed_parts(command),
             prog=f"eva {prog}",
             config=(tyro.conf.AvoidSubcommands,),
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    return restored(parsed)
+    return _with_fixed_parts(parsed, command)
 
 
 def option(args: Sequence[str], name: str) -> str | None:
-    """The value of an option that must be known before the others; None if it is absent."""
+    """Return the value of an option that is read before the others; None if it is absent."""
     for place, arg in enumerate(args):
         if arg == name:
             if place + 1 == len(args):
@@ -126,11 +127,11 @@ def option(args: Sequence[str], name: str) -> str | None:
 
 
 def differences(before: Any, after: Any) -> dict[str, tuple[Any, Any]]:
-    """The settings in which two objects differ, by dotted name, as (before, after)."""
+    """Return the settings in which two objects differ: (before, after) by dotted name."""
     return dict(_differences(to_json(before), to_json(after), ""))
 
 
-def _differences(before: Any, after: Any, name: str) -> Any:
+def _differences(before: Any, after: Any, name: str) -> Iterator[tuple[str, Any]]:
     if isinstance(before, dict) and isinstance(after, dict):
         if before.get("type") == after.get("type"):
             for key in before.keys() | after.keys():
@@ -144,44 +145,46 @@ def _differences(before: Any, after: Any, name: str) -> Any:
 
 def _with_policy_as_part(args: Sequence[str]) -> list[str]:
     """The arguments with ``--policy X`` written as ``policy:X``."""
-    text, words = [], list(args)
-    while words:
-        word = words.pop(0)
-        if word == "--policy" and words:
-            text.append(f"policy:{words.pop(0)}")
-        elif word.startswith("--policy="):
-            text.append(f"policy:{word.partition('=')[2]}")
+    spelled: list[str] = []
+    waiting = iter(args)
+    for arg in waiting:
+        if arg == "--policy":
+            spelled.append(f"policy:{next(waiting, '')}")
+        elif arg.startswith("--policy="):
+            spelled.append(f"policy:{arg.partition('=')[2]}")
         else:
-            text.append(word)
-    return text
+            spelled.append(arg)
+    return spelled
 
 
-def _without_functions(command: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """The command with parts that have no options set aside, and how to put them back."""
-    aside: dict[str, Any] = {}
+def _without_fixed_parts(command: Any) -> Any:
+    """The command with None in the place of parts without options, as tyro needs it.
 
-    def strip(value: Any, path: str) -> Any:
-        changes = {}
-        for spec in fields(value):
-            own = getattr(value, spec.name)
-            inner = f"{path}.{spec.name}"
-            if spec.name in KINDS and own is not None and not is_dataclass(own):
-                aside[inner], changes[spec.name] = own, None
-            elif spec.init and is_dataclass(own) and not isinstance(own, type):
-                changes[spec.name] = strip(own, inner)
-        return replace(value, **changes)
+    These are functions, objects of plain classes, and policies given by name.
+    """
+    changes: dict[str, Any] = {}
+    for spec in fields(command):
+        value = getattr(command, spec.name)
+        if spec.name in FLAT:
+            changes[spec.name] = _without_fixed_parts(value)
+        elif spec.name in KINDS and not is_dataclass(value):
+            changes[spec.name] = None
+    return replace(command, **changes)
 
-    def restore(value: Any, path: str = "") -> Any:
-        changes: dict[str, Any] = {}
-        for spec in fields(value):
-            inner = f"{path}.{spec.name}"
-            if inner in aside:
-                changes[spec.name] = aside[inner]
-            elif any(name.startswith(f"{inner}.") for name in aside):
-                changes[spec.name] = restore(getattr(value, spec.name), inner)
-        return replace(value, **changes)
 
-    return strip(command, ""), restore
+def _with_fixed_parts(parsed: Any, command: Any) -> Any:
+    """The parsed command with the parts of ``command`` that tyro did not see."""
+    changes: dict[str, Any] = {}
+    for spec in fields(command):
+        typed, value = getattr(parsed, spec.name), getattr(command, spec.name)
+        if spec.name in FLAT:
+            changes[spec.name] = _with_fixed_parts(typed, value)
+        elif spec.name in KINDS and not is_dataclass(value):
+            if typed is not None:
+                role = spec.name.replace("_", "-")
+                raise UserError(f"--{role} is no option; write {role}:{typed}")
+            changes[spec.name] = value
+    return replace(parsed, **changes)
 
 
 def warn(prog: str, text: str | None) -> None:

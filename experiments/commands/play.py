@@ -29,34 +29,34 @@ from experiments.run.setup import Reward, load_checkpoint
 USAGE = """\
 usage: eva play --as creator|solver|judge [OPTIONS]
 
-Take a seat in the terminal; the game is the one that models play.
+Take a seat in the terminal, in the same game that models play.
 
-  --as creator       type prompts, see how a model answers and what it regrets
-  --as solver        answer the prompts of a creator, who learns from it
-  --as judge FOLDER  say which of two answers is better, blind: those of a
-                     comparison's arms, or of a run's end and start
+  --as creator       type prompts, see how a model responds and its regret
+  --as solver        respond to the prompts of a creator, who learns from you
+  --as judge FOLDER  choose the better of two responses, blind: from two arms of
+                     a comparison, or from the end and the start of a run
 
-  eva play --as creator --checkpoint runs/mine   against what a run has trained
+  eva play --as creator --checkpoint runs/mine   against the model of a run
   eva play --as creator solver:dpo               it learns from your prompts
   eva play --as solver creator:eva
   eva play --as judge runs/comparison
 
-In every seat ? explains, and Ctrl-D or quit leaves. Rounds are recorded like
-those of a run, votes in votes.jsonl of the folder.
+In every seat ? explains, and Ctrl-D or quit leaves. Rounds are recorded as in
+any run, votes in votes.jsonl of the folder.
 
 eva play --as SEAT --help lists the options of a seat."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """What the seats of both players have in common."""
+    """The options that both players' seats have in common."""
 
     task: World = field(default_factory=Wordlist)
-    """The world that is played in."""
+    """The world of the game."""
     policy: Any = None
-    """The policy of the model, where it is your own."""
+    """Your own policy, as the model's."""
     reward_model: Any = None
-    """A reward model of your own, which pays in the place of the world's."""
+    """Your own reward model, which pays in the place of the world's."""
     checkpoint: str | None = None
     """The model: a run folder (its last checkpoint), one of its checkpoints, any Hugging Face
     folder of a causal LM, or "wordlist". None: the world's starting policy."""
@@ -79,8 +79,7 @@ class Table:
         require(self, "[0, inf]", "seed")
 
     def settings(self, **players: Any) -> Settings:
-        """The match that is played; the person's opponent is among ``players``."""
-        given = {} if self.reward_model is None else {"reward_model": self.reward_model}
+        """Return the settings of the match; ``players`` holds creator and solver."""
         return Settings.suited(
             self.task,
             policy=self.starting_policy(),
@@ -89,12 +88,12 @@ class Table:
             prompts=self.prompts,
             samples=self.samples,
             seed=self.seed,
-            **given,
+            reward_model=self.reward_model,
             **players,
         )
 
     def starting_policy(self) -> Any:
-        """The policy of the checkpoint, or the one that was named."""
+        """Return the policy of the checkpoint, or the one of ``policy:``."""
         if self.checkpoint is None:
             return self.policy
         folder = checkpoint_folder(self.checkpoint)
@@ -105,29 +104,29 @@ class Table:
 
 @dataclass(frozen=True)
 class Creating(Table):
-    """Type prompts, see how a model responds and how far it falls short."""
+    """Type prompts, see how a model responds and its regret."""
 
     solver: Method = field(default_factory=Fixed)
-    """The method by which the model learns from your prompts; fixed: it does not learn."""
+    """The method by which the model learns from your prompts; fixed does not learn."""
     prompts: int = 3
-    """Prompts drawn per round, and most that you may type; of fewer, some are drawn again."""
+    """Prompts drawn per round, and the most that you may type; fewer are drawn repeatedly."""
     signal: str | None = None
     """Your payoff: regret, or the name of a signal. None: true regret where the reward model
-    knows the best response, as gold does, else a_star_avg, which estimates it."""
+    knows the best response, as gold does, otherwise its estimate a_star_avg."""
 
 
 @dataclass(frozen=True)
 class Solving(Table):
-    """Respond to the prompts of a creator, which learns from how you do."""
+    """Respond to the prompts of a creator, which learns from your rewards."""
 
     creator: Creator = field(default_factory=Eva)
-    """Who makes the prompts."""
+    """The creator, who makes the prompts."""
     samples: int = 2
     """Responses to each prompt, at least 2; an empty line repeats the last one."""
 
 
 def main(args: list[str]) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     seat, options = seated(args)
     if seat == "judge":
         from experiments.human_play.judge import Judging, judge
@@ -137,31 +136,31 @@ def main(args: list[str]) -> int:
 
 
 def seated(args: list[str]) -> tuple[str, list[str]]:
-    """The seat that is asked for, and the other arguments."""
+    """Return the seat of ``--as``, and the other arguments."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--as", dest="seat", nargs="?")
-    known, rest = parser.parse_known_args(args)
-    if known.seat in ("creator", "solver", "judge"):
-        return known.seat, rest
-    if known.seat is None and {"-h", "--help"} & {*rest}:
+    typed, rest = parser.parse_known_args(args)
+    if typed.seat in ("creator", "solver", "judge"):
+        return typed.seat, rest
+    if typed.seat is None and {"-h", "--help"} & {*rest}:
         print(USAGE)
         raise SystemExit(0)
-    got = f", got --as {known.seat}" if known.seat else ""
+    got = f", got --as {typed.seat}" if typed.seat else ""
     raise UserError(f"take a seat: --as creator, --as solver or --as judge FOLDER{got}")
 
 
 def sit(seat: str, args: list[str], terminal: Terminal) -> int:
-    """Play in the seat of a player, and say where the record lies."""
-    chair, folder = taken(seat, args, terminal)
-    settings = chair.settings
+    """Play in the seat of a player, then print the folder of the record."""
+    session, folder = open_session(seat, args, terminal)
+    settings = session.settings
     config = describe(settings, ["play", "--as", seat, *args]) | {"seat": seat}
-    # Last, so that what is refused leaves no folder behind.
+    # The folder is made last, so that refused settings leave none.
     run = Run.create(folder or Path("runs", f"play-{time.strftime('%Y%m%d-%H%M%S')}"), config)
-    terminal.say(f"{chair.welcome} ? explains, Ctrl-D or quit leaves.")
+    terminal.say(f"{session.welcome} ? explains, Ctrl-D or quit leaves.")
     note = remark(settings) if seat == "solver" else None
     if note:
         terminal.say(note, "yellow")
-    stopped = chair.play(run)
+    stopped = session.play(run)
     played = len(run.rows("rounds"))
     terminal.say()
     terminal.say(
@@ -174,9 +173,9 @@ def sit(seat: str, args: list[str], terminal: Terminal) -> int:
 
 
 def seat_options(seat: str, args: list[str]) -> Any:
-    """The options of a player's seat, with the parts that were named."""
-    own = "solver" if seat == "creator" else "creator"
-    arguments = Arguments.of(args, (own, "task", "policy", "reward_model"))
+    """Return the options of a player's seat, with its parts."""
+    opponent = "solver" if seat == "creator" else "creator"
+    arguments = Arguments.of(args, (opponent, "task", "policy", "reward_model"))
     table: Any = Creating() if seat == "creator" else Solving()
     checkpoint = option(arguments.rest, "--checkpoint")
     recorded = settings_of(checkpoint) if checkpoint else None
@@ -192,23 +191,25 @@ def seat_options(seat: str, args: list[str]) -> Any:
     return parse(table, arguments.rest, f"play --as {seat}")
 
 
-def taken(seat: str, args: list[str], terminal: Terminal) -> tuple[PlayerSession, Path | None]:
-    """The seat at a match that has been opened, and the folder of the record."""
+def open_session(
+    seat: str, args: list[str], terminal: Terminal
+) -> tuple[PlayerSession, Path | None]:
+    """Return the person's session at an opened match, and the folder of the record."""
     table = seat_options(seat, args)
     if seat == "creator":
-        # The creator of the record is who the person is compared with.
+        # The record names the creator with which the person is compared.
         players = {"creator": Fresh(), "solver": table.solver, "signal": table.signal}
-        chair = CreatorSession
+        session = CreatorSession
     else:
         if table.creator.needs_logprobs:
             name = type(table.creator).__name__
             raise UserError(f"{name} reads log-probabilities, and a person has none")
         players = {"creator": table.creator, "solver": Fixed()}
-        chair = SolverSession
+        session = SolverSession
     settings = table.settings(**players)
     terminal.say("the model takes its seat ...", "dim")
     match = Match.open(settings)
     try:
-        return chair(match, settings, terminal), table.out
+        return session(match, settings, terminal), table.out
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -25,10 +25,10 @@ class Command:
 
 
 def main(args: list[str]) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     command = parse(Command(), args, "report")
-    compared = (command.run / "cells").is_dir()
-    html = render((comparison if compared else run).page(command.run))
+    kind = comparison if (command.run / "cells").is_dir() else run
+    html = render(kind.page(command.run))
     path = command.out or command.run / "report.html"
     write(path, html)
     print(f"the report is {path}")

@@ -4,7 +4,7 @@ import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
@@ -38,18 +38,18 @@ class Command:
     out: Path | None = None
     """Folder of the run, new or empty. None: runs/CREATOR-SOLVER-TIME."""
     resume: Path | None = None
-    """Continue this run bit for bit; it keeps its settings, but --rounds may extend it."""
+    """Continue this run bit for bit with its settings; --rounds may extend it."""
     config: Path | None = None
     """A TOML file of settings, as --dry-run prints them; typed options override it."""
     dry_run: bool = False
-    """Print the resolved settings and what the run will spend, then stop."""
+    """Print the resolved settings and the budget of the run, then stop."""
     wandb: Mode = "off"
-    """Also send the record's numbers to Weights & Biases. --wandb alone means offline, which
-    needs no account and no network: wandb sync RUN/wandb/offline-run-* uploads later."""
+    """Also send the record's numbers to Weights & Biases. --wandb alone means offline, without
+    an account or a network: wandb sync RUN/wandb/offline-run-* uploads later."""
 
 
 def main(args: list[str]) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     arguments = Arguments.of(with_mode(args), ROLES)
     resumed = option(arguments.rest, "--resume")
     command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
@@ -63,14 +63,14 @@ def main(args: list[str]) -> int:
 
 
 def begin(arguments: Arguments) -> Command:
-    """The command of a new run: the world's defaults, the config file, the typed options."""
+    """Return a new run: the world's defaults, the config file, the typed options."""
     base = Settings.suited(arguments.world(arguments.config))
     settings = settings_from(arguments, base, arguments.config)
     return parse(Command(settings), arguments.rest, "train", SHORT)
 
 
 def resume(arguments: Arguments, folder: Path) -> Command:
-    """The command that continues a run, which may be given more rounds and nothing else."""
+    """Return the command that continues a run; only ``rounds`` may grow."""
     run = Run.open(folder)
     recorded = run.settings(Settings)
     if "task" in arguments.parts or arguments.config:
@@ -94,9 +94,9 @@ def resume(arguments: Arguments, folder: Path) -> Command:
 
 
 def opened(command: Command, argv: list[str]) -> tuple[Run, Match]:
-    """The run that is started or continued, and its match at the start."""
+    """Return the record that the command starts or continues, and its match."""
     settings = command.settings
-    match = Match.open(settings)  # settings that are refused should leave no folder behind
+    match = Match.open(settings)  # before the folder, so that refused settings leave none
     if command.resume is None:
         folder = command.out or Path(
             "runs", f"{settings.name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -109,7 +109,7 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Match]:
 
 
 def play(run: Run, settings: Settings, match: Match, wandb: Mode) -> int:
-    """Train with a progress table; says in the end what came out and what to do next."""
+    """Train with a progress table, then print the result and the next command."""
     row: Row = {}
     try:
         with (
@@ -123,23 +123,24 @@ def play(run: Run, settings: Settings, match: Match, wandb: Mode) -> int:
         print(f"stopped; continue with: eva train --resume {run.folder}", file=sys.stderr)
         return 130
     if row and row["round"] < settings.rounds and settings.alarms.stops(row["alarms"]):
-        print(f"an alarm has ended it; to continue: eva train --resume {run.folder}")
-    for line in conclusion(run, settings):
+        print(f"an alarm has ended the run; continue with: eva train --resume {run.folder}")
+    for line in conclusion(run):
         print(line)
     return 0
 
 
-def conclusion(run: Run, settings: Settings) -> list[str]:
-    """What the last evaluation says, how sure it is, and what to do next."""
-    rows: list[dict[str, Any]] = run.rows("evaluations")
-    last = [row for row in rows if row["round"] == max(r["round"] for r in rows)]
-    suite = next((row for row in last if row["suite"] == "hard"), last[0] if last else None)
-    lines = []
-    if suite is not None:
-        lines.append(
-            f"after {suite['round']} rounds, suite {suite['suite']}: gold reward "
-            f"{suite['gold']:.3f}, win rate against the starting policy "
-            f"{100 * suite['win_rate']:.1f} %. One seed says nothing about which creator or "
-            f"method is better: eva compare does."
-        )
-    return [*lines, f"the run is in {run.folder}; eva report {run.folder} shows it"]
+def conclusion(run: Run) -> list[str]:
+    """Return the last evaluation's result, its limits, and the next command."""
+    lines = [f"the run is in {run.folder}; eva report {run.folder} shows it"]
+    rows: list[Row] = run.rows("evaluations")
+    if not rows:
+        return lines
+    latest = {row["suite"]: row for row in rows if row["round"] == rows[-1]["round"]}
+    suite = "hard" if "hard" in latest else next(iter(latest))
+    result = latest[suite]
+    finding = (
+        f"after {result['round']} rounds, suite {suite}: gold reward {result['gold']:.3f}, win "
+        f"rate against the starting policy {100 * result['win_rate']:.1f} %. One seed cannot "
+        f"show which creator or method is better; eva compare can."
+    )
+    return [finding, *lines]

@@ -1,4 +1,4 @@
-"""Arms: every creator paired with every solver, each under a short name."""
+"""The arms of a comparison: every creator paired with every solver, under short names."""
 
 import re
 from collections.abc import Sequence
@@ -26,17 +26,18 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """Name of the arm, and of its folder."""
+        """The name of the arm, and of its folder."""
         return f"{self.creator}-{self.solver}"
 
 
 def pair(
     creators: Sequence[str], solvers: Sequence[str], suite: str | None, world: World
 ) -> list[Arm]:
-    """Every creator with every solver; those of the oracle of the suite come last.
+    """Return the arms of every creator with every solver, those of an oracle last.
 
-    ``suite`` None adds no oracle. Methods whose specification leaves the learning rate open
-    get the one that suits the world.
+    The oracle draws from the distribution of ``suite``; None adds no oracle. A method whose
+    specification leaves the learning rate open gets the one that suits the world. Raises
+    UserError for strategies that are unknown, equal or only oracles.
     """
     players: dict[str, Any] = named("creator", creators)
     methods = named("solver", solvers, world)
@@ -56,15 +57,15 @@ def pair(
 
 
 def named(role: str, specs: Sequence[str], world: World | None = None) -> dict[str, Any]:
-    """Strategies by short name: that of the class, where no other strategy has the same."""
+    """Return strategies by short name, with the settings where two classes are the same."""
     strategies = [read(role, spec, world) for spec in specs]
-    if not strategies or len({repr(s) for s in strategies}) < len(strategies):
+    if not strategies or len({repr(strategy) for strategy in strategies}) < len(strategies):
         raise UserError(f"name strategies, each of them once; got {' '.join(specs) or 'none'}")
-    short = [short_name(strategy) for strategy in strategies]
-    taken = [CEILING, *short]
+    short_names = [short_name(strategy) for strategy in strategies]
+    taken = [CEILING, *short_names]
     names = [
         _with_settings(name, spec) if taken.count(name) > 1 else name
-        for spec, name in zip(specs, short, strict=True)
+        for spec, name in zip(specs, short_names, strict=True)
     ]
     return dict(zip(names, strategies, strict=True))
 

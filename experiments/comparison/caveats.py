@@ -47,8 +47,13 @@ def tuning_caveats(summary: Summary) -> list[str]:
 
 
 def record_caveats(summary: Summary) -> list[str]:
-    """Return sentences about unequal budgets, alarms and failed cells."""
+    """Return sentences about estimated regret, unequal budgets, alarms and failed cells."""
     sentences = []
+    if summary.get("crossplay", {}).get("unit", "regret") != "regret":
+        sentences.append(
+            "The world's gold reward does not know the best response, so cross-play is the "
+            "regret estimate a_star_avg: the best minus the mean of a solver's own responses."
+        )
     budget = summary["reward_calls"]
     spent = {name: arm["budget"]["reward_calls"] for name, arm in summary["arms"].items()}
     unequal = [

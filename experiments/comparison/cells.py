@@ -17,7 +17,7 @@ from agents.base import Solver
 from agents.evaluate import sample_responses
 from agents.policies.base import Policy
 from eva_env.distributions import draw_iid, softmax
-from eva_env.types import Proposal
+from eva_env.types import KnowsBest, Proposal, offers
 from eva_env.world import World
 from experiments.run.config import describe
 from experiments.run.errors import UserError
@@ -26,7 +26,7 @@ from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import plain
 from experiments.run.settings import Settings
-from experiments.run.train import judge_of, restore, train
+from experiments.run.train import evaluator_of, restore, train
 
 Row = dict[str, Any]
 
@@ -114,7 +114,7 @@ class Start:
 
     def play(self) -> Iterator[Row]:
         """Respond to all suites and record it; yield one row with the number of prompts."""
-        rows = judge_of(self.settings, Match.open(self.settings)).answers()
+        rows = evaluator_of(self.settings, Match.open(self.settings)).answers()
         Run(self.folder).write("answers", rows)
         yield {"answered": len(rows)}
 
@@ -216,10 +216,15 @@ class Crossing:
 
 
 def regrets(player: Solver | Policy, task: World, drawn: Sequence[Row], n: int) -> Row:
-    """Return a player's true regret on each drawn prompt, from n responses."""
-    gold: Any = task.gold_reward()
+    """Return a player's true regret on each drawn prompt, from n responses.
+
+    Where gold does not know the best response, it is the regret estimate A*_avg, which takes
+    the best of the n responses in its place.
+    """
+    gold = task.gold_reward()
     prompts = [row["prompt"] for row in drawn]
     rewards = np.asarray(gold(prompts, sample_responses(player, prompts, n, SEED)))
-    regret = gold.best(prompts) - rewards.mean(-1)
+    best = gold.best(prompts) if offers(gold, KnowsBest) else rewards.max(-1)
+    regret = best - rewards.mean(-1)
     times = [row["drawn"] for row in drawn]
     return {"prompts": prompts, "drawn": times, "regret": regret.tolist()}

@@ -1,4 +1,4 @@
-"""What is compared under which conditions, and what a cell of the comparison plays."""
+"""The settings of a comparison, and those of its cells."""
 
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, Self
@@ -18,24 +18,24 @@ from experiments.run.setup import load_policy
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared under which conditions; the object is the record."""
+    """The settings of a comparison: what is compared, and under which conditions."""
 
     creators: tuple[str, ...] = ("fresh", "uniform-lite", "eva-lite")
-    """Creators by name, with settings if needed: eva:signal=variance,resample=False; or your
-    own, as package.module.Class or path/to/file.py:Class."""
+    """Creators by name, with settings after a colon: eva:signal=variance,resample=False. Your
+    own are package.module.Class or path/to/file.py:Class."""
     solvers: tuple[str, ...] = ("dpo", "rloo")
     """Methods, named in the same way: rloo:lr=1e-3."""
     seeds: int = Wordlist.sizes.seeds
     """Seeds of every arm. In a tabular world each seed is another world."""
     oracle: bool = True
-    """Add an oracle, trained on the deciding suite's own distribution, as a ceiling."""
+    """Add an oracle, which trains on the deciding suite's distribution, as a ceiling."""
     tune: int = 0
-    """Configurations tried of every arm, as many of each, from the grid that its strategies
-    declare; the best is compared. 0: settings as given, untuned."""
+    """Configurations to try of every arm, from the grid that its strategies declare; the best
+    is compared. 0: settings as given, untuned."""
     tune_seeds: int = 2
-    """Seeds of each configuration; the result never uses them."""
+    """Seeds of each configuration; the comparison itself uses others."""
     suite: str = "hard"
-    """The suite that decides; the others are reported."""
+    """The suite that decides; the other suites are reported."""
     metric: Literal["win_rate", "gold"] = "win_rate"
     """The number that decides: win rate against the starting policy, or gold reward."""
     draws: int = 1000
@@ -44,7 +44,7 @@ class Comparison:
     conditions: Annotated[Conditions, tyro.conf.arg(name="")] = field(
         default_factory=Conditions
     )
-    """What all cells share."""
+    """The settings that all cells share."""
 
     def __post_init__(self) -> None:
         require(self, "[1, inf)", "seeds", "tune_seeds")
@@ -54,59 +54,60 @@ class Comparison:
             raise ValueError("tune must be 0 (as given) or at least 2 configurations, got 1")
 
     @classmethod
-    def suited(cls, world: World, **given: Any) -> Self:
-        """A comparison with the seeds and sizes that suit a world.
+    def suited(cls, world: World, **settings: Any) -> Self:
+        """Return a comparison whose seeds and sizes suit a world.
 
-        ``given`` are settings of the comparison or of its conditions; one that is None is left
-        to the world.
+        ``settings`` are those of the comparison and of its conditions; one that is None is the
+        world's.
         """
-        shared = {spec.name for spec in fields(Conditions)}
-        given = {name: value for name, value in given.items() if value is not None}
-        conditions = {name: given.pop(name) for name in list(given) if name in shared}
-        given = {"seeds": world.sizes.seeds} | given
-        return cls(conditions=Conditions.suited(world, **conditions), **given)
+        shared = {spec.name for spec in fields(Conditions)} & settings.keys()
+        conditions = Conditions.suited(world, **{name: settings.pop(name) for name in shared})
+        chosen = {name: value for name, value in settings.items() if value is not None}
+        return cls(conditions=conditions, **{"seeds": world.sizes.seeds} | chosen)
 
     @property
     def task(self) -> World:
-        """The world of all cells, as it is before a seed changes it."""
+        """The world of the comparison; ``world(seed)`` is that of a seed."""
         return self.conditions.task
 
     @property
     def arms(self) -> list[Arm]:
-        """The competitors, then the oracle's arms; UserError for what cannot be read."""
+        """The competitors, then the oracle's arms; UserError for a name that is unknown."""
         suite = self.suite if self.oracle else None
         return pair(self.creators, self.solvers, suite, self.task)
 
     def settings(self, arm: Arm, seed: int) -> Settings:
-        """The settings of an arm with a seed."""
+        """Return the settings of an arm with a seed."""
         shared = {spec.name: getattr(self.conditions, spec.name) for spec in fields(Conditions)}
-        rounds, prompts, samples = (shared[name] for name in ("rounds", "prompts", "samples"))
+        shared["task"] = self.world(seed)
+        if shared["max_reward_calls"] is None:
+            shared["max_reward_calls"] = (
+                shared["rounds"] * shared["prompts"] * shared["samples"]
+            )
         creator, solver = arm.players
         return Settings(
-            **shared
-            | {
-                "task": self.world(seed),
-                "max_reward_calls": shared["max_reward_calls"] or rounds * prompts * samples,
-            },
+            **shared,
             creator=creator,
             solver=solver,
             seed=seed,
-            checkpoint_every=rounds,
+            checkpoint_every=shared["rounds"],
         )
 
     def world(self, seed: int) -> World:
-        """The world of a seed."""
+        """Return the world of a seed."""
         return self.task.for_seed(seed)
 
 
 def check_fit(comparison: Comparison) -> None:
-    """Raise UserError for an unknown suite, one of which an oracle finds no prompts, a policy
-    that cannot be read, and players that do not fit the world or the reward.
+    """Raise UserError for settings that no cell could play.
+
+    These are an unknown suite, a suite without a distribution for the oracle, a policy that
+    cannot be read, and players that do not fit the world or the reward.
     """
     world, conditions = comparison.task, comparison.conditions
     if comparison.suite not in world.suites:
-        known = ", ".join(world.suites)
-        raise UserError(f"unknown suite {comparison.suite!r}; suites of the task: {known}")
+        names = ", ".join(world.suites)
+        raise UserError(f"unknown suite {comparison.suite!r}; suites of the task: {names}")
     if comparison.oracle or comparison.tune:
         try:
             Oracle(comparison.suite).propose(world, 8, np.random.default_rng(0))
@@ -124,5 +125,5 @@ def check_fit(comparison: Comparison) -> None:
 
 
 def with_seeds(comparison: Comparison, seeds: int) -> Comparison:
-    """The same comparison with more seeds."""
+    """Return the same comparison with more seeds."""
     return replace(comparison, seeds=seeds)

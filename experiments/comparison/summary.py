@@ -8,6 +8,7 @@ import numpy as np
 
 from eva_env.statistics import bootstrap
 from eva_env.statistics.length_controlled import length_controlled, length_controlled_draws
+from eva_env.types import KnowsBest, offers
 from experiments.comparison import games
 from experiments.comparison.arms import Arm
 from experiments.comparison.cells import cell_folder, is_finished
@@ -66,7 +67,9 @@ def summarise(
     scores = read_scores(folder, names, seeds)
     # 3. Estimate and compare.
     deciding = scores.deciding(suite, metric)
-    crossplay = {"rows": names, "columns": scores.players, "unit": "regret"}
+    knows_best = offers(setting.task.gold_reward(), KnowsBest)
+    unit = "regret" if knows_best else "estimated regret"
+    crossplay = {"rows": names, "columns": scores.players, "unit": unit}
     wins = scores.wins[suite]
     summary: Summary = conditions | {
         "suites": list(scores.gold),

@@ -1,22 +1,20 @@
-"""What a run will spend, as far as its settings say."""
+"""The responses and reward calls that a run will spend."""
 
-from typing import Any
+import math
 
 from experiments.run.settings import Conditions
 
 
 def forecast(settings: Conditions) -> str:
-    """The responses and reward calls of a run in one sentence."""
-    per_round = settings.prompts * settings.samples
-    most = settings.rounds * per_round
+    """Return the responses and reward calls of a run in one sentence."""
+    responses = settings.rounds * settings.prompts * settings.samples
     cap = settings.max_reward_calls
-    suites: Any = settings.task.suites
-    asked = sum(len(suite) for suite in suites.values()) * settings.evaluation_samples
-    times = 1 + -(-settings.rounds // settings.evaluate_every)
+    end = "" if cap is None else f", ending at {cap:,} reward calls"
+    suite_prompts = sum(len(suite) for suite in settings.task.suites.values())
+    evaluations = 1 + math.ceil(settings.rounds / settings.evaluate_every)
     return (
         f"will play {settings.rounds} rounds of {settings.prompts} prompts x "
-        f"{settings.samples} responses = {most:,} responses"
-        + (f", ending at {cap:,} reward calls" if cap is not None else "")
-        + f"; creators that answer prompts twice and methods that sample while they learn spend "
-        f"more; {times} evaluations of {asked:,} responses each"
+        f"{settings.samples} responses = {responses:,} responses{end}; creators that sample "
+        f"responses twice and methods that sample while they learn spend more; {evaluations} "
+        f"evaluations of {suite_prompts * settings.evaluation_samples:,} responses each"
     )

@@ -1,4 +1,4 @@
-"""Settings as plain JSON or TOML, with the names of parts, and back."""
+"""Convert settings to plain JSON or TOML, with the names of parts, and back."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import tomli_w
 import typeguard
 
 from experiments.run.errors import UserError
-from experiments.run.parts import KINDS, find, in_one_line, name_of, no_setting, read, suited
+from experiments.run.parts import KINDS, find, name_of, no_setting, option_names, read
 
 PACKAGES = {"eva": "eva-env"} | {
     name: name for name in ("torch", "numpy", "transformers", "gymnasium", "pettingzoo")
@@ -23,13 +23,14 @@ PACKAGES = {"eva": "eva-env"} | {
 
 
 def to_json(value: Any, role: str = "") -> Any:
-    """Nested settings as JSON, objects by name: ``{"type": "dpo", "beta": 0.1, ...}``.
+    """Return nested settings as JSON, objects by name: ``{"type": "dpo", "beta": 0.1, ...}``.
 
-    ``role`` is the setting that holds the value: parts are known by the names of ``parts.py``.
+    ``role`` is the field that holds the value; parts are recorded under the names of
+    ``parts.py``, other dataclasses under that of their class.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        options = {name: to_json(getattr(value, name), name) for name in _options(value)}
         name = name_of(value) if role in KINDS else type(value).__name__
+        options = {name: to_json(getattr(value, name), name) for name in option_names(value)}
         return {"type": name, **options}
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
@@ -43,15 +44,15 @@ def to_json(value: Any, role: str = "") -> Any:
 
 
 def from_json(data: Any, hint: Any, role: str = "") -> Any:
-    """The inverse of ``to_json``: an object of the annotated class, or a part of a role.
+    """Return the object that ``to_json`` wrote, of the annotated class or a part of a role.
 
-    Raises UserError for a class or a setting that is unknown.
+    Raises UserError for an unknown class or setting.
     """
     if role in KINDS and isinstance(data, Mapping):
         part = find(role, data["type"])
         return _restored(data, part) if isinstance(part, type) else part
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    hints = typing.get_args(hint) if union else (hint,)
+    is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    hints = typing.get_args(hint) if is_union else (hint,)
     if isinstance(data, dict) and "type" in data:
         classes = {getattr(kind, "__name__", ""): kind for kind in hints if is_dataclass(kind)}
         if data["type"] not in classes:
@@ -65,49 +66,47 @@ def from_json(data: Any, hint: Any, role: str = "") -> Any:
 
 
 def overlay(base: Any, table: Mapping[str, Any], where: str) -> Any:
-    """The settings with those of a table in their place, as a config file gives them.
+    """Return the settings with those of a config file's table in their place.
 
-    Parts are named like on the command line, ``creator = "eva"``, or are tables with a
-    ``type``; without one, a table changes the part that is there. UserError names what is
-    unknown or of the wrong type.
+    A part is written as on the command line, ``creator = "eva"``, or as a table with a
+    ``type``; a table without one changes the part in ``base``. UserError, which begins with
+    ``where``, for an unknown setting or a value of the wrong type.
     """
-    hints, changes = typing.get_type_hints(type(base)), {}
+    hints, options, changes = typing.get_type_hints(type(base)), option_names(base), {}
     for key, value in table.items():
         name = key.replace("-", "_")
         if name == "type":
             continue
-        if name not in _options(base):
-            raise UserError(f"{where}: {no_setting(type(base).__name__, name, _options(base))}")
-        current = getattr(base, name)
-        if name in KINDS and isinstance(value, str) and name != "policy":
-            value = read(name, value, getattr(base, "task", None))
-        elif name in KINDS and isinstance(value, Mapping) and "type" in value:
-            part = build_part(name, value["type"], getattr(base, "task", None))
-            value = overlay(part, value, f"{where}, {key}")
-        elif is_dataclass(current) and isinstance(value, Mapping):
-            value = overlay(current, value, f"{where}, {key}")
-        else:
-            value = _checked(from_json(value, hints[name]), hints[name], f"{where}: {key}")
-        changes[name] = value
+        if name not in options:
+            raise UserError(f"{where}: {no_setting(type(base).__name__, name, options)}")
+        changes[name] = _overlaid(base, name, value, hints[name], f"{where}, {key}")
+    if not changes:  # a function has no settings
+        return base
     try:
         return replace(base, **changes)
     except ValueError as error:
         raise UserError(f"{where}: {error}") from error
 
 
-def build_part(role: str, name: str, world: Any = None) -> Any:
-    """A part with its default settings, or the function that the name stands for."""
-    part = find(role, name)
-    if not isinstance(part, type):
-        return part
+def _overlaid(base: Any, name: str, value: Any, hint: Any, where: str) -> Any:
+    """The new value of one setting of ``base``."""
+    current, world = getattr(base, name), getattr(base, "task", None)
+    if name in KINDS and isinstance(value, str) and name != "policy":
+        return read(name, value, world)
+    if isinstance(value, Mapping):
+        if name in KINDS and "type" in value:
+            part = read(name, value["type"], world)
+            return overlay(part, value, where)
+        if is_dataclass(current):
+            return overlay(current, value, where)
     try:
-        return part() if world is None else suited(part(), world)
-    except Exception as error:  # the class may be the user's
-        raise UserError(f"{role} {name}: {in_one_line(error)}") from error
+        return typeguard.check_type(from_json(value, hint), hint)
+    except typeguard.TypeCheckError as error:
+        raise UserError(f"{where} = {value!r}: {error}") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a config file; UserError if it cannot be read."""
+    """Return the tables of a config file; UserError if it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -115,12 +114,12 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def to_toml(settings: Any) -> str:
-    """Settings as a config file that ``--config`` reads back; None is left out."""
+    """Return settings as a config file that ``--config`` reads; None is left out."""
     return tomli_w.dumps(_without_none(to_json(settings)))
 
 
 def describe(settings: Any, argv: list[str]) -> dict[str, Any]:
-    """The content of config.json: settings, versions, git commit if any, command line."""
+    """Return the content of config.json: settings, versions, git commit, command line."""
     versions = {name: metadata.version(package) for name, package in PACKAGES.items()}
     return {
         "settings": to_json(settings),
@@ -131,30 +130,20 @@ def describe(settings: Any, argv: list[str]) -> dict[str, Any]:
     }
 
 
-def _restored(data: Mapping[str, Any], kind: Any) -> Any:
+def _restored(data: Mapping[str, Any], cls: Any) -> Any:
     """An object of a class from its JSON."""
-    hints = typing.get_type_hints(kind)
-    options = {name: value for name, value in data.items() if name != "type"}
-    unknown = [name for name in options if name not in _options(kind)]
-    if unknown:
-        raise UserError(f"{data['type']} has no setting {unknown[0]!r} in this version")
+    hints, options = typing.get_type_hints(cls), option_names(cls)
+    values = {}
+    for name, value in data.items():
+        if name == "type":
+            continue
+        if name not in options:
+            raise UserError(f"{data['type']} has no setting {name!r} in this version")
+        values[name] = from_json(value, hints[name], name)
     try:
-        values = {name: from_json(value, hints[name], name) for name, value in options.items()}
-        return kind(**values)
+        return cls(**values)
     except (TypeError, ValueError) as error:
         raise UserError(f"{data['type']}: {error}") from error
-
-
-def _options(of: Any) -> list[str]:
-    """The names of a dataclass's settings."""
-    return [field.name for field in fields(of) if field.init] if is_dataclass(of) else []
-
-
-def _checked(value: Any, hint: Any, where: str) -> Any:
-    try:
-        return typeguard.check_type(value, hint)
-    except typeguard.TypeCheckError as error:
-        raise UserError(f"{where} = {value!r}: {error}") from error
 
 
 def _without_none(value: Any) -> Any:
@@ -164,10 +153,10 @@ def _without_none(value: Any) -> Any:
 
 
 def _commit() -> str | None:
-    """The commit of this code, None outside a git checkout."""
+    """The commit of this code; None outside a git checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        git = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return git.stdout.strip() if git.returncode == 0 else None

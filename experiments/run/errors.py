@@ -1,5 +1,5 @@
-"""The mistakes that a user can mend, told in one line."""
+"""The error of a mistake that a user can fix."""
 
 
 class UserError(Exception):
-    """Something outside the program is wrong; ``eva`` prints it in one line, exit status 1."""
+    """A mistake outside the program; ``eva`` prints it in one line and exits with status 1."""

@@ -1,4 +1,4 @@
-"""Judging on the task's fixed suites, by gold reward and against the starting policy."""
+"""Evaluate players on fixed suites, by gold reward and against the starting policy."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,26 +9,31 @@ from agents.base import Solver
 from agents.evaluate import sample_responses, win_rate
 from agents.policies.base import Policy
 from agents.policies.divergence import kl
+from agents.solvers import PolicySolver
 from eva_env.signals import passed
 from eva_env.types import Floats, RewardModel, Round
 from eva_env.world import World
 from experiments.run.rows import origins_of, plain, words
 
 SEED = 1
-"""All policies answer from the same random streams, whatever the seed of the run."""
+"""Seed of evaluation responses, the same for all runs, so that scores are coupled."""
 
 SHOWN = 3
-"""Transcripts per suite and evaluation."""
+"""Number of transcripts per suite and evaluation."""
 
 SCORED = 16
-"""Texts of a suite, the first ones, whose answers are read again for ``kl`` and ``proxy``: to
-read an answer costs more than to have written it. Of numbers all are, since it costs little."""
+"""Number of prompts of a text suite, the first ones, whose responses ``kl`` and ``proxy`` read:
+reading a response costs more than sampling it. Suites of integers are read whole."""
 
 
-class Judge:
-    """Compares players with the policy that a run starts from, on n answers to each prompt.
+class Evaluator:
+    """Compare players with the policy that a run starts from.
 
-    ``proxy`` is the reward that trains, as it stands when it is asked; None if that is gold.
+    Args:
+        task: the world, whose suites and gold reward are used.
+        start: the starting policy.
+        n: responses to each prompt.
+        proxy: the reward that trains, in its current state; None if gold trains.
     """
 
     def __init__(
@@ -36,24 +41,24 @@ class Judge:
     ) -> None:
         self.suites, self.gold = task.suites, task.gold_reward()
         self.start, self.n, self.proxy = start, n, proxy
-        self.before = {name: self.ask(start, suite) for name, suite in self.suites.items()}
+        self.before = {name: self.respond(start, suite) for name, suite in self.suites.items()}
         self.latest = dict(self.before)
 
-    def ask(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
-        """Responses (P, n) and gold rewards (P, n)."""
+    def respond(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
+        """Return a player's responses (P, n) and their gold rewards (P, n)."""
         responses = sample_responses(player, prompts, self.n, SEED)
         return responses, np.asarray(self.gold(prompts, responses))
 
-    def judge(
+    def evaluate(
         self, player: Solver | Policy, round: int
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Rows of evaluations.jsonl, one per suite, and of transcripts.jsonl.
+        """Return rows of evaluations.jsonl, one per suite, and of transcripts.jsonl.
 
-        Round 0 is the start itself, whose answers are known.
+        Round 0 is the starting policy itself, so its responses are used again.
         """
         evaluations, transcripts = [], []
         for name, suite in self.suites.items():
-            after = self.ask(player, suite) if round else self.before[name]
+            after = self.respond(player, suite) if round else self.before[name]
             self.latest[name] = after
             baseline = self.before[name][1]
             evaluations.append(
@@ -69,41 +74,46 @@ class Judge:
         return evaluations, transcripts
 
     def answers(self) -> list[dict[str, Any]]:
-        """Rows of answers.jsonl: to every prompt of every suite, as judged the last time."""
+        """Return rows of answers.jsonl: the last evaluation's responses to every prompt."""
         return [
-            {"suite": name, "prompt": plain(prompt), "responses": [*map(plain, given)]}
-            | {"rewards": rewards.tolist(), "lengths": lengths(given)}
+            {
+                "suite": name,
+                "prompt": plain(prompt),
+                "responses": [plain(response) for response in responses],
+                "rewards": rewards.tolist(),
+                "lengths": lengths(responses),
+            }
             for name, suite in self.suites.items()
-            for prompt, given, rewards in zip(suite, *self.latest[name], strict=True)
+            for prompt, responses, rewards in zip(suite, *self.latest[name], strict=True)
         ]
 
     def health(
         self, player: Solver | Policy, suite: Sequence[Any], responses: Any
     ) -> dict[str, float | None]:
-        """How far the player's policy is from the start, and what it is being paid.
+        """Return the KL to the starting policy, response length and mean training reward.
 
-        ``kl`` in nats per response, of the policy itself where a method answers otherwise
-        (best-of-n: 0), None for a player without one; ``length`` in words, None of numbers;
-        ``proxy`` the mean training reward, None where gold trains.
+        ``kl`` is in nats per response. It is that of the policy itself where a method responds
+        by other means (best-of-n: 0), and None for a player without a policy. ``length`` is in
+        words, None for integers. ``proxy`` is None where gold trains.
         """
-        policy = getattr(player, "policy", None) if isinstance(player, Solver) else player
         head = slice(SCORED if isinstance(suite[0], str) else None)
-        prompts, few = suite[head], responses[head]
+        prompts, read = suite[head], responses[head]
+        policy = policy_of(player)
         return {
-            "kl": None if policy is None else kl(policy, self.start, prompts, few),
+            "kl": None if policy is None else kl(policy, self.start, prompts, read),
             "length": words(responses),
-            "proxy": None if self.proxy is None else float(np.mean(self.proxy(prompts, few))),
+            "proxy": None if self.proxy is None else float(np.mean(self.proxy(prompts, read))),
         }
 
     def replay(self, player: Solver | Policy, round: Round) -> list[dict[str, Any]]:
-        """Transcripts of prompts of a finished round, evolved ones if there are any."""
+        """Return transcripts of a finished round's prompts, of evolved ones if it has any."""
         origins = origins_of(round)
         played = [plain(prompt) for prompt in round.prompts if plain(prompt) in origins]
         pool = [prompt for prompt in played if origins[prompt][1]] or played
         prompts = pool[:: max(1, len(pool) // SHOWN)][:SHOWN]
         if not prompts:
             return []
-        before, after = self.ask(self.start, prompts), self.ask(player, prompts)
+        before, after = self.respond(self.start, prompts), self.respond(player, prompts)
         rows = []
         for i, prompt in enumerate(prompts):
             parent, operator = origins[prompt]
@@ -113,8 +123,15 @@ class Judge:
         return rows
 
 
+def policy_of(player: Solver | Policy) -> Policy | None:
+    """Return a policy itself, or that of a solver; None for a solver without one."""
+    if isinstance(player, PolicySolver):
+        return player.policy
+    return None if isinstance(player, Solver) else player
+
+
 def scores(rewards: Floats, baseline: Floats) -> dict[str, float]:
-    """Gold reward, pass rate (a reward of 1) and win rate of coupled rewards (P, n)."""
+    """Return gold reward, pass rate (a reward of 1) and win rate of coupled rewards (P, n)."""
     return {
         "gold": float(rewards.mean()),
         "pass_rate": float(passed(rewards).mean()),
@@ -123,7 +140,7 @@ def scores(rewards: Floats, baseline: Floats) -> dict[str, float]:
 
 
 def lengths(responses: Sequence[Any]) -> list[int] | None:
-    """Words of each response; None where responses are integers."""
+    """Return the number of words of each response; None where responses are integers."""
     texts = [response for response in responses if isinstance(response, str)]
     return [len(text.split()) for text in texts] if texts else None
 
@@ -131,7 +148,7 @@ def lengths(responses: Sequence[Any]) -> list[int] | None:
 def transcript(
     prompt: Any, i: int, before: tuple[Any, Floats], after: tuple[Any, Floats]
 ) -> dict[str, Any]:
-    """The answers of both policies to prompt i, with their gold rewards."""
+    """Return both policies' responses to prompt i, with their gold rewards."""
     return {
         "prompt": plain(prompt),
         "before": [plain(response) for response in before[0][i]],

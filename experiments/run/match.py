@@ -1,4 +1,4 @@
-"""A creator, a solver and an environment, with everything that a resumed run needs."""
+"""A creator and a solver in an environment, resumable bit for bit."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -29,13 +29,13 @@ class Match:
 
     @classmethod
     def open(cls, settings: Settings) -> "Match":
-        """Set up a match at its start; settings that a constructor rejects are a UserError."""
+        """Return a match before its first round; UserError for settings that do not fit."""
         env_seed, creator_seed, solver_seed = np.random.SeedSequence(settings.seed).spawn(3)
-        world, start = settings.task, copy.deepcopy(settings.policy)
-        policy = load_policy(world, start, settings.sampling)
+        world = settings.task
+        policy = load_policy(world, copy.deepcopy(settings.policy), settings.sampling)
         try:
             check(settings)
-            settings.guards.check(p for suite in world.suites.values() for p in suite)
+            settings.guards.check(prompt for suite in world.suites.values() for prompt in suite)
             env = make_env(
                 world,
                 training_reward(world, settings.reward, settings.reward_model),
@@ -62,14 +62,14 @@ class Match:
         )
 
     def rounds(self) -> Iterator[Round]:
-        """Play to the end; what the game or a player refuses, NaN say, is a UserError."""
+        """Play to the end; UserError for what the game or a player refuses, such as NaN."""
         try:
             yield from play(self.env, self.creator, self.solver, self.rngs, self.budget)
         except (ValueError, FloatingPointError) as error:
             raise UserError(" ".join(str(error).split())) from error
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that changes while playing, picklable."""
+        """Return everything that changes during play, picklable."""
         return {
             "env": self.env.unwrapped.state_dict(),
             "creator": self.creator.state_dict(),
@@ -79,10 +79,10 @@ class Match:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from ``state_dict()``, bit for bit."""
+        """Restore ``state_dict()``, so that play continues bit for bit."""
         self.env.unwrapped.load_state_dict(state["env"])
         self.creator.load_state_dict(state["creator"])
         self.solver.load_state_dict(state["solver"])
-        for rng, own in zip(self.rngs, state["rngs"], strict=True):
-            rng.bit_generator.state = own
+        for rng, generator_state in zip(self.rngs, state["rngs"], strict=True):
+            rng.bit_generator.state = generator_state
         self.budget = Budget(**state["budget"])

@@ -13,7 +13,7 @@ SUITE = "hard"
 
 
 class ProgressTable:
-    """Show the last row of ``train`` of each arm, averaged over its seeds.
+    """A bar, and a table of the last row of each arm, averaged over its seeds.
 
     Args:
         arms: names in the order of the table.
@@ -78,11 +78,11 @@ class ProgressTable:
             if alarm["begins"]:
                 self.note(f"{arm}, seed {seed}, round {row['round']}: alarm, {alarm['text']}")
 
-    def begin(self, what: str, total: int, done: int = 0) -> None:
-        """Reset the bar: it now counts ``total`` items called ``what``."""
-        self.progress.reset(self.bar, description=what, total=total, completed=done)
+    def begin(self, items: str, total: int, done: int = 0) -> None:
+        """Reset the bar: it now counts ``total`` items, named ``items``."""
+        self.progress.reset(self.bar, description=items, total=total, completed=done)
         if not self.live and done < total:
-            self.note(f"{what}: {total - done} of {total} to do")
+            self.note(f"{items}: {total - done} of {total} to do")
 
     def advance(self) -> None:
         """Advance the bar by one item."""
@@ -92,8 +92,8 @@ class ProgressTable:
 
     def note(self, text: str) -> None:
         """Print a line above the table."""
-        whole = not self.console.is_terminal  # no line breaks in a pipe
-        self.console.print(text, highlight=False, markup=False, soft_wrap=whole)
+        in_pipe = not self.console.is_terminal  # where lines are not broken
+        self.console.print(text, highlight=False, markup=False, soft_wrap=in_pipe)
 
     def render(self) -> Group:
         """Return the bar and the table; names of up to 17 letters fit in 80 columns."""

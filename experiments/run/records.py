@@ -1,20 +1,20 @@
-"""A run folder: plain files that outlive any crash.
+"""A run folder: plain files that survive a crash.
 
     config.json         the settings by part names, versions, seed, command line
     rounds.jsonl        a row per round: payoffs, rewards, how varied the prompts were, logs of
                         the players, budget spent
     prompts.jsonl       every drawn prompt: id, parent, operator, round, signal, rewards, the
                         best and the worst response
-    evaluations.jsonl   a row per suite: gold reward, pass rate, win rate against the start, KL
-                        to it (nats per response), length (words), training reward
-    answers.jsonl       all answers of the last evaluation, with their gold rewards
+    evaluations.jsonl   a row per suite: gold reward, pass rate, win rate against the starting
+                        policy, KL to it (nats per response), length (words), training reward
+    answers.jsonl       all responses of the last evaluation, with their gold rewards
     alarms.jsonl        a row per alarm and round that raises it, see
                         ``experiments.run.alarms``
-    transcripts.jsonl   some prompts with the answers before and after
+    transcripts.jsonl   some prompts with the responses before and after
     checkpoints/        round-0003/: the policy as it saves itself, and state.pt with the rest
 
-A row's ``round`` is the number of rounds played when it was written, so that the state at
-checkpoint ``round-0003`` is described by the rows with ``round <= 3``.
+A row's ``round`` is the number of rounds played when it was written: the rows with
+``round <= 3`` describe the state at checkpoint ``round-0003``.
 """
 
 import io
@@ -46,12 +46,12 @@ KEYS = {
     "tuning": ("arm", "configuration", "seed", "gold"),
     "votes": ("a", "b", "winner", "judge"),
 }
-"""What no row of a file may lack."""
+"""Keys that every row of a file must have."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """The record of one run; everything that can go wrong on a disk is a UserError."""
+    """The record of one run; every disk error is a UserError."""
 
     folder: Path
 
@@ -61,8 +61,8 @@ class Run:
         with on_disk(folder):
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise UserError(
-                    f"{folder} exists and is not empty: give another --out; eva train and eva "
-                    f"compare continue what they have begun with --resume {folder}"
+                    f"{folder} exists and is not empty: give another --out, or continue the "
+                    f"run or comparison in it with --resume {folder}"
                 )
             folder.mkdir(parents=True, exist_ok=True)
             _replace(folder / "config.json", json.dumps(config, indent=2) + "\n")
@@ -70,7 +70,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """An existing record."""
+        """Return an existing record; UserError if the folder holds none."""
         run = cls(Path(folder))
         if "settings" not in run.config:
             raise UserError(f"{folder} is not a run folder: its config.json has no settings")
@@ -78,31 +78,34 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What config.json holds."""
+        """The content of config.json."""
         path = self.folder / "config.json"
         if not path.is_file():
-            raise UserError(f"no run at {self.folder}: there is no {path}")
+            raise UserError(f"no run at {self.folder}: {path} does not exist")
         try:
             return json.loads(path.read_text())
         except ValueError as error:
             raise UserError(f"{path} is not JSON: {error}") from error
 
     def settings(self, hint: Any) -> Any:
-        """The settings as the object they were, of a class or one of a union."""
-        found = from_json(self.config["settings"], hint)
-        if not is_dataclass(found):
-            raise UserError(f"{self.folder / 'config.json'} holds no settings that are known")
-        return found
+        """Return the recorded settings as an object of a class, or of one of a union."""
+        settings = from_json(self.config["settings"], hint)
+        if not is_dataclass(settings):
+            raise UserError(
+                f"{self.folder / 'config.json'} holds no settings that are known; eva train "
+                f"and eva compare write them"
+            )
+        return settings
 
     def amend(self, **settings: Any) -> None:
-        """Change settings in config.json, so that it says what the folder holds."""
+        """Change settings in config.json when a run is given more rounds or seeds."""
         config = self.config
         config["settings"] |= settings
         with on_disk(self.folder):
             _replace(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
     def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows to ``name``.jsonl in one flushed write; a last line that is torn goes."""
+        """Append rows to ``name``.jsonl in one write; a truncated last line is dropped."""
         path = self.folder / f"{name}.jsonl"
         text = "".join(json.dumps(row) + "\n" for row in rows)
         with on_disk(path), path.open("a+b") as file:
@@ -113,14 +116,14 @@ class Run:
             file.write(text.encode())
 
     def write(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write all rows of ``name``.jsonl; a kill leaves the whole file or none."""
+        """Write all rows of ``name``.jsonl; a kill leaves the new file or the old one."""
         path = self.folder / f"{name}.jsonl"
         with on_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _replace(path, "".join(json.dumps(row) + "\n" for row in rows))
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """All rows of ``name``.jsonl; a last line torn by a crash is left out."""
+        """Return all rows of ``name``.jsonl; a truncated last line is left out."""
         path = self.folder / f"{name}.jsonl"
         with on_disk(path):
             text = path.read_bytes() if path.exists() else b""
@@ -130,16 +133,18 @@ class Run:
                 row = json.loads(line)
             except ValueError as error:
                 raise UserError(f"{path}, line {number}, is not JSON: {error}") from error
-            keys = KEYS.get(name, ())
-            what = "" if isinstance(row, dict) else "is no object"
-            what = what or next((f"lacks {key!r}" for key in keys if key not in row), "")
-            if what:
-                raise UserError(f"{path}, line {number}, {what}: the file is damaged")
+            if not isinstance(row, dict):
+                raise UserError(f"{path}, line {number}, is no object: the file is damaged")
+            for key in KEYS.get(name, ()):
+                if key not in row:
+                    raise UserError(
+                        f"{path}, line {number}, lacks {key!r}: the file is damaged"
+                    )
             rows.append(row)
         return rows
 
     def history(self) -> Iterator[dict[str, Any]]:
-        """The rows that ``experiments.run.train.train`` yielded up to the last checkpoint."""
+        """Yield the rows that ``train`` yielded up to the last checkpoint."""
         last = max(self.checkpoints, default=-1)
         rounds: dict[int, dict[str, Any]] = {
             row["round"]: row | {"evaluations": {}, "alarms": {}}
@@ -153,7 +158,7 @@ class Run:
         yield from rounds.values()
 
     def truncate(self, round: int) -> None:
-        """Drop what was written after a round: rows and checkpoints."""
+        """Drop the rows and checkpoints that were written after a round."""
         for name in FILES:
             self.write(name, [row for row in self.rows(name) if row["round"] <= round])
         for later in self.checkpoints:
@@ -162,18 +167,18 @@ class Run:
                     shutil.rmtree(self.checkpoint(later))
 
     def checkpoint(self, round: int) -> Path:
-        """Folder of a round's checkpoint, an ordinary one of the policy's kind."""
+        """Return the folder of a round's checkpoint, which the policy's ``load`` reads."""
         return self.folder / "checkpoints" / f"round-{round:04d}"
 
     @property
     def checkpoints(self) -> list[int]:
-        """Rounds of which there is a checkpoint, increasing."""
+        """Rounds that have a checkpoint, increasing."""
         folders = (self.folder / "checkpoints").glob("round-*")
         rounds = (folder.name.removeprefix("round-") for folder in folders)
         return sorted(int(round) for round in rounds if round.isdecimal())
 
     def save(self, round: int, policy: Policy, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint; a kill leaves a whole one or none."""
+        """Write a checkpoint; a kill leaves a complete one or none."""
         folder = self.checkpoint(round)
         draft = folder.with_name(f".{folder.name}")
         with on_disk(folder):
@@ -187,11 +192,11 @@ class Run:
             os.replace(draft, folder)
 
     def load(self, round: int) -> dict[str, Any]:
-        """The state of a checkpoint, unpickled: open only run folders that you trust."""
+        """Return the state of a checkpoint, unpickled: open only run folders that you trust."""
         path = self.checkpoint(round) / "state.pt"
         try:
             return torch.load(path, weights_only=False)
-        except Exception as error:  # a torn pickle may raise anything
+        except Exception as error:  # a damaged pickle may raise anything
             raise UserError(
                 f"cannot read the checkpoint {path} ({_one_line(error)}): delete "
                 f"{path.parent} to continue from the checkpoint before it"
@@ -200,7 +205,7 @@ class Run:
 
 @contextmanager
 def on_disk(path: Path) -> Iterator[None]:
-    """What goes wrong inside, a full disk say, becomes a UserError that names the path."""
+    """Turn disk errors, such as a full disk, into a UserError that names the path."""
     try:
         yield
     except (OSError, SafetensorError) as error:
@@ -208,7 +213,7 @@ def on_disk(path: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     draft = path.with_name(f".{path.name}")
     draft.write_text(text)
     os.replace(draft, path)

@@ -8,10 +8,10 @@ import numpy as np
 
 from agents.base import Budget
 from agents.evolution.diversity import distribution, effective_size, entropy, largest_cluster
-from eva_env.types import Round, Task
+from eva_env.types import RatesComplexity, Round, Task, offers
 
 OUTCOME = ("mean", "best", "worst", "rewards", "best_response", "worst_response")
-"""Columns of a drawn prompt's row about its n responses; rewards in reward-model units."""
+"""Columns that describe a drawn prompt's n responses; rewards in reward-model units."""
 
 
 @dataclass
@@ -70,12 +70,13 @@ def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[
     """Return the row of rounds.jsonl.
 
     ``entropy`` (nats) and ``effective`` (sample size) describe the proposed distribution over
-    distinct prompts; ``proposed`` counts its used slots. ``response_length`` is in words. It is
-    None for responses that are numbers, as ``complexity`` is for tasks that define none.
+    distinct prompts; ``proposed`` counts its used slots. ``response_length`` is in words, None
+    for integers. ``complexity`` is None for a task that does not rate it.
     """
     proposed = distribution(round.proposal)
-    measure = getattr(task, "complexity", None)
-    complexity = float(np.mean([measure(p) for p in round.prompts])) if measure else None
+    complexity = None
+    if offers(task, RatesComplexity):
+        complexity = float(np.mean([task.complexity(prompt) for prompt in round.prompts]))
     return {
         "round": round.index + 1,
         "payoffs": dict(round.payoffs),
@@ -111,7 +112,7 @@ def origins_of(round: Round) -> dict[Any, tuple[Any, str | None]]:
 
 
 def words(responses: Any) -> float | None:
-    """Return the mean number of words of responses (P, n); None where they are numbers."""
+    """Return the mean number of words of responses (P, n); None where they are integers."""
     flat = [response for row in responses for response in row]
     if not isinstance(flat[0], str):
         return None

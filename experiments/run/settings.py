@@ -1,6 +1,6 @@
-"""The settings of a run: who plays, in which world, for which reward, at which sizes."""
+"""The settings of a run: players, world, reward and sizes."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from agents.base import Creator
@@ -17,24 +17,24 @@ from experiments.run.parts import short_name, suited
 from experiments.run.setup import Reward
 
 SIZES = ("rounds", "prompts", "samples", "evaluate_every", "evaluation_samples")
-"""Settings whose default is the world's."""
+"""Settings whose default the world decides."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Everything about a run but its players and its seed; a comparison's cells share it."""
+    """The settings of a run without players and seed; a comparison's cells share them."""
 
     guards: Guards = field(default_factory=Guards)
-    """What is kept out of the prompts, whoever proposes them."""
+    """Checks on proposed prompts, around any creator."""
     task: World = field(default_factory=Wordlist)
     """The world: prompts, suites, gold reward and starting policy."""
     reward: Reward = "gold"
     """The reward that trains: gold, or the world's imperfect proxy. Gold always judges."""
     reward_model: Any = field(default_factory=Plain)
-    """A wrapper around that reward, such as noise; or a reward model of your own in its place."""
+    """A wrapper around that reward, such as noise; or your own reward model in its place."""
     signal: str | None = None
-    """The creator's payoff: regret, or the name of a signal. None: true regret where the
-    reward model knows the best response, else a_star_avg."""
+    """The creator's payoff: regret, or the name of a signal. None: true regret where the reward
+    model knows the best response, otherwise its estimate a_star_avg."""
     rounds: int = Wordlist.sizes.rounds
     """Rounds to play."""
     prompts: int = Wordlist.sizes.prompts
@@ -42,14 +42,14 @@ class Conditions:
     samples: int = Wordlist.sizes.samples
     """Responses to each prompt."""
     max_reward_calls: int | None = None
-    """Stop before a round that would spend more reward calls than this in all. Creators and
-    methods differ in the responses they have scored per round; this makes budgets equal. None:
-    play all rounds; a comparison sets rounds * prompts * samples."""
+    """Stop before a round that would exceed this total of reward calls. Creators and methods
+    differ in the responses they score per round; the limit makes budgets equal. None: play all
+    rounds; a comparison sets rounds * prompts * samples."""
     policy: Any = None
-    """The policy to start from: the name or folder of a checkpoint, or a policy of your own.
-    None: the world's."""
+    """The starting policy: the name or folder of a checkpoint, or your own policy. None: the
+    world's."""
     sampling: Sampling = field(default_factory=Sampling)
-    """How a language model's responses are drawn, in play and in evaluations."""
+    """Sampling of a language model's responses, in play and in evaluations."""
     evaluate_every: int = Wordlist.sizes.evaluate_every
     """Rounds between evaluations on the fixed suites; the last round is always evaluated."""
     evaluation_samples: int = Wordlist.sizes.evaluation_samples
@@ -62,30 +62,31 @@ class Conditions:
         require(self, "[2, inf)", "samples", "evaluation_samples")
 
     @classmethod
-    def suited(cls, world: World, **given: Any) -> Self:
-        """Settings with the sizes, and the method's learning rate, that suit a world.
-
-        ``given`` are settings of the caller's; one that is None is left to the world.
-        """
-        settings = {name: getattr(world.sizes, name) for name in SIZES}
-        settings |= {name: value for name, value in given.items() if value is not None}
-        if any(spec.name == "solver" for spec in fields(cls)):
-            settings["solver"] = suited(settings.get("solver", DPO()), world)
-        return cls(task=world, **settings)
+    def suited(cls, world: World, **settings: Any) -> Self:
+        """Return settings whose sizes suit a world; a setting that is None is the world's."""
+        sizes = {name: getattr(world.sizes, name) for name in SIZES}
+        chosen = {name: value for name, value in settings.items() if value is not None}
+        return cls(task=world, **sizes | chosen)
 
 
 @dataclass(frozen=True)
 class Settings(Conditions):
-    """One creator against one solver in one world; the object is the record of the run."""
+    """The settings of one run: a creator against a solver in a world, with a seed."""
 
     creator: Creator = field(default_factory=Eva)
-    """Who makes the prompts."""
+    """The creator, who makes the prompts."""
     solver: Method = field(default_factory=DPO)
     """The method by which the solver learns."""
     seed: int = 0
     """Seed of creator, solver and environment."""
     checkpoint_every: int = 1
     """Rounds between checkpoints; the last round always has one."""
+
+    @classmethod
+    def suited(cls, world: World, **settings: Any) -> Self:
+        """Return settings whose sizes and method's learning rate suit a world."""
+        solver = suited(settings.pop("solver", None) or DPO(), world)
+        return super().suited(world, solver=solver, **settings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,7 +95,7 @@ class Settings(Conditions):
 
     @property
     def name(self) -> str:
-        """The players' names: eva-dpo."""
+        """The players' names, such as eva-dpo."""
         return f"{short_name(self.creator)}-{short_name(self.solver)}"
 
 
@@ -110,7 +111,7 @@ def check(settings: Settings) -> None:
 
 
 def remark(settings: Settings) -> str | None:
-    """A warning about pass rates under a reward without a scale; None if it does not apply."""
+    """Return a warning about pass rates under a reward without a scale, or None."""
     creator, world = settings.creator, settings.task
     if not creator.counts_passes or settings.reward != "proxy" or world.proxy_can_pass:
         return None

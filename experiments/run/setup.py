@@ -1,4 +1,4 @@
-"""What a world becomes in a run: its environment, rewards and starting policy."""
+"""Build a run's environment, training reward and starting policy from its world."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from agents.policies.base import Policy
 from agents.policies.causal_lm import CausalLM
 from agents.policies.decoding import Sampling
 from agents.policies.table import TablePolicy
-from eva_env.rewards import Ensemble, Plain, Retrained
+from eva_env.rewards import Ensemble, Retrained, Wrapper
 from eva_env.types import KnowsBest, RewardModel, offers
 from eva_env.world import SoftmaxTable, World
 from experiments.run.errors import UserError
@@ -22,27 +22,28 @@ Reward = Literal["gold", "proxy"]
 
 
 def training_reward(world: World, reward: Reward, reward_model: Any = None) -> RewardModel:
-    """The reward that trains: gold or proxy, behind the wrapper that the settings name.
+    """Return the reward that trains: gold or proxy, inside the wrapper of the settings.
 
-    ``reward_model`` may also be a reward model of the user's own, which then trains by itself.
-    The members of an ensemble are fitted here, to the starting policy's responses.
+    A ``reward_model`` that is not a ``Wrapper`` trains in the place of both. The members of an
+    ensemble are fitted here, to responses of the starting policy.
     """
-    wrapper = Plain() if reward_model is None else reward_model
-    if not hasattr(wrapper, "over"):
-        return wrapper
+    if reward_model is None:
+        return base_reward(world, reward)
+    if not isinstance(reward_model, Wrapper):
+        return reward_model
     base, gold = base_reward(world, reward), world.gold_reward()
-    if isinstance(wrapper, Retrained):
-        return wrapper.over(base, gold)
-    if not isinstance(wrapper, Ensemble):
-        return wrapper.over(base)
-    rng = np.random.default_rng(wrapper.seed)
-    prompts = world.seed(wrapper.comparisons, rng, world.broad_distribution)
-    responses = load_policy(world).sample(prompts, 4, rng)
-    return wrapper.bootstrap(base, gold, prompts, responses)
+    if isinstance(reward_model, Retrained):
+        return reward_model.over(base, gold)
+    if isinstance(reward_model, Ensemble):
+        rng = np.random.default_rng(reward_model.seed)
+        prompts = world.seed(reward_model.comparisons, rng, world.broad_distribution)
+        responses = load_policy(world).sample(prompts, 4, rng)
+        return reward_model.bootstrap(base, gold, prompts, responses)
+    return reward_model.over(base)
 
 
 def base_reward(world: World, reward: Reward) -> RewardModel:
-    """The world's gold or proxy reward; UserError where it has no proxy."""
+    """Return the world's gold or proxy reward; UserError if it has no proxy."""
     if reward == "gold":
         return world.gold_reward()
     proxy = world.proxy_reward()
@@ -56,10 +57,10 @@ def base_reward(world: World, reward: Reward) -> RewardModel:
 
 
 def make_env(world: World, model: RewardModel, signal: str | None, **sizes: int) -> Any:
-    """The world's AEC environment; ``sizes`` are batch_size, samples and max_cycles.
+    """Return the world's AEC environment; ``sizes`` are batch_size, samples and max_cycles.
 
-    Without a signal the creator is paid true regret where the reward model knows the best
-    response, else A*_avg, which estimates it.
+    Without a signal the creator's payoff is true regret if the reward model knows the best
+    response, otherwise its estimate A*_avg.
     """
     signal = signal or ("regret" if offers(model, KnowsBest) else "a_star_avg")
     options = world.environment_options(model, sizes["batch_size"])
@@ -67,12 +68,13 @@ def make_env(world: World, model: RewardModel, signal: str | None, **sizes: int)
 
 
 def load_policy(world: World, policy: Any = None, sampling: Sampling | None = None) -> Policy:
-    """The policy that a run starts from: the world's, that of a checkpoint, or the user's own.
+    """Return the policy that a run starts from.
 
-    ``policy`` is None, the name or folder of a checkpoint, or an object with the methods of a
-    ``Policy``. Raises UserError for a folder that holds no checkpoint of the world's kind.
+    ``policy`` is None for the world's, the name or folder of a checkpoint, or a user's object
+    with the methods of ``Policy``. Raises UserError for a folder without a checkpoint of the
+    world's kind.
     """
-    logging.disable_progress_bar()  # they would break the live table
+    logging.disable_progress_bar()  # transformers' bars would break the live table
     if policy is not None and not isinstance(policy, str | Path):
         return policy
     try:
@@ -89,7 +91,7 @@ def load_policy(world: World, policy: Any = None, sampling: Sampling | None = No
 
 
 def _starts_as_table(world: World) -> bool:
-    """Whether checkpoints of the world are softmax tables; a world may have no policy."""
+    """True if the world's checkpoints are softmax tables; a world may have no policy."""
     try:
         return isinstance(world.starting_policy(), SoftmaxTable)
     except ValueError:
@@ -97,7 +99,7 @@ def _starts_as_table(world: World) -> bool:
 
 
 def load_table(world: World, folder: str | Path) -> TablePolicy:
-    """The softmax table of a checkpoint; ValueError if it belongs to another world."""
+    """Return the softmax table of a checkpoint; ValueError if it is another world's."""
     policy, start = TablePolicy.load(folder), world.starting_policy()
     if not np.array_equal(policy.reference_logits.numpy(), start.reference_logits):
         raise ValueError(f"the table at {folder} belongs to another tabular world")
@@ -105,15 +107,17 @@ def load_table(world: World, folder: str | Path) -> TablePolicy:
 
 
 def load_checkpoint(
-    world: World, folder: str | Path, own: Any = None, sampling: Sampling | None = None
+    world: World, folder: str | Path, start: Any = None, sampling: Sampling | None = None
 ) -> Policy:
-    """The policy that a run saved; ``own`` is the user's policy that the run started from."""
-    if own is None or isinstance(own, str | Path):
-        start = world.starting_policy() if own is None else None
-        if start is None or isinstance(start, str | Path | SoftmaxTable):
-            return load_policy(world, folder, sampling)
-        own = start
+    """Return the policy that a run saved in a folder.
+
+    ``start`` is the run's ``policy`` setting; None for the world's starting policy. A policy
+    of a user's class is read by the ``load`` of that class.
+    """
+    start = world.starting_policy() if start is None else start
+    if isinstance(start, str | Path | SoftmaxTable):
+        return load_policy(world, folder, sampling)
     try:
-        return type(own).load(folder)
+        return type(start).load(folder)
     except (AttributeError, OSError, ValueError) as error:
-        raise UserError(f"cannot load {type(own).__name__} from {folder}: {error}") from error
+        raise UserError(f"cannot load {type(start).__name__} from {folder}: {error}") from error

@@ -1,4 +1,4 @@
-"""Weights & Biases gets the numbers of the record, live or afterwards; imported when asked."""
+"""Send the numbers of a record to Weights & Biases, during a run or after it."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -15,16 +15,16 @@ Mode = Literal["off", "offline", "online"]
 def tracked(
     run: Run, mode: Mode, *, name: str | None = None, group: str | None = None
 ) -> Iterator[Callable[[Row], None]]:
-    """A function that logs a row of ``experiments.run.train.train``, its round being the step.
+    """Yield a function that logs a row of ``train``; the step is the row's round.
 
-    Rows that the run has kept are logged at once, so that a resumed run is whole. ``name`` is
-    by default the folder's. Offline, files to ``wandb sync`` are left in the run's folder; they
-    are written by another process, and whole when this one has ended.
+    Rows that the run has recorded before are logged at once, so that a resumed run is complete.
+    ``name`` is the folder's by default. Offline, the run's folder gets files for ``wandb
+    sync``; another process writes them, and they are complete when this one has ended.
     """
     if mode == "off":
         yield lambda row: None
         return
-    # Else wandb takes our package ``agents`` for another one, and advertises.
+    # Otherwise wandb mistakes our package ``agents`` for another, and prints advertisements.
     os.environ.setdefault("WANDB_DISABLE_WEAVE", "true")
     import wandb
 
@@ -49,13 +49,13 @@ def tracked(
 
 
 def send(run: Run, mode: Mode, *, name: str | None = None, group: str | None = None) -> None:
-    """Send a finished run from its record: what ``tracked`` would have sent while it played."""
+    """Send a finished run from its record, as ``tracked`` does during the run."""
     with tracked(run, mode, name=name, group=group):
         pass
 
 
 def flat(row: Row, prefix: str = "") -> Row:
-    """Numbers of a nested row: {"a": {"b": 1}} -> {"a/b": 1}; everything else is dropped."""
+    """Return the numbers of a nested row in one level: {"a": {"b": 1}} -> {"a/b": 1}."""
     numbers: Row = {}
     for key, value in row.items():
         if isinstance(value, dict):
@@ -66,10 +66,10 @@ def flat(row: Row, prefix: str = "") -> Row:
 
 
 def with_mode(args: Sequence[str]) -> list[str]:
-    """Arguments in which a ``--wandb`` without a value says offline."""
-    spelt: list[str] = []
+    """Return the arguments with ``--wandb offline`` for a ``--wandb`` without a value."""
+    complete: list[str] = []
     for arg, following in zip(args, [*args[1:], ""], strict=True):
-        spelt.append(arg)
+        complete.append(arg)
         if arg == "--wandb" and following not in get_args(Mode):
-            spelt.append("offline")
-    return spelt
+            complete.append("offline")
+    return complete

@@ -8,7 +8,7 @@ from typing import Any
 from eva_env.types import Round
 from experiments.run.alarms import Watch
 from experiments.run.errors import UserError
-from experiments.run.evaluation import Judge
+from experiments.run.evaluation import Evaluator
 from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import Genealogy, summarise
@@ -18,17 +18,17 @@ Row = dict[str, Any]
 
 
 def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[Row]:
-    """Play and record from the run's last checkpoint on; yields a row per round.
+    """Play and record a run from its last checkpoint; yield a row per round.
 
-    That is the row of rounds.jsonl, with the rows of evaluations.jsonl by suite under
-    ``evaluations`` where the round was evaluated, and those of alarms.jsonl by alarm under
-    ``alarms``. A new run begins with the row of round 0. ``match`` is one of these settings
-    that has just been opened; None opens one.
+    A row is that of rounds.jsonl with two more keys: ``evaluations`` holds the rows of
+    evaluations.jsonl by suite, empty where the round was not evaluated; ``alarms`` holds those
+    of alarms.jsonl by alarm. A new run starts with the row of round 0. ``match`` must have been
+    opened with these settings and not been played; None opens one.
     """
     match = match or Match.open(settings)
-    judge = judge_of(settings, match)
+    evaluator = evaluator_of(settings, match)
     played = restore(run, match)
-    recorder = Recorder.of(run, settings, match, judge, played)
+    recorder = Recorder.of(run, settings, match, evaluator, played)
     if played < 0:
         yield {"round": 0, "evaluations": recorder.evaluate(0), "alarms": {}}
     if exhausted(settings, recorder.spent):
@@ -43,29 +43,30 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
 
 @dataclass
 class Recorder:
-    """Everything that is written about a run's rounds."""
+    """Write the rounds of a run: rows, evaluations, alarms and checkpoints."""
 
     run: Run
     settings: Settings
     match: Match
-    judge: Judge
+    evaluator: Evaluator
     genealogy: Genealogy
     watch: Watch
     spent: list[int]
-    """Reward calls up to each round, from 0 before the first."""
+    """Reward calls up to each round, starting with 0 before the first."""
     began: float = field(default_factory=time.perf_counter)
 
     @classmethod
     def of(
-        cls, run: Run, settings: Settings, match: Match, judge: Judge, played: int
+        cls, run: Run, settings: Settings, match: Match, evaluator: Evaluator, played: int
     ) -> "Recorder":
-        """The recorder of a run that has played so many rounds."""
+        """Return the recorder of a run that has played ``played`` rounds."""
         spent = [0, *(row["budget"]["reward_calls"] for row in run.rows("rounds"))]
         watch = Watch.over(run, settings.alarms, played)
-        return cls(run, settings, match, judge, Genealogy.of(run.rows("prompts")), watch, spent)
+        genealogy = Genealogy.of(run.rows("prompts"))
+        return cls(run, settings, match, evaluator, genealogy, watch, spent)
 
     def record(self, round: Round) -> tuple[Row, bool]:
-        """Write down a finished round; its row, and whether it is the last one."""
+        """Record a finished round; return its row, and whether it is the last one."""
         # 1. The round itself: every drawn prompt, and the row of the round.
         run, match, settings = self.run, self.match, self.settings
         played = round.index + 1
@@ -73,47 +74,47 @@ class Recorder:
         row = summarise(round, match.env.unwrapped.task, match.budget, seconds)
         run.append("prompts", self.genealogy.rows(round))
         run.append("rounds", [row])
-        # 2. The last round is always evaluated, whether the rounds, the budget or an alarm end it.
+        # 2. Evaluate. The last round is always evaluated, whatever ends the run.
         self.spent.append(match.budget.reward_calls)
         last = played == settings.rounds or exhausted(settings, self.spent)
         last = last or settings.alarms.stops(self.watch.raised(row))
         evaluations = {}
         if last or played % settings.evaluate_every == 0:
             evaluations = self.evaluate(played)
-            run.append("transcripts", self.judge.replay(match.solver, round))
+            run.append("transcripts", self.evaluator.replay(match.solver, round))
         # 3. An evaluation may raise further alarms.
         alarms = self.watch.raised(row)
         run.append("alarms", alarms.values())
         last = last or settings.alarms.stops(alarms)
         self.watch.before = alarms
-        # 4. The checkpoint comes last: a resumed run drops all rows that are younger.
+        # 4. The checkpoint comes last: a resumed run drops all rows after its checkpoint.
         if last or played % settings.checkpoint_every == 0:
             run.save(played, match.solver.policy, match.state_dict())
         return row | {"evaluations": evaluations, "alarms": alarms}, last
 
     def evaluate(self, played: int) -> dict[str, Row]:
-        """Evaluate the solver on the fixed suites and write it down; rows by suite."""
-        evaluations, transcripts = self.judge.judge(self.match.solver, played)
+        """Evaluate the solver on the fixed suites and record it; return rows by suite."""
+        evaluations, transcripts = self.evaluator.evaluate(self.match.solver, played)
         spent = {"budget": asdict(self.match.budget)}
         rows = {row["suite"]: row | spent for row in evaluations}
         self.run.append("evaluations", rows.values())
         self.watch.evaluations += rows.values()
         self.run.append("transcripts", transcripts)
-        self.run.write("answers", self.judge.answers())
+        self.run.write("answers", self.evaluator.answers())
         return rows
 
 
-def judge_of(settings: Settings, match: Match) -> Judge:
-    """The judge that compares the solver with its starting policy; made before any round."""
+def evaluator_of(settings: Settings, match: Match) -> Evaluator:
+    """Return the evaluator of a match that has played no round yet."""
     proxy = match.solver.reward_model if settings.reward == "proxy" else None
     start = match.solver.policy.frozen()
-    return Judge(settings.task, start, settings.evaluation_samples, proxy)
+    return Evaluator(settings.task, start, settings.evaluation_samples, proxy)
 
 
 def exhausted(settings: Settings, spent: Sequence[int]) -> bool:
-    """Whether a round as expensive as the last one would exceed ``max_reward_calls``.
+    """Return whether a round as expensive as the last would exceed ``max_reward_calls``.
 
-    ``spent`` are the reward calls up to each round, from 0 before the first.
+    ``spent`` holds the reward calls up to each round, starting with 0 before the first.
     """
     if settings.max_reward_calls is None or len(spent) < 2:
         return False
@@ -121,9 +122,9 @@ def exhausted(settings: Settings, spent: Sequence[int]) -> bool:
 
 
 def restore(run: Run, match: Match) -> int:
-    """Put a match where the run's last checkpoint left it; its round, -1 if there is none.
+    """Load the run's last checkpoint into a match; return its round, -1 without one.
 
-    Rows that the run has written since are dropped, and will be written again.
+    Rows that were written after the checkpoint are dropped; the run writes them again.
     """
     played = max(run.checkpoints, default=-1)
     if played > len(run.rows("rounds")):

@@ -12,7 +12,7 @@ from eva_env.tabular import exact
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Proposal, Round
 from eva_env.wordlist import Gold, Wordlist
-from experiments.run.evaluation import Judge
+from experiments.run.evaluation import Evaluator
 from experiments.run.match import Match
 from experiments.run.settings import Settings
 
@@ -94,14 +94,14 @@ def test_it_is_judged_by_the_best_of_its_candidates(task):
     given = {"creator": Fresh(), "solver": BestOfN(candidates=8), "task": task}
     given |= {"reward": "gold", "rounds": 1, "prompts": 6, "samples": 2}
     match = Match.open(Settings(**given))
-    judge = Judge(task, match.solver.initial, 2)
+    evaluator = Evaluator(task, match.solver.initial, 2)
     list(match.rounds())
     assert match.budget.responses == 12
     assert match.budget.reward_calls == 12 + 8 * 12
-    for row in judge.judge(match.solver, 1)[0]:
-        assert row["gold"] > judge.before[row["suite"]][1].mean() + 0.02
+    for row in evaluator.evaluate(match.solver, 1)[0]:
+        assert row["gold"] > evaluator.before[row["suite"]][1].mean() + 0.02
         assert row["win_rate"] > 0.5
-    policy = judge.judge(match.solver.policy, 1)[0]
+    policy = evaluator.evaluate(match.solver.policy, 1)[0]
     assert {row["win_rate"] for row in policy} == {0.5}
 
 

@@ -1,4 +1,4 @@
-"""`eva demo` on the tabular rung: a comparison, three transcripts, and how to go on."""
+"""`eva demo` on a tabular world: a comparison, three transcripts, and the next command."""
 
 import io
 from dataclasses import replace
@@ -12,25 +12,26 @@ from experiments.comparison.settings import Comparison
 from experiments.run.config import to_json
 from experiments.run.records import Run
 
-SMALL = replace(
-    DEMO,
-    task=TabularWorld(topics=2, levels=4, variants=2, responses=6),
+SMALL = Comparison.suited(
+    TabularWorld(topics=2, levels=4, variants=2, responses=6),
+    creators=DEMO.creators,
+    solvers=DEMO.solvers,
+    oracle=DEMO.oracle,
     rounds=2,
     prompts=8,
     samples=3,
     draws=20,
 )
+ARMS = ["static-dpo", "uniform-lite-dpo", "eva-lite-dpo"]
 
 
-def test_it_compares_four_creators_and_shows_answers(tmp_path):
+def test_it_compares_three_creators_and_shows_responses(tmp_path):
     screen, folder = io.StringIO(), tmp_path / "demo"
     console = Console(file=screen, width=100)
     assert demo(Command(seeds=1, workers=2, out=folder), SMALL, ["demo"], console) == 0
     shown = screen.getvalue()
-    arms = ["static-dpo", "fresh-dpo", "uniform-evolve-dpo", "eva-dpo", "oracle-dpo"]
-    assert sorted(path.name for path in (folder / "cells").iterdir()) == sorted(
-        [*arms, "start"]
-    )
+    cells = sorted(path.name for path in (folder / "cells").iterdir())
+    assert cells == sorted([*ARMS, "start"])
     assert shown.count("before  ") == shown.count(" after  ") == 3
     assert shown.rstrip().endswith(f"eva demo --resume {folder} --seeds 10")
     recorded = Run.open(folder).settings(Comparison)
@@ -39,16 +40,16 @@ def test_it_compares_four_creators_and_shows_answers(tmp_path):
     assert Run.open(folder).settings(Comparison) == recorded
     assert demo(Command(seeds=2, workers=1, resume=folder), DEMO, ["demo"], console) == 0
     assert Run.open(folder).settings(Comparison) == replace(recorded, seeds=2)
-    assert all((folder / "cells" / arm / "seed-0001" / "final.jsonl").exists() for arm in arms)
+    assert all((folder / "cells" / arm / "seed-0001" / "final.jsonl").exists() for arm in ARMS)
 
 
-def test_arms_differ_in_their_prompts_alone():
-    """Eva and UniformEvolve have the same settings but for the signal, and the same budget."""
+def test_the_two_evolving_arms_differ_only_in_the_signal():
+    """EvaLite has the settings of UniformLite and more; all arms have the same budget."""
     arms = {arm.name: arm for arm in DEMO.arms}
     eva, uniform = (
-        to_json(arms[name].players[0]) for name in ("eva-dpo", "uniform-evolve-dpo")
+        to_json(arms[name].players[0]) for name in ("eva-lite-dpo", "uniform-lite-dpo")
     )
-    assert {name: eva[name] for name in uniform} | {"type": "UniformEvolve"} == uniform
+    assert {name: eva[name] for name in uniform} | {"type": "UniformLite"} == uniform
     assert not eva["resample"]
     budgets = {DEMO.settings(arm, 0).max_reward_calls for arm in arms.values()}
     assert budgets == {8 * 512 * 6}

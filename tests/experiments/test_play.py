@@ -66,7 +66,10 @@ def created(tmp_path_factory):
 
 def test_an_impossible_line_is_explained_and_asked_again(created):
     screen = created[1]
-    assert "no prompt of the wordlist world; one reads 'List three animals, without" in screen
+    assert (
+        "not a prompt of the wordlist world; write one like 'List three animals, without"
+        in screen
+    )
     assert screen.count("there is no prompt to rewrite yet") == 1
     assert screen.count("there is no prompt to remove") == 1
     assert "a human prompt" in screen
@@ -106,11 +109,11 @@ def test_the_last_line_names_the_record(created):
 @pytest.mark.parametrize(
     ("prompt", "reason"),
     [
-        ("List six animals and three foods.", "asks for too much"),
+        ("List six animals and three foods.", "exceeds the limits"),
         ("List three animals, starting with cat, ending with cow, with no repeats, each with "
-         "the letter e.", "no answer can meet that"),
-        ("List two animals, only short words, including cat.", "only the suite 'unseen'"),
-        (Wordlist(suite_size=4).suites["easy"][0], "kept for the evaluation"),
+         "the letter e.", "no response can satisfy that"),
+        ("List two animals, only short words, including cat.", "only in the suite 'unseen'"),
+        (Wordlist(suite_size=4).suites["easy"][0], "held out for the evaluation"),
         ("", "no prompt of the wordlist world"),
     ],
 )  # fmt: skip

@@ -19,7 +19,7 @@ from experiments import cli
 from experiments.commands import train as command
 from experiments.run.config import describe
 from experiments.run.errors import UserError
-from experiments.run.evaluation import Judge
+from experiments.run.evaluation import Evaluator
 from experiments.run.match import Match
 from experiments.run.records import FILES, Run
 from experiments.run.settings import Settings, remark
@@ -72,11 +72,11 @@ def test_the_start_is_on_a_par_with_itself_and_training_wins(finished):
     assert {row["win_rate"] for row in evaluations if row["round"] == 0} == {0.5}
     chosen = settings(creator=Fresh(), rounds=30, prompts=32, evaluation_samples=64)
     match = Match.open(chosen)
-    judge = Judge(WORLD, match.solver.initial, 64)
+    evaluator = Evaluator(WORLD, match.solver.initial, 64)
     list(match.rounds())
-    easy, _hard = judge.judge(match.solver.policy, 30)[0]
+    easy, _hard = evaluator.evaluate(match.solver.policy, 30)[0]
     assert easy["win_rate"] > 0.55
-    assert easy["gold"] > judge.before["easy"][1].mean() + 0.02
+    assert easy["gold"] > evaluator.before["easy"][1].mean() + 0.02
 
 
 def test_budget_counts_prompts_and_responses(finished):
@@ -155,9 +155,9 @@ def test_the_training_reward_is_that_which_pays_and_none_where_gold_does(tmp_pat
     chosen = settings(rounds=1, reward_model=LengthBiased(bias=1.0))
     row = list(train(start(tmp_path / "proxy", chosen), chosen))[-1]["evaluations"]["hard"]
     match = Match.open(chosen)
-    judge = Judge(WORLD, match.solver.initial, 4)
+    evaluator = Evaluator(WORLD, match.solver.initial, 4)
     list(match.rounds())
-    responses, gold = judge.ask(match.solver, WORLD.suites["hard"])
+    responses, gold = evaluator.respond(match.solver, WORLD.suites["hard"])
     assert row["proxy"] == pytest.approx(gold.mean() + responses.mean())
     chosen = settings(rounds=1, reward="gold", reward_model=LengthBiased(bias=1.0))
     row = list(train(start(tmp_path / "gold", chosen), chosen))[-1]["evaluations"]["hard"]
@@ -251,13 +251,15 @@ def test_resumed_equals_uninterrupted_with_a_language_model(tmp_path):
     assert first["entropy"] == pytest.approx(np.log(12))
     assert first["complexity"] == np.mean([*map(task.complexity, drawn(whole, 1))])
     assert last["cluster_share"] == largest_cluster(drawn(whole, 2), task)
-    judge = Judge(task, Match.open(chosen).solver.initial, 2)
+    evaluator = Evaluator(task, Match.open(chosen).solver.initial, 2)
     for row in whole.rows("evaluations"):
-        assert len(judge.before) == 3
+        assert len(evaluator.before) == 3
         suite = task.suites[row["suite"]]
-        moved = CausalLM.load(whole.checkpoint(row["round"])) if row["round"] else judge.start
-        answers, _ = judge.ask(moved, suite)
-        assert row["kl"] == pytest.approx(kl(moved, judge.start, suite, answers), abs=1e-4)
+        moved = (
+            CausalLM.load(whole.checkpoint(row["round"])) if row["round"] else evaluator.start
+        )
+        answers, _ = evaluator.respond(moved, suite)
+        assert row["kl"] == pytest.approx(kl(moved, evaluator.start, suite, answers), abs=1e-4)
         assert row["length"] == np.mean([len(a.split()) for pair in answers for a in pair])
         proxy = LearnedReward.load("wordlist")(suite, answers).mean()
         assert row["proxy"] == pytest.approx(proxy, abs=1e-4)
