@@ -4,10 +4,11 @@
 are flat, as ``pandas.DataFrame(run.rounds)`` needs them, and ``run.figure()`` draws a chart.
 """
 
+import ast
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from experiments.comparison.settings import Comparison, check_fit
 from experiments.comparison.stages import Stage
 from experiments.run.config import describe
 from experiments.run.match import Match
-from experiments.run.parts import name_of, option_names
+from experiments.run.parts import name_of
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.settings import Settings
@@ -149,7 +150,7 @@ def compare(
         solvers: the methods by which solvers learn, such as ``[DPO()]``.
         task: the world; None for ``Wordlist()``.
         out: the folder of the record, new or empty; None keeps no record.
-        progress: prints a line per evaluation.
+        progress: prints a line per evaluation; otherwise one per finished cell.
         workers: worker processes. They import the classes, so your own classes must be
             defined in a file, not in a cell of a notebook.
         settings: fields of ``Comparison`` and of its ``Conditions``: seeds, tune, rounds,
@@ -178,20 +179,39 @@ def compare(
 def specification(part: Any) -> str:
     """Return the text that names a part and the settings that differ from their defaults.
 
-    Raises TypeError for a class of the notebook itself, which worker processes cannot import.
+    Raises TypeError for a class of the notebook itself, which worker processes cannot import,
+    and for a setting that has no literal, such as an array.
     """
     if type(part).__module__ == "__main__":
         raise TypeError(
             f"{type(part).__name__} is defined in the notebook, where worker processes cannot "
             f"find it; move it to a file and import it"
         )
-    default = type(part)()
-    changed = [
-        f"{name}={getattr(part, name)!r}"
-        for name in option_names(part)
-        if getattr(part, name) != getattr(default, name)
-    ]
+    changed = []
+    for setting in fields(part):
+        value = getattr(part, setting.name)
+        if setting.init and value != _default(setting):
+            changed.append(f"{setting.name}={_literal(setting.name, value)}")
     return ":".join([name_of(part), ",".join(changed)]) if changed else name_of(part)
+
+
+def _default(setting: Field[Any]) -> Any:
+    """The default of a dataclass field; a value that equals no other if it has none."""
+    if setting.default_factory is not MISSING:
+        return setting.default_factory()
+    return setting.default
+
+
+def _literal(name: str, value: Any) -> str:
+    """The Python literal of a value; TypeError if it has none."""
+    try:
+        ast.literal_eval(repr(value))
+    except (SyntaxError, ValueError) as error:
+        raise TypeError(
+            f"{name}={value!r} has no literal, so worker processes cannot read it; give a "
+            f"number, a string, or a tuple, list or dict of these"
+        ) from error
+    return repr(value)
 
 
 def flat(row: Row, prefix: str = "") -> Row:
