@@ -13,10 +13,12 @@ test: .venv/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 # The API reference, from docstrings. A warning of the generator, as for a module that does not import, is an error.
+# Source code would double the time, and scripts are no API.
 docs: .venv/installed-docs
 	rm -rf build/docs
 	$(BIN)/python -W error::UserWarning -W error::RuntimeWarning -m pdoc \
-		--docformat google --output-directory build/docs eva_env agents experiments
+		--docformat google --no-show-source --output-directory build/docs eva_env agents experiments \
+		'!experiments.benchmarks' '!experiments.pretraining'
 
 bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"

@@ -141,19 +141,46 @@ def test_every_make_target_exists(document):
     assert [name for name in targets if not re.search(rf"^{name}:", makefile, re.M)] == []
 
 
-@every_document
-def test_the_options_of_documented_commands_are_accepted(document, monkeypatch, capsys):
-    monkeypatch.chdir(ROOT)
+PLACEHOLDER = re.compile(r"([\w-]+:)?([A-Z]{2,}|my_.*|path/to/.*)|.*\|.*")
+"""A word that stands for the reader's own, or for one of several."""
+
+
+def refusals(calls, capsys):
+    """What ``eva`` prints for each call that it does not end with status 0."""
     refused = {}
+    for call in calls:
+        try:
+            status = cli.main(call)
+        except SystemExit as exit:
+            status = exit.code
+        printed = capsys.readouterr()
+        if status:
+            refused[" ".join(call)] = printed.err
+        else:
+            assert printed.out
+    return refused
+
+
+def complete_commands(document):
+    """The calls of ``eva`` without placeholders."""
     for call in commands(document.read_text(encoding="utf-8"), "eva"):
-        needs_a_file = {"--resume", "--config"} & {*call}
-        placeholder = re.compile(r"([\w-]+:)?([A-Z]{2,}|my_.*|path/to/.*)")
-        if call[0] in DRY and not needs_a_file and not any(map(placeholder.fullmatch, call)):
-            try:
-                status = cli.main([*call, "--dry-run"])
-            except SystemExit as exit:
-                status = exit.code
-            printed = capsys.readouterr().err
-            if status:
-                refused[" ".join(call)] = printed
-    assert not refused
+        if not any(map(PLACEHOLDER.fullmatch, call)):
+            yield call
+
+
+@every_document
+def test_documented_runs_and_comparisons_are_accepted(document, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    needs_a_file = {"--resume", "--config"}
+    calls = [call for call in complete_commands(document) if call[0] in DRY]
+    dry = [[*call, "--dry-run"] for call in calls if not needs_a_file & {*call}]
+    assert not refusals(dry, capsys)
+
+
+@every_document
+def test_documented_lists_and_help_pages_print(document, capsys):
+    pages = {"--help", "--help-all", "--version"}
+    calls = [
+        call for call in complete_commands(document) if call[0] == "list" or pages & {*call}
+    ]
+    assert not refusals(calls, capsys)

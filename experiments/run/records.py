@@ -1,6 +1,6 @@
 """A run folder: plain files that survive a crash.
 
-    config.json         the settings with class names, versions, seed, command line
+    config.json         the settings by part names, versions, seed, command line
     rounds.jsonl        a row per round: payoffs, rewards, how varied the prompts were, logs of
                         the players, budget spent
     prompts.jsonl       every drawn prompt: id, parent, operator, round, signal, rewards, the

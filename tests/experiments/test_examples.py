@@ -1,7 +1,11 @@
-"""The examples: each passes its shipped check, plays two rounds, and is short."""
+"""The examples: each passes its check, plays two rounds and is short; the notebook runs."""
 
 import ast
+import json
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +95,37 @@ def test_the_task_passes_its_check_and_so_does_its_reward_model():
     check_task(world)
     check_reward_model(world.gold_reward(), ["3 + 4"], [["aaaaaaa", ""]])
     assert world.gold_reward()(["3 + 4"], [["aaaaaaa", ""]]).tolist() == [[1, 0]]
+
+
+NOTEBOOK = json.loads((FOLDER / "notebook.ipynb").read_text(encoding="utf-8"))
+
+
+def test_the_notebook_is_one_without_outputs():
+    assert (NOTEBOOK["nbformat"], NOTEBOOK["nbformat_minor"]) == (4, 5)
+    assert NOTEBOOK["metadata"]["kernelspec"]["name"] == "python3"
+    cells = NOTEBOOK["cells"]
+    assert len({cell["id"] for cell in cells}) == len(cells)
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert {cell["execution_count"] for cell in code} == {None}
+    assert not any(cell["outputs"] for cell in code)
+
+
+def test_the_notebook_runs():
+    """Its cells run as one program that has no file, as a notebook's have none."""
+    cells = ["".join(c["source"]) for c in NOTEBOOK["cells"] if c["cell_type"] == "code"]
+    (table,) = [cell for cell in cells if "pandas" in cell]
+    without_pandas = ["import sys; sys.modules['pandas'] = None", table]
+    program = "\n".join(["display = print", *cells, *without_pandas])
+    program = "\n".join(line for line in program.splitlines() if not line.startswith("%"))
+    paths = os.pathsep.join(filter(None, [str(FOLDER.parents[1]), os.getenv("PYTHONPATH")]))
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": paths, "MPLBACKEND": "agg"},
+    )
+    assert result.returncode == 0, result.stderr
+    assert "comes first of 3" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("{'round': 1, ")
+    for pair in ("uniform-lite - fresh: ", "eva-lite - fresh: ", "eva-lite - uniform-lite: "):
+        assert result.stdout.count(pair) >= 2  # a conclusion and a row of the differences
