@@ -4,11 +4,10 @@
 are flat, as ``pandas.DataFrame(run.rounds)`` needs them, and ``run.figure()`` draws a chart.
 """
 
-import ast
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,10 @@ from experiments.comparison.settings import Comparison, check_fit
 from experiments.comparison.stages import Stage
 from experiments.run.config import describe
 from experiments.run.match import Match
-from experiments.run.parts import name_of
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.settings import Settings
+from experiments.run.specifications import specification
 from experiments.run.train import train as play
 
 if TYPE_CHECKING:
@@ -174,44 +173,6 @@ def compare(
     with ProgressTable([arm.name for arm in stage.arms], 0, brief=not progress) as table:
         stage.play(table)
     return Compared(chosen, stage.conclude(), run, scratch)
-
-
-def specification(part: Any) -> str:
-    """Return the text that names a part and the settings that differ from their defaults.
-
-    Raises TypeError for a class of the notebook itself, which worker processes cannot import,
-    and for a setting that has no literal, such as an array.
-    """
-    if type(part).__module__ == "__main__":
-        raise TypeError(
-            f"{type(part).__name__} is defined in the notebook, where worker processes cannot "
-            f"find it; move it to a file and import it"
-        )
-    changed = []
-    for setting in fields(part):
-        value = getattr(part, setting.name)
-        if setting.init and value != _default(setting):
-            changed.append(f"{setting.name}={_literal(setting.name, value)}")
-    return ":".join([name_of(part), ",".join(changed)]) if changed else name_of(part)
-
-
-def _default(setting: Field[Any]) -> Any:
-    """The default of a dataclass field; a value that equals no other if it has none."""
-    if setting.default_factory is not MISSING:
-        return setting.default_factory()
-    return setting.default
-
-
-def _literal(name: str, value: Any) -> str:
-    """The Python literal of a value; TypeError if it has none."""
-    try:
-        ast.literal_eval(repr(value))
-    except (SyntaxError, ValueError) as error:
-        raise TypeError(
-            f"{name}={value!r} has no literal, so worker processes cannot read it; give a "
-            f"number, a string, or a tuple, list or dict of these"
-        ) from error
-    return repr(value)
 
 
 def flat(row: Row, prefix: str = "") -> Row:

@@ -24,10 +24,10 @@ from experiments.comparison.stages import Stage
 from experiments.run.budget import forecast
 from experiments.run.config import describe, overlay, to_toml
 from experiments.run.errors import UserError
-from experiments.run.parts import no_setting, option_names
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.settings import Conditions, remark
+from experiments.run.specifications import no_setting, option_names
 from experiments.run.tracking import Mode, send, with_mode
 
 ROLES = ("task", "reward_model", "policy")

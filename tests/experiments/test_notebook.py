@@ -17,10 +17,11 @@ from eva_env.tabular.world import TabularWorld
 from eva_env.types import Proposal
 from experiments import cli
 from experiments.comparison.settings import Comparison
-from experiments.notebook import compare, flat, specification, train
-from experiments.run.parts import KINDS, read
+from experiments.notebook import compare, flat, train
+from experiments.run.parts import KINDS
 from experiments.run.records import FILES, Run
 from experiments.run.settings import Settings
+from experiments.run.specifications import read, specification
 
 WORLD = TabularWorld(topics=2, levels=3, variants=2, responses=6)
 SIZES = {"rounds": 2, "prompts": 4, "samples": 2, "evaluation_samples": 2}
