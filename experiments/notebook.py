@@ -19,10 +19,10 @@ from experiments.comparison.settings import Comparison, check_fit
 from experiments.comparison.stages import Stage
 from experiments.run.config import describe
 from experiments.run.match import Match
-from experiments.run.parts import name_of, option_names
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.settings import Settings
+from experiments.run.specifications import specification
 from experiments.run.train import train as play
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def compare(
         solvers: the methods by which solvers learn, such as ``[DPO()]``.
         task: the world; None for ``Wordlist()``.
         out: the folder of the record, new or empty; None keeps no record.
-        progress: prints a line per evaluation.
+        progress: prints a line per evaluation; otherwise one per finished cell.
         workers: worker processes. They import the classes, so your own classes must be
             defined in a file, not in a cell of a notebook.
         settings: fields of ``Comparison`` and of its ``Conditions``: seeds, tune, rounds,
@@ -173,25 +173,6 @@ def compare(
     with ProgressTable([arm.name for arm in stage.arms], 0, brief=not progress) as table:
         stage.play(table)
     return Compared(chosen, stage.conclude(), run, scratch)
-
-
-def specification(part: Any) -> str:
-    """Return the text that names a part and the settings that differ from their defaults.
-
-    Raises TypeError for a class of the notebook itself, which worker processes cannot import.
-    """
-    if type(part).__module__ == "__main__":
-        raise TypeError(
-            f"{type(part).__name__} is defined in the notebook, where worker processes cannot "
-            f"find it; move it to a file and import it"
-        )
-    default = type(part)()
-    changed = [
-        f"{name}={getattr(part, name)!r}"
-        for name in option_names(part)
-        if getattr(part, name) != getattr(default, name)
-    ]
-    return ":".join([name_of(part), ",".join(changed)]) if changed else name_of(part)
 
 
 def flat(row: Row, prefix: str = "") -> Row:

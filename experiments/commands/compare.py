@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +27,7 @@ from experiments.run.errors import UserError
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.settings import Conditions, remark
+from experiments.run.specifications import no_setting, option_names
 from experiments.run.tracking import Mode, send, with_mode
 
 ROLES = ("task", "reward_model", "policy")
@@ -77,24 +78,31 @@ def main(args: list[str]) -> int:
 def begin(arguments: Arguments) -> Command:
     """Return a new comparison: the world's defaults, the config file, the typed options."""
     config = dict(arguments.config)
-    shared = split_conditions(config)
+    shared = split_conditions(config, arguments.config_path)
     base = Comparison.suited(arguments.world(shared))
     conditions = settings_from(arguments, base.conditions, shared)
     comparison = overlay(replace(base, conditions=conditions), config, arguments.config_path)
     return parse(Command(comparison), arguments.rest, "compare", SHORT)
 
 
-def split_conditions(config: dict[str, Any]) -> dict[str, Any]:
+def split_conditions(config: dict[str, Any], where: str) -> dict[str, Any]:
     """Remove the settings of ``Conditions`` from a config file's tables and return them.
 
     The file may have them at the top, as on the command line, or under ``conditions``.
+    UserError, which begins with ``where``, for an unknown setting at the top.
     """
     shared = config.pop("conditions", {})
     if not isinstance(shared, dict):
-        raise UserError(f"conditions must be a table, got {shared!r}: write [conditions]")
-    names = {spec.name for spec in fields(Conditions)}
-    flat = [key for key in config if key.replace("-", "_") in names]
-    return shared | {key.replace("-", "_"): config.pop(key) for key in flat}
+        raise UserError(f"{where}: conditions must be a table; write [conditions]")
+    names = option_names(Conditions)
+    for key in list(config):
+        name = key.replace("-", "_")
+        if name in names:
+            shared = shared | {name: config.pop(key)}
+        elif name != "type" and name not in option_names(Comparison):
+            options = [*option_names(Comparison), *names]
+            raise UserError(f"{where}: {no_setting('a comparison', name, options)}")
+    return shared
 
 
 def resume(arguments: Arguments, folder: Path) -> Command:

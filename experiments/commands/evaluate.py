@@ -21,10 +21,10 @@ from eva_env.world import World
 from experiments.commands.options import Arguments, parse, read_policy
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED, scores
-from experiments.run.parts import read
 from experiments.run.records import Run
 from experiments.run.settings import Settings
 from experiments.run.setup import load_checkpoint, load_policy
+from experiments.run.specifications import read
 
 ROLES = ("task", "policy", "reward_model")
 

@@ -9,7 +9,8 @@ from typing import Any
 from eva_env.signals import ROUND_SIGNALS, SIGNALS
 from experiments.commands.help import settings_help, summary
 from experiments.run.errors import UserError
-from experiments.run.parts import KINDS, find, names, read
+from experiments.run.parts import KINDS, find, names
+from experiments.run.specifications import read
 
 USAGE = """\
 usage: eva list creators|methods|signals|operators|rewards|tasks [NAME]

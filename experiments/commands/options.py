@@ -19,8 +19,9 @@ from eva_env.world import World
 from experiments.commands.help import FLAT, long_help, short_help
 from experiments.run.config import overlay, read_toml, to_json
 from experiments.run.errors import UserError
-from experiments.run.parts import KINDS, read
+from experiments.run.parts import KINDS
 from experiments.run.settings import Conditions
+from experiments.run.specifications import read
 
 Chosen = TypeVar("Chosen", bound=Conditions)
 Command = TypeVar("Command")

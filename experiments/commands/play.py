@@ -21,10 +21,10 @@ from experiments.human_play.terminal import Terminal
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.match import Match
-from experiments.run.parts import read
 from experiments.run.records import Run
 from experiments.run.settings import Settings, remark
 from experiments.run.setup import Reward, load_checkpoint
+from experiments.run.specifications import read
 
 USAGE = """\
 usage: eva play --as creator|solver|judge [OPTIONS]

@@ -10,7 +10,8 @@ from agents.creators import Oracle
 from agents.solvers import Method
 from eva_env.world import World
 from experiments.run.errors import UserError
-from experiments.run.parts import read, short_name, split
+from experiments.run.parts import short_name
+from experiments.run.specifications import read, split
 
 CEILING = "oracle"
 

@@ -62,8 +62,9 @@ class Comparison:
         """
         shared = {spec.name for spec in fields(Conditions)} & settings.keys()
         conditions = Conditions.suited(world, **{name: settings.pop(name) for name in shared})
-        chosen = {name: value for name, value in settings.items() if value is not None}
-        return cls(conditions=conditions, **{"seeds": world.sizes.seeds} | chosen)
+        chosen: dict[str, Any] = {"seeds": world.sizes.seeds}
+        chosen |= {name: value for name, value in settings.items() if value is not None}
+        return cls(conditions=conditions, **chosen)
 
     @property
     def task(self) -> World:

@@ -15,7 +15,8 @@ import tomli_w
 import typeguard
 
 from experiments.run.errors import UserError
-from experiments.run.parts import KINDS, find, name_of, no_setting, option_names, read
+from experiments.run.parts import KINDS, find, name_of
+from experiments.run.specifications import no_setting, option_names, read
 
 PACKAGES = {"eva": "eva-env"} | {
     name: name for name in ("torch", "numpy", "transformers", "gymnasium", "pettingzoo")

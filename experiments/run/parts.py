@@ -1,19 +1,13 @@
 """Parts of a run by name: creators, methods, reward models, worlds and policies.
 
-A specification is a registered name, ``package.module.Class`` or ``path/to/file.py:Class``. It
-may carry settings after a colon: ``eva:signal=variance,rewrites=2``. Command lines, records and
-``eva list`` use the same names.
+A name is registered, or it is ``package.module.Class`` or ``path/to/file.py:Class``. Command
+lines, records and ``eva list`` use the same names.
 """
 
-import ast
 import difflib
-import re
 import typing
-from collections.abc import Collection, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass
 from typing import Any, NamedTuple
-
-import typeguard
 
 from agents.base import Creator
 from agents.creators import AnyCreator
@@ -46,8 +40,6 @@ KINDS = {
 }
 """Kinds by role: the field of ``Settings`` that holds the part."""
 
-# Names
-
 
 def names(role: str) -> dict[str, type]:
     """Return the registered classes of a kind, by canonical name."""
@@ -71,37 +63,6 @@ def short_name(part: Any) -> str:
 def definition(part: Any) -> Any:
     """Return the class of an object; a class or a function itself."""
     return part if hasattr(part, "__qualname__") else type(part)
-
-
-# Specifications
-
-
-def read(role: str, spec: str, world: World | None = None) -> Any:
-    """Return the part that a specification names, with its settings.
-
-    Values are Python literals or bare words. In a ``world``, a method whose learning rate the
-    specification leaves open gets the one that suits the world. Raises UserError, in one line,
-    for whatever is unknown or refused.
-    """
-    name, text = split(spec)
-    part, settings = find(role, name), read_settings(text, spec)
-    if not isinstance(part, type):
-        if settings:
-            raise UserError(f"{spec}: a function has no settings")
-        return part
-    built = build(part, settings, spec)
-    if role != "solver" or world is None or "lr" in settings:
-        return built
-    return suited(built, world)
-
-
-def split(spec: str) -> tuple[str, str]:
-    """Return the name and the settings of a specification; a file's path holds no colon."""
-    file = re.match(r"(.*?\.py:\w+)(?::(.*))?$", spec)
-    if file:
-        return file[1], file[2] or ""
-    name, _, settings = spec.partition(":")
-    return name, settings
 
 
 def find(role: str, name: str) -> Any:
@@ -146,80 +107,3 @@ def _spelling(name: str) -> str:
 
 def _in_words(role: str) -> str:
     return role.replace("_", " ")
-
-
-# Settings
-
-
-def read_settings(text: str, spec: str) -> dict[str, Any]:
-    """Return the settings ``a=1,b=word`` by name; UserError with an example otherwise."""
-    try:
-        call = ast.parse(f"f({text})", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args:
-            raise ValueError("a setting is written name=value")
-        settings = {}
-        for keyword in call.keywords:
-            if keyword.arg is None:
-                raise ValueError("a setting is written name=value")
-            settings[keyword.arg] = _value(keyword.value)
-        return settings
-    except (SyntaxError, ValueError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else error
-        raise UserError(
-            f"cannot read {spec!r}: {reason}; write one like eva:signal=variance,rewrites=2"
-        ) from error
-
-
-def build(cls: Any, settings: Mapping[str, Any], spec: str) -> Any:
-    """Return an object of the class; UserError for a setting's name, type or value."""
-    options = option_names(cls)
-    hints = typing.get_type_hints(cls)
-    for name, value in settings.items():
-        if name not in options:
-            raise UserError(f"{spec}: {no_setting(canonical_name(cls), name, options)}")
-        try:
-            typeguard.check_type(value, hints[name])
-        except typeguard.TypeCheckError as error:
-            raise UserError(f"{spec}: {name}={value!r}: {error}") from error
-    try:
-        return cls(**settings)
-    except Exception as error:  # the class may be the user's
-        raise UserError(f"{spec}: {in_one_line(error)}") from error
-
-
-def option_names(part: Any) -> list[str]:
-    """Return the names of a dataclass's settings; none for anything else."""
-    return [field.name for field in fields(part) if field.init] if is_dataclass(part) else []
-
-
-def no_setting(owner: str, name: str, options: Collection[str]) -> str:
-    """Return an error text for an unknown setting: with the nearest ones, or with all."""
-    if not options:
-        return f"{owner} has no setting {name!r}; it has none"
-    near = difflib.get_close_matches(name, options, 3, 0.5)
-    remedy = f"the nearest: {', '.join(near)}" if near else f"it has {', '.join(options)}"
-    return f"{owner} has no setting {name!r}; {remedy}"
-
-
-def suited(method: Any, world: World) -> Any:
-    """Return the method with the learning rate that suits a world.
-
-    A rate that differs from the class's default is kept. A softmax table needs steps some
-    hundred times as long as a transformer's.
-    """
-    default = {field.name: field.default for field in fields(method)}.get("lr")
-    if default is None or method.lr != default or world.sizes.lr == 1:
-        return method
-    return replace(method, lr=method.lr * world.sizes.lr)
-
-
-def in_one_line(error: Exception) -> str:
-    """Return an error's message in one line, with its type where the message is unclear."""
-    message = " ".join(str(error).split())
-    clear = isinstance(error, TypeError | ValueError | ImportError | AttributeError)
-    return message if clear and message else f"{type(error).__name__}: {message}"
-
-
-def _value(node: ast.expr) -> Any:
-    """A literal, or a bare word as a string."""
-    return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)

@@ -13,8 +13,9 @@ from eva_env.rewards import PairwiseWinRate, Plain
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.run.alarms import Alarms
-from experiments.run.parts import short_name, suited
+from experiments.run.parts import short_name
 from experiments.run.setup import Reward
+from experiments.run.specifications import suited
 
 SIZES = ("rounds", "prompts", "samples", "evaluate_every", "evaluation_samples")
 """Settings whose default the world decides."""

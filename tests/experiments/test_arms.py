@@ -8,7 +8,7 @@ from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
 from experiments.comparison.arms import named, pair
 from experiments.run.errors import UserError
-from experiments.run.parts import read
+from experiments.run.specifications import read
 
 
 @pytest.mark.parametrize("spelt", ["uniform-evolve", "UniformEvolve", "uniformevolve"])

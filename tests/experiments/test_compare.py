@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from contextlib import redirect_stdout
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from eva_env.tabular.equilibrium import minimax_regret, nash_conv
 from eva_env.tabular.regret_game import RegretGame
 from eva_env.tabular.world import TabularWorld
 from experiments import cli
-from experiments.commands.compare import Command, compare
+from experiments.commands.compare import Command, compare, main
 from experiments.comparison.cells import Cell, Crossing
 from experiments.comparison.scores import START
 from experiments.comparison.settings import Comparison
@@ -51,10 +52,12 @@ def play(setting=SMALL, workers=1, **changes):
     return code, screen.getvalue()
 
 
-def resume(folder, **changes):
-    """Continue a comparison with its own settings, but for the changes."""
-    recorded = Run.open(folder).settings(Comparison)
-    return play(replace(recorded, **changes), resume=folder)
+def resume(folder, *options):
+    """Continue a comparison by the command; its exit status and what it prints."""
+    screen = io.StringIO()
+    with redirect_stdout(screen):
+        code = main(["--resume", str(folder), "--workers", "1", *options])
+    return code, screen.getvalue()
 
 
 def read(folder):
@@ -242,7 +245,7 @@ def test_resuming_plays_only_what_is_missing(played, tmp_path):
 def test_more_seeds_may_be_added(played, tmp_path, capsys):
     folder = tmp_path / "copy"
     shutil.copytree(played[0], folder)
-    code, screen = resume(folder, seeds=4)
+    code, screen = resume(folder, "--seeds", "4")
     assert code == 0
     assert screen.count("is done") == 6
     assert read(folder)["seeds"] == [0, 1, 2, 3]

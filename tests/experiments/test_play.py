@@ -114,7 +114,7 @@ def test_the_last_line_names_the_record(created):
          "the letter e.", "no response can satisfy that"),
         ("List two animals, only short words, including cat.", "only in the suite 'unseen'"),
         (Wordlist(suite_size=4).suites["easy"][0], "held out for the evaluation"),
-        ("", "no prompt of the wordlist world"),
+        ("", "not a prompt of the wordlist world"),
     ],
 )  # fmt: skip
 def test_each_reason_to_refuse_a_prompt_has_its_own_message(prompt, reason):
