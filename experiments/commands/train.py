@@ -140,7 +140,8 @@ def conclusion(run: Run) -> list[str]:
     suite = "hard" if "hard" in latest else next(iter(latest))
     result = latest[suite]
     finding = (
-        f"after {counted(result['round'], 'round')}, suite {suite}: gold reward {result['gold']:.3f}, win "
+        f"after {counted(result['round'], 'round')}, suite {suite}: gold reward "
+        f"{result['gold']:.3f}, win "
         f"rate against the starting policy {100 * result['win_rate']:.1f} %. One seed cannot "
         f"show which creator or method is better; eva compare can."
     )
