@@ -13,7 +13,8 @@ from eva_env.types import Advances, DeclaresNoise, Floats, RewardModel, Round, o
 def unbound(prompts: Sequence[Any], responses: Any) -> Floats:
     """Stand in for the base of a wrapper that has none yet; raise ValueError when called."""
     raise ValueError(
-        "this reward model has no base yet; give it one: Noisy(std=0.1).over(base)"
+        "this reward model has no base yet; give it one with .over(base), as in "
+        "Noisy(std=0.1).over(base)"
     )
 
 

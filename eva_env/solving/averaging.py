@@ -42,6 +42,9 @@ class TaskAverage:
     skills: Floats
     difficulties: Floats
 
+ROUNDING = 1e-12
+"""Largest rounding error of a sum of payoffs, in units of payoff."""
+
 
 def nash_averaging(payoffs: ArrayLike) -> NashAverage:
     """Average agents over each other, given antisymmetric payoffs (n, n).
@@ -107,8 +110,11 @@ def _win_rates(win_rates: ArrayLike) -> Floats:
 
 
 def _require_antisymmetric(matrix: Floats, error: Floats, condition: str) -> None:
-    """Raise ValueError unless the ``error`` (n, n) of a condition is 0 up to rounding."""
-    if (np.abs(error) > 1e-9 * np.nanmax(np.abs(matrix), initial=0.0)).any():
+    """Raise ValueError unless the ``error`` (n, n) of a condition is 0 up to rounding.
+
+    ``ROUNDING`` keeps a matrix of equal players from failing, whose entries are all errors.
+    """
+    if (np.abs(error) > 1e-9 * np.nanmax(np.abs(matrix), initial=0.0) + ROUNDING).any():
         i, j = np.unravel_index(np.nanargmax(np.abs(error)), error.shape)
         raise ValueError(
             f"{condition}, got {matrix[i, j]} at ({i}, {j}), {matrix[j, i]} at ({j}, {i})"

@@ -43,7 +43,10 @@ def _check_seed(task: Task, n: int) -> list[Any]:
     for prompt in seeds:
         rule(isinstance(prompt, Hashable), f"prompts must be hashable, got {prompt!r}")
         rule(prompt != "", 'seed must not give "", which stands for an unused slot')
-        rule(bool(task.valid(prompt)), f"seed gave {prompt!r}, which valid rejects")
+        named = task.suites if isinstance(task.suites, Mapping) else {}
+        suites = [name for name, suite in named.items() if prompt in suite]
+        where = f"is in the suite {suites[0]!r}" if suites else "valid rejects"
+        rule(bool(task.valid(prompt)), f"seed gave {prompt!r}, which {where}")
     return seeds
 
 

@@ -155,6 +155,12 @@ def test_win_rates_as_payoffs():
     np.testing.assert_allclose(certain, [[0, np.log(4)], [-np.log(4), 0]], atol=1e-15)
 
 
+def test_rounding_errors_of_equal_players_are_not_refused():
+    """Log-odds of draws in which nobody is better are 0 up to the last bits."""
+    average = nash_averaging([[0.0, -2.2e-16], [4.4e-16, 0.0]])
+    assert average.skills == pytest.approx([0.0, 0.0], abs=1e-12)
+
+
 def test_what_is_not_antisymmetric_is_refused():
     with pytest.raises(ValueError, match=r"transpose must be 0, got 1.0 at \(0, 1\), 0.0"):
         nash_averaging([[0, 1], [0, 0]])
