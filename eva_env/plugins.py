@@ -36,7 +36,8 @@ def load_object(spec: str) -> Any:
     location, colon, name = spec.rpartition(":")
     if not colon:
         location, _, name = spec.rpartition(".")
-    if not location or not name.isidentifier():
+    file_alone = not colon and name == "py"
+    if not location or not name.isidentifier() or file_alone:
         raise ValueError(
             f"cannot read {spec!r}: write package.module.Name or path/to/file.py:Name"
         )

@@ -59,7 +59,8 @@ class World(ABC):
     """Defaults of ``rounds``, ``prompts`` and the like in every command."""
 
     environment: ClassVar[str] = "eva/Text-v0"
-    """Id of the PettingZoo environment."""
+    """Id of the PettingZoo environment. This one takes text; ``eva/Tabular-v0``, with integers,
+    takes a ``TabularWorld``, so integers in another world need an environment of their own."""
 
     broad_distribution: ClassVar[str] = "human"
     """The distribution of ``seed`` from which members of a reward ensemble are trained."""

@@ -90,6 +90,14 @@ def test_every_path_exists(document):
 
 
 @every_document
+def test_every_file_that_pytest_is_given_exists(document):
+    lines = shell_lines(document.read_text(encoding="utf-8"))
+    words = [word for line in lines if "pytest" in line for word in shlex.split(line)]
+    files = [word for word in words if word.startswith("tests/")]
+    assert [file for file in files if not list(ROOT.glob(file))] == []
+
+
+@every_document
 def test_every_link_leads_to_a_file_and_a_heading(document):
     text = document.read_text(encoding="utf-8")
     dead = []

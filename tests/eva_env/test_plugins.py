@@ -88,6 +88,8 @@ def test_nothing_runs_that_no_spec_names(file):
     assert not is_spec("a_star_avg")
     with pytest.raises(ValueError, match="cannot read"):
         load_object(str(file) + ":")
+    with pytest.raises(ValueError, match=r"cannot read .*write .*path/to/file.py:Name"):
+        load_object(str(file))
 
 
 @pytest.mark.parametrize(

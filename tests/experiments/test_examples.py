@@ -122,6 +122,7 @@ def test_the_notebook_runs():
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
+        cwd=FOLDER,
         env=os.environ | {"PYTHONPATH": paths, "MPLBACKEND": "agg"},
     )
     assert result.returncode == 0, result.stderr
