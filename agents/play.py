@@ -11,7 +11,7 @@ import numpy as np
 from pettingzoo import AECEnv
 
 from agents.base import Budget, Creator, Replay, Solver
-from eva_env.types import Round
+from eva_env.types import Proposal, Round
 
 
 def play(
@@ -34,6 +34,11 @@ def play(
     while not game.done:
         # 1. The creator proposes, and the environment draws the prompts.
         proposal = creator.propose(base_env.task, base_env.proposals, creator_rng)
+        if not isinstance(proposal, Proposal):
+            raise ValueError(
+                f"{type(creator).__name__}.propose must return an eva_env.Proposal, got "
+                f"{type(proposal).__name__}"
+            )
         env.step(base_env.creator_action(proposal))
         replay = Replay(game.fork(), proposal, solver, solver_rng, budget)
         # 2. The solver responds, and the environment scores the responses.

@@ -37,7 +37,17 @@ def find_signal(name: str) -> Callable[[Round], Floats]:
             f"unknown signal {name!r}; known signals: {names}; or name a function of yours as "
             f"package.module.function or path/to/file.py:function"
         )
-    return lambda round: np.asarray(function(round.rewards))
+    return lambda round: _called(name, function, round.rewards)
+
+
+def _called(name: str, function: Callable[[Floats], Floats], rewards: Floats) -> Floats:
+    """Return the signal of rewards (B, n); ValueError if the function takes anything else."""
+    try:
+        return np.asarray(function(rewards))
+    except TypeError as error:
+        raise ValueError(
+            f"signal {name!r} must be a function of the rewards (..., B, n) alone: {error}"
+        ) from error
 
 
 def measure(name: str, round: Round) -> Floats:

@@ -25,6 +25,7 @@ from experiments.run.records import Run
 from experiments.run.settings import Settings, remark
 from experiments.run.tracking import Mode, tracked, with_mode
 from experiments.run.train import Row, train
+from experiments.run.wording import counted
 
 ROLES = ("creator", "solver", "task", "reward_model", "policy")
 SHORT = ("rounds", "prompts", "samples", "reward", "seed", "out", "resume", "config", "dry-run")
@@ -139,7 +140,8 @@ def conclusion(run: Run) -> list[str]:
     suite = "hard" if "hard" in latest else next(iter(latest))
     result = latest[suite]
     finding = (
-        f"after {result['round']} rounds, suite {suite}: gold reward {result['gold']:.3f}, win "
+        f"after {counted(result['round'], 'round')}, suite {suite}: gold reward "
+        f"{result['gold']:.3f}, win "
         f"rate against the starting policy {100 * result['win_rate']:.1f} %. One seed cannot "
         f"show which creator or method is better; eva compare can."
     )

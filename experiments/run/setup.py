@@ -13,6 +13,7 @@ from agents.policies.base import Policy
 from agents.policies.causal_lm import CausalLM
 from agents.policies.decoding import Sampling
 from agents.policies.table import TablePolicy
+from eva_env.plugins import is_spec, load_object
 from eva_env.rewards import Ensemble, Retrained, Wrapper
 from eva_env.types import KnowsBest, RewardModel, offers
 from eva_env.world import SoftmaxTable, World
@@ -62,9 +63,11 @@ def make_env(world: World, model: RewardModel, signal: str | None, **sizes: int)
     Without a signal the creator's payoff is true regret if the reward model knows the best
     response, otherwise its estimate A*_avg.
     """
-    signal = signal or ("regret" if offers(model, KnowsBest) else "a_star_avg")
+    payoff: Any = signal or ("regret" if offers(model, KnowsBest) else "a_star_avg")
+    if is_spec(payoff):
+        payoff = load_object(payoff)
     options = world.environment_options(model, sizes["batch_size"])
-    return pettingzoo.make("aec", world.environment, signal=signal, **sizes, **options)
+    return pettingzoo.make("aec", world.environment, signal=payoff, **sizes, **options)
 
 
 def load_policy(world: World, policy: Any = None, sampling: Sampling | None = None) -> Policy:
@@ -76,7 +79,7 @@ def load_policy(world: World, policy: Any = None, sampling: Sampling | None = No
     """
     logging.disable_progress_bar()  # transformers' bars would break the live table
     if policy is not None and not isinstance(policy, str | Path):
-        return policy
+        return require_policy(policy)
     try:
         start = world.starting_policy() if policy is None else policy
         if isinstance(start, str | Path):
@@ -87,7 +90,19 @@ def load_policy(world: World, policy: Any = None, sampling: Sampling | None = No
         raise UserError(" ".join(str(error).split())) from error
     if isinstance(start, SoftmaxTable):
         return TablePolicy(start.reference_logits, start.features)
-    return start
+    return require_policy(start)
+
+
+def require_policy(policy: Any) -> Policy:
+    """Return a user's policy; UserError, with the methods that it lacks, for anything else."""
+    needed = ("sample", "logprobs", "parameters", "frozen", "state_dict", "save")
+    missing = [name for name in needed if not hasattr(policy, name)]
+    if missing:
+        raise UserError(
+            f"{policy!r} is not a policy: it lacks {', '.join(missing)}; see "
+            f"agents.policies.base.Policy"
+        )
+    return policy
 
 
 def _starts_as_table(world: World) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from experiments import cli
@@ -383,3 +384,39 @@ def test_an_error_that_is_no_value_error_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(BROKEN.replace("{error}", "KeyError('size')"))
     with pytest.raises(UserError, match=r"mine.py:Refusing: KeyError: 'size'"):
         train.main(["creator:mine.py:Refusing"])
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["policy:{file}:closeness"], "is not a policy: it lacks sample, logprobs"),
+        (["creator:{file}:Lists"], "Lists.propose must return an eva_env.Proposal, got list"),
+        (["creator:eva", "--creator.signal", "{file}:two"], "of the rewards (..., B, n) alone"),
+    ],
+)
+def test_parts_that_break_their_contract_are_named_in_one_line(tmp_path, args, says):
+    file = tmp_path / "broken.py"
+    file.write_text(
+        "from dataclasses import dataclass\nfrom agents.base import Creator\n\n\n"
+        "def closeness(prompts, responses):\n    return None\n\n\n"
+        "def two(rewards, prompts):\n    return rewards\n\n\n"
+        "@dataclass\nclass Lists(Creator):\n"
+        "    def propose(self, task, n, rng):\n        return task.seed(n, rng)\n"
+    )
+    typed = [arg.format(file=file) for arg in args]
+    sizes = ["task:tabular-world", "--rounds", "2", "--prompts", "8"]
+    with pytest.raises(UserError) as caught:
+        train.main([*typed, *sizes, "--out", str(tmp_path / "run")])
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_payoff_may_be_a_function_of_the_users_own(tmp_path):
+    (tmp_path / "mine.py").write_text("def worst(rewards):\n    return -rewards.min(-1)\n")
+    out = tmp_path / "run"
+    args = ["creator:fresh", "task:tabular-world", "--rounds", "1", "--prompts", "8"]
+    typed = ["--signal", f"{tmp_path / 'mine.py'}:worst", "--out", str(out)]
+    assert train.main([*args, *typed]) == 0
+    (row,) = Run.open(out).rows("rounds")
+    rewards = [row["rewards"] for row in Run.open(out).rows("prompts") if row["drawn"]]
+    assert row["payoffs"]["creator_0"] == pytest.approx(-np.mean([min(r) for r in rewards]))
