@@ -50,6 +50,11 @@ class Arguments:
         for arg in _with_policy_as_part(args):
             match = PART.fullmatch(arg)
             if match is None:
+                option_name = arg.partition("=")[0]
+                if option_name in [f"--{role.replace('_', '-')}" for role in roles]:
+                    raise UserError(
+                        f"{option_name} is no option; write {option_name[2:]}:NAME, without --"
+                    )
                 rest.append(arg)
                 continue
             role = match[1].replace("-", "_")
@@ -181,9 +186,6 @@ def _with_fixed_parts(parsed: Any, command: Any) -> Any:
         if spec.name in FLAT:
             changes[spec.name] = _with_fixed_parts(typed, value)
         elif spec.name in KINDS and not is_dataclass(value):
-            if typed is not None:
-                role = spec.name.replace("_", "-")
-                raise UserError(f"--{role} is no option; write {role}:{typed}")
             changes[spec.name] = value
     return replace(parsed, **changes)
 

@@ -10,7 +10,7 @@ from agents.creators import Oracle
 from agents.solvers import Method
 from eva_env.world import World
 from experiments.run.errors import UserError
-from experiments.run.parts import short_name
+from experiments.run.parts import name_of, short_name
 from experiments.run.specifications import read, split
 
 CEILING = "oracle"
@@ -58,17 +58,25 @@ def pair(
 
 
 def named(role: str, specs: Sequence[str], world: World | None = None) -> dict[str, Any]:
-    """Return strategies by short name, with the settings where two classes are the same."""
+    """Return strategies by short name.
+
+    A name that several strategies share is followed by their settings, and by a number if
+    these are the same too, as of two classes of one name in two files.
+    """
     strategies = [read(role, spec, world) for spec in specs]
-    if not strategies or len({repr(strategy) for strategy in strategies}) < len(strategies):
+    distinct = {(name_of(strategy), repr(strategy)) for strategy in strategies}
+    if not strategies or len(distinct) < len(strategies):
         raise UserError(f"name strategies, each of them once; got {' '.join(specs) or 'none'}")
     short_names = [short_name(strategy) for strategy in strategies]
     taken = [CEILING, *short_names]
-    names = [
-        _with_settings(name, spec) if taken.count(name) > 1 else name
-        for spec, name in zip(specs, short_names, strict=True)
-    ]
-    return dict(zip(names, strategies, strict=True))
+    by_name: dict[str, Any] = {}
+    for spec, short, strategy in zip(specs, short_names, strategies, strict=True):
+        name = _with_settings(short, spec) if taken.count(short) > 1 else short
+        unique, number = name, 2
+        while unique in by_name:
+            unique, number = f"{name},no-{number}", number + 1
+        by_name[unique] = strategy
+    return by_name
 
 
 def _with_settings(name: str, spec: str) -> str:

@@ -107,3 +107,22 @@ def test_a_class_of_the_users_own_is_found_beside_him(tmp_path, monkeypatch):
             named("creator", [f"broken{number}.Mine"])
         assert says in str(caught.value)
     assert made["mine"].size == 4
+
+
+def test_classes_of_one_name_in_two_files_are_two_strategies(tmp_path):
+    source = """
+from dataclasses import dataclass
+from agents.creators import Eva as Ours
+
+@dataclass
+class Eva(Ours):
+    pass
+"""
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(source)
+    specs = ["eva", f"{tmp_path}/a.py:Eva", f"{tmp_path}/b.py:Eva", "eva:rewrites=2"]
+    strategies = named("creator", specs)
+    assert list(strategies) == ["eva", "eva,no-2", "eva,no-3", "eva,rewrites=2"]
+    assert len({type(strategy) for strategy in strategies.values()}) == 3
+    with pytest.raises(UserError, match="each of them once"):
+        named("creator", [specs[1], specs[1]])

@@ -54,6 +54,8 @@ def test_an_unknown_command_is_named(capsys):
         (["train", "creator:nobody"], "unknown creator 'nobody'; eva list creators shows all"),
         (["train", "creator:evaa"], "unknown creator 'evaa'; the nearest: eva, eva-lite;"),
         (["train", "creator:eva", "creator:fresh"], "creator: is given twice: eva and fresh"),
+        (["train", "--creator", "eva"], "--creator is no option; write creator:NAME, without"),
+        (["evaluate", "wordlist", "--reward-model=x"], "--reward-model is no option; write"),
         (["compare", "creator:eva"], "creator:eva has no place here; this command takes task:"),
         (["train", "--config", "no.toml"], "cannot read the config file no.toml"),
         (["evaluate"], "give a checkpoint: a run folder"),
