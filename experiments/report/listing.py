@@ -13,6 +13,7 @@ from experiments.report.record import conditions, part_name
 from experiments.report.settings import flat
 from experiments.report.summary import Summary
 from experiments.run.errors import UserError
+from experiments.run.parts import split
 from experiments.run.records import FILES, Run
 
 DEEPEST = 3
@@ -170,8 +171,8 @@ def comparison(folder: Path) -> dict[str, Any]:
     seeds, oracle = settings.get("seeds"), settings.get("oracle", True)
     arms = (len(creators) + bool(oracle)) * len(solvers)
     details: dict[str, Any] = {
-        "creators": tuple(spec.partition(":")[0] for spec in creators),
-        "solvers": tuple(spec.partition(":")[0] for spec in solvers),
+        "creators": tuple(split(spec)[0] for spec in creators),
+        "solvers": tuple(split(spec)[0] for spec in solvers),
         "task": part_name(settings.get("task")),
         "done": done,
         "planned": arms * seeds if seeds else None,

@@ -72,6 +72,17 @@ def test_finished_cells_count_and_the_oracle_may_be_left_out(folder):
     assert by_name(folder)["versus"].progress == "1 of 12 cells"
 
 
+def test_a_class_by_path_is_listed_with_its_name_and_without_its_settings(folder):
+    path = folder / "versus/config.json"
+    config = json.loads(path.read_text())
+    config["settings"]["creators"] = ["eva:rewrites=2", "missing/own.py:Mine:n=2"]
+    config["settings"]["solvers"] = ["missing/own.py:Method"]
+    path.write_text(json.dumps(config))
+    compared = by_name(folder)["versus"]
+    assert compared.creators == ("eva", "missing/own.py:Mine")
+    assert compared.solvers == ("missing/own.py:Method",)
+
+
 def test_cells_of_a_comparison_are_not_listed_and_links_are_not_followed(folder):
     (folder / "again").symlink_to(folder / "versus")
     assert [path.name for path in folders(folder)] == ["first", "versus"]
