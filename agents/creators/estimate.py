@@ -40,7 +40,7 @@ def find_signal(name: str) -> Callable[[Round], Floats]:
     return lambda round: _called(name, function, round.rewards)
 
 
-def _called(name: str, function: Callable[[Floats], Floats], rewards: Floats) -> Floats:
+def _called(name: str, function: Callable[[Floats], Any], rewards: Floats) -> Floats:
     """Return the signal of rewards (B, n); ValueError if the function takes anything else."""
     try:
         return np.asarray(function(rewards))

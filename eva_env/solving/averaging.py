@@ -42,6 +42,7 @@ class TaskAverage:
     skills: Floats
     difficulties: Floats
 
+
 ROUNDING = 1e-12
 """Largest rounding error of a sum of payoffs, in units of payoff."""
 

@@ -313,7 +313,8 @@ class TabularWorld(World):
 
     def regret_game(self) -> RegretGame:
         """Return the game of the gold rewards, in which everything is exact."""
-        return RegretGame.of_world(self)
+        tables: Any = self  # cached properties are no properties to the type checker
+        return RegretGame.of_world(tables)
 
     def house_rules(self) -> TabularRules:
         """Return the prompts by topic and level, and the range of responses."""

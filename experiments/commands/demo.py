@@ -2,8 +2,10 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -79,13 +81,19 @@ def conclude(folder: Path, console: Console) -> None:
     write(report, render(comparison_page(folder)))
     lines = [
         *transcripts(Run(folder / "cells" / "eva-lite-dpo" / "seed-0000")),
-        "\nPaired differences in win rate, intervals corrected for all of them",
-        *forest(summary),
+        *picture(summary),
         f"\n{headline(summary)}",
         f"The report with all figures is {report}",
     ]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def picture(summary: Mapping[str, Any]) -> list[str]:
+    """Return the forest plot under its title; nothing where no difference has an interval."""
+    title = "\nPaired differences in win rate, with intervals corrected for all of them"
+    lines = forest(summary)
+    return [title, *lines] if lines else []
 
 
 def transcripts(run: Run) -> list[str]:

@@ -5,9 +5,11 @@
 3. tyro reads the typed options, which override these defaults.
 """
 
+import io
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,17 +109,39 @@ def parse(command: Command, args: list[str], prog: str, short: Sequence[str] = (
         all_options = not short or "--help-all" in args
         print(long_help(command, prog) if all_options else short_help(command, prog, short))
         raise SystemExit(0)
+    box = io.StringIO()
     try:
-        parsed = tyro.cli(
-            type(command),
-            args=args,
-            default=_without_fixed_parts(command),
-            prog=f"eva {prog}",
-            config=(tyro.conf.AvoidSubcommands,),
-        )
+        with redirect_stderr(box):
+            parsed = tyro.cli(
+                type(command),
+                args=args,
+                default=_without_fixed_parts(command),
+                prog=f"eva {prog}",
+                config=(tyro.conf.AvoidSubcommands,),
+            )
     except ValueError as error:
         raise UserError(str(error)) from error
+    except SystemExit:
+        raise UserError(f"{in_one_line(box.getvalue())} (eva {prog} --help)") from None
     return _with_fixed_parts(parsed, command)
+
+
+def in_one_line(box: str) -> str:
+    """Return tyro's boxed error as one line: what is wrong, then the nearest options.
+
+    The box is drawn in lines or, where the terminal has none, in spaces and hyphens.
+    """
+    # 1. Leave out the borders, and the title, which is the first line.
+    lines = [line.strip("│|╭╮╰╯+ ") for line in box.splitlines()][1:]
+    rules = [bool(line) and not line.strip("─-") for line in lines]
+    if rules and rules[0]:
+        lines, rules = lines[1:], rules[1:]
+    # 2. The problem ends at the first rule; the nearest options follow.
+    end = rules.index(True) if True in rules else len(lines)
+    problem = re.sub(r"^Error parsing [\w.]+: ", "", " ".join(lines[:end]).strip())
+    near = [line.split()[0] for line in lines[end:] if line.startswith("--")]
+    near = [name for name in dict.fromkeys(near) if name.strip("-")]
+    return f"{problem}; the nearest: {', '.join(near)}" if near else problem
 
 
 def option(args: Sequence[str], name: str) -> str | None:

@@ -105,6 +105,8 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Match]:
         return Run.create(folder, describe(settings, argv)), match
     run = Run.open(command.resume)
     if run.settings(Settings).rounds < settings.rounds:
+        for last in run.checkpoints[-1:]:
+            run.load(last)  # raises before the record promises more rounds
         run.amend(rounds=settings.rounds)
     return run, match
 

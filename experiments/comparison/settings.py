@@ -1,6 +1,6 @@
 """The settings of a comparison, and those of its cells."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from eva_env.world import World
 from experiments.comparison.arms import Arm, pair
 from experiments.run.errors import UserError
 from experiments.run.settings import Conditions, Settings, check
-from experiments.run.setup import load_policy
+from experiments.run.setup import check_payoff, load_policy
 
 
 @dataclass(frozen=True)
@@ -118,13 +118,9 @@ def check_fit(comparison: Comparison) -> None:
                 f"suite whose distribution seed() knows"
             ) from error
     load_policy(comparison.world(0), conditions.policy, conditions.sampling)
+    check_payoff(conditions.signal)
     for arm in comparison.arms:
         try:
             check(comparison.settings(arm, 0))
         except ValueError as error:
             raise UserError(f"{arm.name}: {error}") from error
-
-
-def with_seeds(comparison: Comparison, seeds: int) -> Comparison:
-    """Return the same comparison with more seeds."""
-    return replace(comparison, seeds=seeds)

@@ -13,8 +13,8 @@ from experiments.report.record import conditions, part_name
 from experiments.report.settings import flat
 from experiments.report.summary import Summary
 from experiments.run.errors import UserError
-from experiments.run.parts import split
 from experiments.run.records import FILES, Run
+from experiments.run.specifications import split
 
 DEEPEST = 3
 """Levels of folders that are searched."""

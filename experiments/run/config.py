@@ -5,7 +5,7 @@ import sys
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -54,16 +54,41 @@ def from_json(data: Any, hint: Any, role: str = "") -> Any:
         return _restored(data, part) if isinstance(part, type) else part
     is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     hints = typing.get_args(hint) if is_union else (hint,)
-    if isinstance(data, dict) and "type" in data:
-        classes = {getattr(kind, "__name__", ""): kind for kind in hints if is_dataclass(kind)}
-        if data["type"] not in classes:
-            raise UserError(
-                f"unknown class {data['type']!r} in the settings; known: {[*classes]}"
-            )
-        return _restored(data, classes[data["type"]])
+    if isinstance(data, str):
+        return Path(data) if Path in hints and str not in hints else data
     if isinstance(data, list):
-        return tuple(data)
-    return Path(data) if isinstance(data, str) and Path in hints else data
+        return _sequence(data, hints)
+    return _mapping(data, hints) if isinstance(data, dict) else data
+
+
+def _sequence(data: list[Any], hints: Sequence[Any]) -> Any:
+    """A list or a tuple, as the first hint of a sequence says; a tuple without one."""
+    for hint in hints:
+        kind, items = typing.get_origin(hint) or hint, typing.get_args(hint)
+        if kind not in (list, tuple):
+            continue
+        if not items:
+            return kind(data)
+        if kind is list or items[-1] is Ellipsis:
+            items = items[:1] * len(data)
+        return kind(from_json(item, of) for item, of in zip(data, items, strict=True))
+    return tuple(data)
+
+
+def _mapping(data: dict[str, Any], hints: Sequence[Any]) -> Any:
+    """An object, if the hints allow its class, or a dictionary."""
+    classes = {getattr(kind, "__name__", ""): kind for kind in hints if is_dataclass(kind)}
+    if data.get("type") in classes:
+        return _restored(data, classes[data["type"]])
+    if classes:
+        raise UserError(
+            f"unknown class {data.get('type')!r} in the settings; known: {[*classes]}"
+        )
+    arguments = next((typing.get_args(hint) for hint in hints if typing.get_args(hint)), ())
+    if len(arguments) != 2:
+        return data
+    key, value = arguments  # JSON's keys are text
+    return {key(k) if key in (int, float) else k: from_json(v, value) for k, v in data.items()}
 
 
 def overlay(base: Any, table: Mapping[str, Any], where: str) -> Any:
@@ -103,7 +128,8 @@ def _overlaid(base: Any, name: str, value: Any, hint: Any, where: str) -> Any:
     try:
         return typeguard.check_type(from_json(value, hint), hint)
     except typeguard.TypeCheckError as error:
-        raise UserError(f"{where} = {value!r}: {error}") from error
+        reason = " ".join(str(error).split())
+        raise UserError(f"{where} = {value!r}: {reason}") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:

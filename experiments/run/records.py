@@ -196,6 +196,11 @@ class Run:
         path = self.checkpoint(round) / "state.pt"
         try:
             return torch.load(path, weights_only=False)
+        except (ModuleNotFoundError, AttributeError) as error:
+            raise UserError(
+                f"{self.folder} was begun with another version of eva and cannot be continued "
+                f"({_one_line(error)}); eva report and eva evaluate read it"
+            ) from error
         except Exception as error:  # a damaged pickle may raise anything
             raise UserError(
                 f"cannot read the checkpoint {path} ({_one_line(error)}): delete "

@@ -15,6 +15,7 @@ from agents.policies.decoding import Sampling
 from agents.policies.table import TablePolicy
 from eva_env.plugins import is_spec, load_object
 from eva_env.rewards import Ensemble, Retrained, Wrapper
+from eva_env.signals import SIGNALS
 from eva_env.types import KnowsBest, RewardModel, offers
 from eva_env.world import SoftmaxTable, World
 from experiments.run.errors import UserError
@@ -63,11 +64,25 @@ def make_env(world: World, model: RewardModel, signal: str | None, **sizes: int)
     Without a signal the creator's payoff is true regret if the reward model knows the best
     response, otherwise its estimate A*_avg.
     """
-    payoff: Any = signal or ("regret" if offers(model, KnowsBest) else "a_star_avg")
-    if is_spec(payoff):
-        payoff = load_object(payoff)
+    payoff = check_payoff(signal) or ("regret" if offers(model, KnowsBest) else "a_star_avg")
     options = world.environment_options(model, sizes["batch_size"])
     return pettingzoo.make("aec", world.environment, signal=payoff, **sizes, **options)
+
+
+def check_payoff(signal: str | None) -> Any:
+    """Return the creator's payoff: a name, the function of a path, None for the world's.
+
+    Raises UserError for a name that is unknown and a path that cannot be loaded.
+    """
+    if signal is None or signal == "regret" or signal in SIGNALS:
+        return signal
+    if not is_spec(signal):
+        known = ", ".join(["regret", *SIGNALS])
+        raise UserError(f"unknown signal {signal!r}; known signals: {known}")
+    try:
+        return load_object(signal)
+    except (ImportError, ValueError) as error:
+        raise UserError(f"signal {signal}: {error}") from error
 
 
 def load_policy(world: World, policy: Any = None, sampling: Sampling | None = None) -> Policy:

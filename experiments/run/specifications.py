@@ -9,6 +9,7 @@ import re
 import typing
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import typeguard
@@ -17,6 +18,9 @@ from eva_env.names import canonical_name
 from eva_env.world import World
 from experiments.run.errors import UserError
 from experiments.run.parts import find, name_of
+
+UNQUOTED = re.compile(r"\w+=[\w./\\:-]+(?:,\w+=[\w./\\:-]+)*")
+"""Settings whose values are numbers, words or paths, all without quotes."""
 
 
 def read(role: str, spec: str, world: World | None = None) -> Any:
@@ -40,7 +44,7 @@ def read(role: str, spec: str, world: World | None = None) -> Any:
 
 def split(spec: str) -> tuple[str, str]:
     """Return the name and the settings of a specification; a file's path holds no colon."""
-    file = re.match(r"(.*?\.py:\w+)(?::(.*))?$", spec)
+    file = re.match(r"([^=]*?\.py:\w+)(?::(.*))?$", spec)
     if file:
         return file[1], file[2] or ""
     name, _, settings = spec.partition(":")
@@ -68,6 +72,9 @@ def specification(part: Any) -> str:
 
 def read_settings(text: str, spec: str) -> dict[str, Any]:
     """Return the settings ``a=1,b=word`` by name; UserError with an example otherwise."""
+    if UNQUOTED.fullmatch(text):
+        pairs = (item.partition("=") for item in text.split(","))
+        return {name: _plain_value(value) for name, _, value in pairs}
     try:
         call = ast.parse(f"f({text})", mode="eval").body
         if not isinstance(call, ast.Call) or call.args:
@@ -88,16 +95,20 @@ def read_settings(text: str, spec: str) -> dict[str, Any]:
 def build(cls: Any, settings: Mapping[str, Any], spec: str) -> Any:
     """Return an object of the class; UserError for a setting's name, type or value."""
     options = option_names(cls)
-    hints = typing.get_type_hints(cls)
+    hints, values = typing.get_type_hints(cls), {}
     for name, value in settings.items():
         if name not in options:
             raise UserError(f"{spec}: {no_setting(canonical_name(cls), name, options)}")
+        if isinstance(value, str) and _is_path(hints[name]):
+            value = Path(value)
         try:
             typeguard.check_type(value, hints[name])
         except typeguard.TypeCheckError as error:
-            raise UserError(f"{spec}: {name}={value!r}: {error}") from error
+            reason = " ".join(str(error).split())
+            raise UserError(f"{spec}: {name}={value!r}: {reason}") from error
+        values[name] = value
     try:
-        return cls(**settings)
+        return cls(**values)
     except Exception as error:  # the class may be the user's
         raise UserError(f"{spec}: {in_one_line(error)}") from error
 
@@ -152,6 +163,20 @@ def _literal(name: str, value: Any) -> str:
             f"number, a string, or a tuple, list or dict of these"
         ) from error
     return repr(value)
+
+
+def _is_path(hint: Any) -> bool:
+    """True if a text stands for a path: the hint allows a path, and no text."""
+    hints = typing.get_args(hint) or (hint,)
+    return Path in hints and str not in hints
+
+
+def _plain_value(text: str) -> Any:
+    """A literal such as 2.0 or None; anything else is text."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
 
 
 def _value(node: ast.expr) -> Any:

@@ -73,6 +73,13 @@ def test_dpo_reference_is_the_round_start_or_the_run_start():
         assert (now.item() == expected) if expected is not None else now.item() > 0.05
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_round_of_equal_rewards_reports_no_gradient_step(method):
+    solver, rng = table_solver(method()), np.random.default_rng(0)
+    equal = replace(play_round(solver, 8, 4, rng), rewards=np.full((8, 4), 0.5))
+    assert solver.learn(equal, rng)["gradient_steps"] == 0
+
+
 def test_restart_trains_the_starting_model_on_all_pairs():
     rng = np.random.default_rng(0)
     solver = table_solver(DPO(lr=1e-3, epochs=1, restart=True))

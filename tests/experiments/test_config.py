@@ -1,6 +1,10 @@
 """Config files: what --dry-run prints is read back, and mistakes end in one line."""
 
+import json
 import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -10,8 +14,10 @@ from eva_env.rewards import Noisy
 from eva_env.tabular.world import TabularWorld
 from experiments.commands import compare, train
 from experiments.commands.options import Arguments
+from experiments.run.config import from_json, to_json
 from experiments.run.errors import UserError
 from experiments.run.parts import name_of
+from experiments.run.specifications import build, read
 
 WORLD = ["task:tabular-world", "--task.levels", "3", "--task.responses", "6"]
 REWARDS = """
@@ -155,3 +161,39 @@ def test_a_resumed_run_accepts_no_file(tmp_path):
     assert train.main([*WORLD, "creator:fresh", *small, "--out", str(folder)]) == 0
     with pytest.raises(UserError, match="keeps its settings; leave out task: and --config"):
         train.main(["--resume", str(folder), "--config", path])
+
+
+@dataclass
+class Nested(Fresh):
+    """Settings of every shape that a user's class may have."""
+
+    sizes: list[int] = field(default_factory=list)
+    pairs: tuple[tuple[str, int], ...] = ()
+    weights: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    place: Path | None = None
+    words: dict[str, str] = field(default_factory=dict)
+
+
+def test_settings_of_every_shape_survive_the_record():
+    part = Nested(
+        sizes=[1, 2],
+        pairs=(("a", 1), ("b", 2)),
+        weights={3: (0.5, 1.0)},
+        place=Path("x"),
+        words={"type": "kind"},
+    )
+    data = json.loads(json.dumps(to_json(part)))
+    hints = get_type_hints(Nested)
+    restored = Nested(**{k: from_json(v, hints[k]) for k, v in data.items() if k != "type"})
+    assert restored == part
+    assert type(restored.sizes) is list
+    assert type(restored.pairs[0]) is tuple
+
+
+def test_a_path_needs_no_quotes_in_a_specification(tmp_path):
+    (tmp_path / "mine.py").write_text("def gap(rewards):\n    return rewards.max(-1)\n")
+    file = tmp_path / "mine.py"
+    assert read("creator", f"eva:signal={file}:gap,rewrites=2").rewrites == 2
+    assert read("creator", f"eva:signal={file}:gap").signal == f"{file}:gap"
+    place = build(Nested, {"place": "x"}, "nested:place=x").place
+    assert place == Path("x")

@@ -33,13 +33,21 @@ def test_it_compares_three_creators_and_shows_responses(tmp_path):
     cells = sorted(path.name for path in (folder / "cells").iterdir())
     assert cells == sorted([*ARMS, "start"])
     assert shown.count("before  ") == shown.count(" after  ") == 3
-    assert shown.rstrip().endswith(f"eva demo --resume {folder} --seeds 10")
+    assert shown.rstrip().endswith(f"The report with all figures is {folder / 'report.html'}")
+    assert (folder / "report.html").stat().st_size > 10_000
+    assert "Paired differences" not in shown, "one seed has no intervals to draw"
     recorded = Run.open(folder).settings(Comparison)
     assert recorded == replace(SMALL, seeds=1)
     assert demo(Command(workers=1, resume=folder), DEMO, ["demo"], console) == 0
     assert Run.open(folder).settings(Comparison) == recorded
     assert demo(Command(seeds=2, workers=1, resume=folder), DEMO, ["demo"], console) == 0
     assert Run.open(folder).settings(Comparison) == replace(recorded, seeds=2)
+    picture = screen.getvalue().rpartition("Paired differences in win rate")[2]
+    assert [line.split("  ")[0] for line in picture.splitlines()[1:4]] == [
+        "uniform-lite - static",
+        "eva-lite - static",
+        "eva-lite - uniform-lite",
+    ]
     assert all((folder / "cells" / arm / "seed-0001" / "final.jsonl").exists() for arm in ARMS)
 
 
