@@ -107,7 +107,10 @@ def _check_hooks(task: Task, seeds: Sequence[Any]) -> None:
         values = [task.complexity(prompt) for prompt in seeds]
         rule(bool(np.isfinite(values).all()), f"complexity must be finite, got {values}")
     if offers(task, RatesComplexityInBatch):
-        ratings = np.asarray(task.complexity_all(seeds, np.random.default_rng(3)))
+        try:
+            ratings = np.asarray(task.complexity_all(seeds, np.random.default_rng(3)))
+        except ValueError:  # a wrapper refuses where neither a judge nor its task rates
+            return
         rule(
             ratings.shape == (len(seeds),) and bool(np.isfinite(ratings).all()),
             f"complexity_all must give {len(seeds)} finite numbers, got shape {ratings.shape}",

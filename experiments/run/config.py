@@ -80,7 +80,7 @@ def _mapping(data: dict[str, Any], hints: Sequence[Any]) -> Any:
     classes = {getattr(kind, "__name__", ""): kind for kind in hints if is_dataclass(kind)}
     if data.get("type") in classes:
         return _restored(data, classes[data["type"]])
-    if classes:
+    if classes and "type" in data:
         raise UserError(
             f"unknown class {data.get('type')!r} in the settings; known: {[*classes]}"
         )

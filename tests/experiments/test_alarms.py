@@ -285,5 +285,5 @@ def test_the_command_reports_an_alarm_once_and_how_to_continue(tmp_path, capsys)
     assert shown[0].startswith(f"fresh-rloo, seed 0, round {fired[0]['round']}: alarm, ")
     out = tmp_path / "stopped"
     assert cli.main([*command.split(), *bounds, "--alarms.stop", "--out", str(out)]) == 0
-    assert f"to continue: eva train --resume {out}" in capsys.readouterr().out
+    assert f"continue with: eva train --resume {out}" in capsys.readouterr().out
     assert len(Run.open(out).rows("rounds")) == fired[0]["round"] < 3
