@@ -12,9 +12,9 @@ from rich.console import Console
 from eva_env.require import require
 from experiments.commands.options import (
     Arguments,
-    differences,
     option,
     parse,
+    require_growth,
     settings_from,
     warn,
 )
@@ -113,14 +113,7 @@ def resume(arguments: Arguments, folder: Path) -> Command:
     command = parse(Command(recorded), arguments.rest, "compare", SHORT)
     if command.out is not None:
         raise UserError("a resumed comparison keeps its folder; leave out --out")
-    changed = differences(recorded, replace(command.settings, seeds=recorded.seeds))
-    for name, (before, after) in changed.items():
-        raise UserError(
-            f"{folder} was begun with {name} = {before}, not {after}: a resumed comparison "
-            f"keeps its settings; only --seeds may grow"
-        )
-    if command.settings.seeds < recorded.seeds:
-        raise UserError(f"{folder} has {recorded.seeds} seeds already; give --seeds more")
+    require_growth(folder, recorded, command.settings, "seeds")
     return command
 
 

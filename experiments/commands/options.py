@@ -156,6 +156,22 @@ def option(args: Sequence[str], name: str) -> str | None:
     return None
 
 
+def require_growth(folder: Path, recorded: Any, typed: Any, name: str) -> None:
+    """Raise UserError unless the typed settings are the record's, but for a larger ``name``."""
+    before, after = getattr(recorded, name), getattr(typed, name)
+    changed = differences(recorded, replace(typed, **{name: before}))
+    for setting, (kept, wanted) in changed.items():
+        raise UserError(
+            f"{folder} was begun with {setting} = {kept}, not {wanted}: what is resumed keeps "
+            f"its settings, only --{name} may grow"
+        )
+    if after < before:
+        raise UserError(
+            f"{folder} has {name} = {before} already, so --{name} {after} would shorten it; "
+            f"give at least as many"
+        )
+
+
 def differences(before: Any, after: Any) -> dict[str, tuple[Any, Any]]:
     """Return the settings in which two objects differ: (before, after) by dotted name."""
     return dict(_differences(to_json(before), to_json(after), ""))

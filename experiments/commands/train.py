@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +10,9 @@ import tyro
 
 from experiments.commands.options import (
     Arguments,
-    differences,
     option,
     parse,
+    require_growth,
     settings_from,
     warn,
 )
@@ -80,17 +80,7 @@ def resume(arguments: Arguments, folder: Path) -> Command:
     command = parse(Command(typed), arguments.rest, "train", SHORT)
     if command.out is not None:
         raise UserError("a resumed run keeps its folder; leave out --out")
-    changed = differences(recorded, replace(command.settings, rounds=recorded.rounds))
-    for name, (before, after) in changed.items():
-        raise UserError(
-            f"{folder} was begun with {name} = {before}, not {after}: a resumed run keeps its "
-            f"settings; start a new run to change them"
-        )
-    if command.settings.rounds < recorded.rounds:
-        raise UserError(
-            f"{folder} has rounds = {recorded.rounds} already, so --rounds "
-            f"{command.settings.rounds} would shorten it; give at least as many"
-        )
+    require_growth(folder, recorded, command.settings, "rounds")
     return command
 
 

@@ -250,8 +250,8 @@ def test_more_seeds_may_be_added(played, tmp_path, capsys):
     assert screen.count("is done") == 6
     assert read(folder)["seeds"] == [0, 1, 2, 3]
     for option, message in (
-        (["--seeds", "2"], "has 4 seeds already; give --seeds more"),
-        (["--suite", "easy"], "a resumed comparison keeps its settings"),
+        (["--seeds", "2"], "has seeds = 4 already, so --seeds 2 would shorten it"),
+        (["--suite", "easy"], "what is resumed keeps its settings"),
         (["--out", "elsewhere"], "a resumed comparison keeps its folder"),
     ):
         assert cli.main(["compare", "--resume", str(folder), *option]) == 1
