@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-@dataclass
+@dataclass(repr=False)
 class TrainedRun:
     """A finished run: its settings, its solver, and its record as flat rows."""
 
@@ -40,6 +40,9 @@ class TrainedRun:
     run: Run
     scratch: Any = field(default=None, repr=False)
     """The temporary folder of a run without ``out``; it is deleted with this object."""
+
+    def __repr__(self) -> str:
+        return f"TrainedRun({self.settings.name}, {len(self.run.rows('rounds'))} rounds)"
 
     @property
     def rounds(self) -> list[Row]:
@@ -63,7 +66,7 @@ class TrainedRun:
         return draw_run(self.run.rows("evaluations"), score)
 
 
-@dataclass
+@dataclass(repr=False)
 class Compared:
     """A finished comparison: its settings, its summary, and flat rows."""
 
@@ -72,6 +75,9 @@ class Compared:
     run: Run
     scratch: Any = field(default=None, repr=False)
     """The temporary folder of a comparison without ``out``."""
+
+    def __repr__(self) -> str:
+        return f"Compared({', '.join(self.summary['arms'])}; {self.settings.seeds} seeds)"
 
     @property
     def arms(self) -> list[Row]:

@@ -83,6 +83,12 @@ def test_rows_are_flat_and_those_of_the_record(trained):
     assert flat({"a": {"b": {"c": 1}, "d": [2]}, "e": 3}) == {"a.b.c": 1, "a.d": [2], "e": 3}
 
 
+def test_results_print_in_one_short_line(trained, compared):
+    assert repr(trained[0]) == "TrainedRun(eva-rloo, 2 rounds)"
+    arms = "fresh-rloo, fresh-dpo, eva-rloo, eva-dpo"
+    assert repr(compared[0]) == f"Compared({arms}; 2 seeds)"
+
+
 def test_the_solver_is_the_trained_one(trained):
     run, folder = trained
     saved = type(run.solver.policy).load(Run.open(folder).checkpoint(2))
