@@ -20,10 +20,11 @@ from eva_env.payoffs import (
     creator_payoff,
     name_of,
     refuse_infinite_rewards,
+    require_payoff,
     signal_values,
 )
 from eva_env.require import require
-from eva_env.signals import SIGNALS, Signal
+from eva_env.signals import Signal
 from eva_env.types import (
     CREATOR,
     SOLVER,
@@ -74,9 +75,7 @@ class Game:
         self.batch_size, self.samples, self.rounds = batch_size, samples, rounds
         require(self, "[1, inf)", "batch_size", "rounds")
         require(self, "[2, inf)", "samples")
-        if isinstance(signal, str) and signal not in SIGNALS and signal != "regret":
-            names = ", ".join(["regret", *SIGNALS])
-            raise ValueError(f"unknown signal {signal!r}; known signals: {names}")
+        require_payoff(signal)
         if signal == "regret" and not offers(reward_model, KnowsBest):
             raise ValueError(
                 f"signal 'regret' needs a reward model with best(prompts), and "

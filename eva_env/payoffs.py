@@ -13,6 +13,13 @@ from eva_env.signals import SIGNALS, Signal
 from eva_env.types import Floats, RewardModel
 
 
+def require_payoff(signal: str | Signal) -> None:
+    """Raise ValueError unless a creator's payoff is a function, "regret" or a known signal."""
+    if isinstance(signal, str) and signal not in SIGNALS and signal != "regret":
+        names = ", ".join(["regret", *SIGNALS])
+        raise ValueError(f"unknown signal {signal!r}; known signals: {names}")
+
+
 def check_rewards(rewards: Any, shape: tuple[int, ...], model: RewardModel) -> Floats:
     """Return the rewards as float64; ValueError names the model unless they have the shape."""
     try:

@@ -68,7 +68,7 @@ def _import_file(location: str) -> ModuleType:
     try:
         return importlib.import_module(_module_name(path))
     except Exception as error:  # the file is the user's
-        raise ImportError(f"cannot import {location}: {_in_one_line(error)}") from error
+        raise ImportError(f"cannot import {location}: {in_one_line(error)}") from error
 
 
 def _import_module(location: str) -> ModuleType:
@@ -80,11 +80,11 @@ def _import_module(location: str) -> ModuleType:
         remedy = ""
         if isinstance(error, ModuleNotFoundError) and location.startswith(error.name or " "):
             remedy = "; install it, change to its folder, or write path/to/file.py:Name"
-        raise ImportError(f"cannot import {location}: {_in_one_line(error)}{remedy}") from error
+        raise ImportError(f"cannot import {location}: {in_one_line(error)}{remedy}") from error
 
 
-def _in_one_line(error: Exception) -> str:
-    """The message of an error, with its type where the message does not say what is wrong."""
+def in_one_line(error: Exception) -> str:
+    """Return an error's message in one line, with its type where the message is unclear."""
     message = " ".join(str(error).split())
     clear = isinstance(error, TypeError | ValueError | ImportError | AttributeError)
     return message if clear and message else f"{type(error).__name__}: {message}"

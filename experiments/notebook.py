@@ -7,7 +7,7 @@ are flat, as ``pandas.DataFrame(run.rounds)`` needs them, and ``run.figure()`` d
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ class TrainedRun:
     settings: Settings
     solver: PolicySolver
     run: Run
-    scratch: Any = field(default=None, repr=False)
+    scratch: Any = None
     """The temporary folder of a run without ``out``; it is deleted with this object."""
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ class Compared:
     settings: Comparison
     summary: Row
     run: Run
-    scratch: Any = field(default=None, repr=False)
+    scratch: Any = None
     """The temporary folder of a comparison without ``out``."""
 
     def __repr__(self) -> str:

@@ -122,11 +122,11 @@ def parse(command: Command, args: list[str], prog: str, short: Sequence[str] = (
     except ValueError as error:
         raise UserError(str(error)) from error
     except SystemExit:
-        raise UserError(f"{in_one_line(box.getvalue())} (eva {prog} --help)") from None
+        raise UserError(f"{problem_in(box.getvalue())} (eva {prog} --help)") from None
     return _with_fixed_parts(parsed, command)
 
 
-def in_one_line(box: str) -> str:
+def problem_in(box: str) -> str:
     """Return tyro's boxed error as one line: what is wrong, then the nearest options.
 
     The box is drawn in lines or, where the terminal has none, in spaces and hyphens.

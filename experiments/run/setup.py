@@ -13,9 +13,9 @@ from agents.policies.base import Policy
 from agents.policies.causal_lm import CausalLM
 from agents.policies.decoding import Sampling
 from agents.policies.table import TablePolicy
+from eva_env.payoffs import require_payoff
 from eva_env.plugins import is_spec, load_object
 from eva_env.rewards import Ensemble, Retrained, Wrapper
-from eva_env.signals import SIGNALS
 from eva_env.types import KnowsBest, RewardModel, offers
 from eva_env.world import SoftmaxTable, World
 from experiments.run.errors import UserError
@@ -74,15 +74,14 @@ def check_payoff(signal: str | None) -> Any:
 
     Raises UserError for a name that is unknown and a path that cannot be loaded.
     """
-    if signal is None or signal == "regret" or signal in SIGNALS:
-        return signal
-    if not is_spec(signal):
-        known = ", ".join(["regret", *SIGNALS])
-        raise UserError(f"unknown signal {signal!r}; known signals: {known}")
+    if signal is None:
+        return None
     try:
-        return load_object(signal)
+        payoff = load_object(signal) if is_spec(signal) else signal
+        require_payoff(payoff)
     except (ImportError, ValueError) as error:
-        raise UserError(f"signal {signal}: {error}") from error
+        raise UserError(str(error)) from error
+    return payoff
 
 
 def load_policy(world: World, policy: Any = None, sampling: Sampling | None = None) -> Policy:

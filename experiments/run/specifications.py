@@ -15,6 +15,7 @@ from typing import Any
 import typeguard
 
 from eva_env.names import canonical_name
+from eva_env.plugins import in_one_line
 from eva_env.world import World
 from experiments.run.errors import UserError
 from experiments.run.parts import find, name_of
@@ -137,13 +138,6 @@ def suited(method: Any, world: World) -> Any:
     if default is None or method.lr != default or world.sizes.lr == 1:
         return method
     return replace(method, lr=method.lr * world.sizes.lr)
-
-
-def in_one_line(error: Exception) -> str:
-    """Return an error's message in one line, with its type where the message is unclear."""
-    message = " ".join(str(error).split())
-    clear = isinstance(error, TypeError | ValueError | ImportError | AttributeError)
-    return message if clear and message else f"{type(error).__name__}: {message}"
 
 
 def _default(setting: Field[Any]) -> Any:
