@@ -14,13 +14,12 @@ import torch
 
 from agents.policies.batches import cut
 from agents.policies.character_lm import character_tokenizer, small_llama
+from agents.policies.chat import CACHED_TEXTS, chat_ids, token_ids
 from agents.policies.checkpoints import resolve
 from agents.policies.decoding import Sampling, decode, left_pad
 from agents.policies.mixture import Mixture
 from agents.policies.packing import pack, packed_logprobs
 
-CACHED_TEXTS = 1 << 17
-"""Prompts, and responses, whose token ids are cached."""
 MAX_TOKENS = 1 << 15
 """Tokens of prompts that are read at a time for their features."""
 
@@ -198,30 +197,3 @@ class CausalLM:
             for text, ids in zip(new, encoded, strict=True):
                 self._response_ids[text] = [*ids, end]
         return [self._response_ids[text] for text in responses]
-
-
-def chat_ids(tokenizer: Any, prompt: str, cache: dict[str, list[int]]) -> list[int]:
-    """Return the token ids of a prompt in the tokenizer's chat template, if it has one."""
-    if prompt not in cache:
-        text, special = prompt, True
-        if tokenizer.chat_template:
-            message = [{"role": "user", "content": prompt}]
-            text = tokenizer.apply_chat_template(
-                message, tokenize=False, add_generation_prompt=True
-            )
-            special = False
-        if len(cache) >= CACHED_TEXTS:
-            cache.clear()
-        (cache[prompt],) = token_ids(tokenizer, [text], special)
-    return cache[prompt]
-
-
-def token_ids(tokenizer: Any, texts: list[str], special: bool) -> list[list[int]]:
-    """Return the token ids of texts; ValueError for characters that the tokenizer lacks."""
-    try:
-        return tokenizer(texts, add_special_tokens=special)["input_ids"]
-    except Exception as error:  # the tokenizers library raises no narrower one
-        shown = ", ".join(map(repr, texts[:3]))
-        raise ValueError(
-            f"the tokenizer cannot read {shown} ({error}); keep to the characters it knows"
-        ) from error

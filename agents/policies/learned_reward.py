@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from agents.policies.causal_lm import chat_ids, token_ids
+from agents.policies.chat import chat_ids, token_ids
 from agents.policies.checkpoints import resolve
 from eva_env.rewards.comparisons import Comparisons
 from eva_env.types import Floats, Ints

@@ -1,0 +1,101 @@
+"""Tiny random language models of real architectures, with a tokenizer that has the usual traps.
+
+The tokenizer is a byte-level BPE whose samples seldom survive decoding and encoding, with a
+ChatML template that adds a system message, and PAD = EOS, as SmolLM2 has them.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+TEXT = (
+    "Write a short poem about the sea. Tell a story about a clever fox in the forest. "
+    "Describe the first snow. What do people like about old films? Give three reasons. "
+    "Use at most twelve words. Begin with the word Imagine. Do not use any commas. "
+)
+
+CHATML = (
+    "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou help.<|im_end|>\n"
+    "{% endif %}{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+SIZES = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 512,
+}
+GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512}
+RECURRENT = {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8}
+SLIDING = {"sliding_window": 8}
+LAYERS = {"layer_types": ["sliding_attention", "full_attention"]}
+
+ARCHITECTURES = {
+    "llama": SIZES,
+    "mistral": SIZES | SLIDING,
+    "qwen2": SIZES | SLIDING | LAYERS | {"use_sliding_window": True},
+    "qwen3": SIZES,
+    "gemma2": SIZES | SLIDING | LAYERS | {"final_logit_softcapping": 5.0},
+    "gemma3_text": SIZES | SLIDING | LAYERS,
+    "phi3": SIZES | SLIDING,
+    "olmo2": SIZES,
+    "gpt2": GPT2,
+    "gpt_neox": SIZES,
+    "mpt": {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 512},
+    "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4},
+    "mamba": RECURRENT,
+}
+"""Configurations by architecture; a window of 8 tokens is shorter than every prompt."""
+
+
+@cache
+def tokenizer() -> PreTrainedTokenizerFast:
+    """The tokenizer of all tiny models."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator([TEXT] * 8, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|im_end|>",
+        chat_template=CHATML,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def tiny(architecture: str = "llama", seed: int = 0, **changes: object) -> torch.nn.Module:
+    """A random model of an architecture in ``ARCHITECTURES``, in float32."""
+    words = tokenizer()
+    special = {
+        "vocab_size": len(words),
+        "bos_token_id": words.bos_token_id,
+        "eos_token_id": words.eos_token_id,
+        "pad_token_id": words.pad_token_id,
+    }
+    settings = ARCHITECTURES[architecture] | special | changes
+    config = AutoConfig.for_model(architecture, **settings)
+    torch.manual_seed(seed)
+    return AutoModelForCausalLM.from_config(config).eval().requires_grad_(True)
+
+
+def tiny_folder(folder: Path, architecture: str = "llama", **changes: object) -> Path:
+    """Write a tiny model with its tokenizer as an ordinary checkpoint; return its folder."""
+    tiny(architecture, **changes).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
