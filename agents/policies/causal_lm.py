@@ -14,7 +14,7 @@ import torch
 
 from agents.policies.batches import cut
 from agents.policies.character_lm import character_tokenizer, small_llama
-from agents.policies.chat import CACHED_TEXTS, chat_ids, token_ids
+from agents.policies.chat import CACHED_TEXTS, Chat, context_length, token_ids
 from agents.policies.checkpoints import resolve
 from agents.policies.decoding import Sampling, decode, left_pad
 from agents.policies.mixture import Mixture
@@ -31,16 +31,27 @@ class CausalLM:
         model: a Hugging Face causal LM.
         tokenizer: its tokenizer; a chat template is applied if it has one.
         sampling: temperature, nucleus and length of the responses.
+        chat: puts prompts into the template; None: as the tokenizer and the model say.
 
     ``logprobs`` reads a response as the tokens of its text and the end-of-text token, even if
     sampling had cut it off at ``max_tokens``: choose that large enough.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, sampling: Sampling | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        sampling: Sampling | None = None,
+        chat: Chat | None = None,
+    ) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.sampling = sampling or Sampling()
+        self.chat = chat or Chat(
+            tokenizer,
+            limit=context_length(model.config),
+            max_tokens=self.sampling.max_tokens,
+        )
         self.tokens = 0
-        self._prompt_ids: dict[str, list[int]] = {}
         self._response_ids: dict[str, list[int]] = {}
 
     @classmethod
@@ -169,12 +180,12 @@ class CausalLM:
 
     def encode(self, prompts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of prompts in their chat template."""
-        return [chat_ids(self.tokenizer, prompt, self._prompt_ids) for prompt in prompts]
+        return self.chat.encode(prompts)
 
     def _with_model(self, model: Any) -> Self:
         """Return a policy with another model and the same tokenizer, whose cache it shares."""
-        policy = type(self)(model, self.tokenizer, self.sampling)
-        policy._prompt_ids, policy._response_ids = self._prompt_ids, self._response_ids
+        policy = type(self)(model, self.tokenizer, self.sampling, self.chat)
+        policy._response_ids = self._response_ids
         return policy
 
     def _decode(
@@ -193,7 +204,7 @@ class CausalLM:
                 self._response_ids.clear()
                 new = list(dict.fromkeys(responses))
             encoded = token_ids(self.tokenizer, new, special=False)
-            end = self.tokenizer.eos_token_id
+            end = self.chat.end
             for text, ids in zip(new, encoded, strict=True):
-                self._response_ids[text] = [*ids, end]
+                self._response_ids[text] = ids if end is None else [*ids, end]
         return [self._response_ids[text] for text in responses]
