@@ -15,7 +15,7 @@ import torch
 from agents.policies.batches import cut
 from agents.policies.character_lm import character_tokenizer, small_llama
 from agents.policies.chat import CACHED_TEXTS, Chat, context_length, token_ids
-from agents.policies.checkpoints import resolve
+from agents.policies.checkpoints import read_causal_lm
 from agents.policies.decoding import Sampling, decode, left_pad
 from agents.policies.mixture import Mixture
 from agents.policies.packing import pack, packed_logprobs
@@ -60,14 +60,7 @@ class CausalLM:
 
         Raises FileNotFoundError or ValueError, in one line, for a missing or broken checkpoint.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        folder = resolve(checkpoint, "solver")
-        try:
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-        except Exception as error:
-            raise ValueError(f"cannot load a causal LM from {folder}: {error}") from error
+        model, tokenizer = read_causal_lm(checkpoint)
         return cls(model, tokenizer, sampling)
 
     @classmethod
@@ -104,6 +97,11 @@ class CausalLM:
         """Write an ordinary Hugging Face checkpoint."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+    def restore(self, folder: Path) -> None:
+        """Copy the weights of a checkpoint that ``save`` wrote."""
+        model, _ = read_causal_lm(folder, self.model.dtype)
+        self.model.load_state_dict(model.state_dict())
 
     def sample(
         self, prompts: Sequence[str], n: int, rng: np.random.Generator

@@ -167,5 +167,5 @@ def test_the_context_length_is_the_models(architecture, expected):
 
 def test_a_policy_refuses_what_its_model_cannot_read():
     policy = CausalLM(tiny("llama"), tokenizer(), Sampling(max_tokens=500))
-    with pytest.raises(ValueError, match="500 for the response exceed .* of 512"):
+    with pytest.raises(ValueError, match=r"500 for the response exceed .* of 512"):
         policy.prompt_lengths(["Hi"])
