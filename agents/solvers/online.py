@@ -14,6 +14,7 @@ from agents.losses.advantages import rloo_advantages
 from agents.losses.samples import Samples
 from agents.policies.base import Policy, as_sampled
 from agents.policies.batches import exchange_lengths
+from agents.policies.sampled import Sampled
 from agents.solvers.base import Method, PolicySolver, Reference
 from agents.solvers.optimise import LR_GRID, Loss, OptimizerSettings, optimise
 from eva_env.require import require
@@ -219,8 +220,12 @@ def sampler_logprobs(solver: PolicySolver, prompts: list, responses: list[list])
     reads all of them: it has not changed since it sampled.
     """
     flat = [response for row in responses for response in row]
-    carried = [getattr(response, "logprobs", None) for response in flat]
-    if any(logprobs is None for logprobs in carried):
+    carried: list[Floats] = [
+        response.logprobs
+        for response in flat
+        if isinstance(response, Sampled) and response.logprobs is not None
+    ]
+    if len(carried) < len(flat):
         return solver.token_logprobs("round", prompts, responses, sampled=True)
     table = np.zeros((len(flat), max(map(len, carried))), np.float32)
     for row, logprobs in zip(table, carried, strict=True):
