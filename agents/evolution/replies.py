@@ -24,7 +24,7 @@ LABEL = re.compile(
     # "New prompt:" anywhere; the same with a dash, and "Prompt:", only where a line begins.
     rf"(?:#+\s*)?[*_`]*\b{_NEW}\s+(?:version\s+of\s+the\s+)?{_NOUN}\b"
     rf"(?:\s*\([^)\n]*\))?[*_`]*\s*:{_MARKUP}"
-    rf"|^{_MARKUP}{_NEW}\s+(?:{_NOUN}|version)(?:\s*\([^)\n]*\))?{_MARKUP}(?:[:–—-]+|$){_MARKUP}"
+    rf"|^{_MARKUP}{_NEW}\s+(?:{_NOUN}|version)(?:\s*\([^)\n]*\))?{_MARKUP}(?:[:\u2013\u2014-]+|$){_MARKUP}"
     rf"|\A{_MARKUP}(?:the\s+)?(?:{_NOUN}|rewritten|rewrite|output|result){_MARKUP}:{_MARKUP}",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -44,10 +44,10 @@ LEADING = re.compile(
     r"\A(?:(?:sure|certainly|absolutely|of\s+course|okay|ok|great|got\s+it|no\s+problem)"
     r"(?:\s+thing)?\s*[!.,:]+\s*)+"
     # "Here is a harder version of the prompt:": an announcement with a colon.
-    r"(?:(?:here(?:'s|’s|\s+is|\s+are|\s+comes)|below\s+is|this\s+is|i(?:'ve|’ve|\s+have)|"
-    r"i(?:'ll|’ll|\s+will|\s+would|'d|’d))\b[^\n]{0,160}?:(?=\s)[*_]*\s*)?"
+    r"(?:(?:here(?:['\u2019]s|\s+is|\s+are|\s+comes)|below\s+is|this\s+is|i(?:['\u2019]ve|\s+have)|"
+    r"i(?:['\u2019]ll|\s+will|\s+would|['\u2019]d))\b[^\n]{0,160}?:(?=\s)[*_]*\s*)?"
     # The announcement alone, if it speaks of a rewrite: "Here is a table:" may be a prompt.
-    r"|\A(?:here(?:'s|’s|\s+is|\s+are|\s+comes)|below\s+is)\b(?=[^\n:]{0,120}(?:prompt|version|"
+    r"|\A(?:here(?:['\u2019]s|\s+is|\s+are|\s+comes)|below\s+is)\b(?=[^\n:]{0,120}(?:prompt|version|"
     r"rewrit|revis|instruction|request|question|harder|another|variant|answer|response|draft))"
     r"[^\n]{0,160}?:(?=\s)[*_]*\s*",
     re.IGNORECASE,
@@ -56,7 +56,7 @@ LEADING = re.compile(
 
 TRAILING = re.compile(
     r"\n\s*[(\[*_]*(?:i\s+hope|hope\s+(?:this|that)|let\s+me\s+know|feel\s+free|please\s+let|"
-    r"if\s+you(?:'d|’d|\s+would)?\s+(?:like|need|want|have)\s+(?:me|an[yo]|more|further)|"
+    r"if\s+you(?:['\u2019]d|\s+would)?\s+(?:like|need|want|have)\s+(?:me|an[yo]|more|further)|"
     r"would\s+you\s+like\s+me|"
     r"this\s+(?:new\s+|revised\s+|rewritten\s+|harder\s+)?(?:version|prompt|rewrite|request|"
     r"question|revision|instruction)\b|in\s+this\s+(?:new\s+|revised\s+)?(?:version|prompt)|"
@@ -75,15 +75,15 @@ TRAILING_SENTENCE = re.compile(
 """A remark after the text on its last line."""
 
 REFUSAL = re.compile(
-    r"\A\W*(?:(?:i\s+am|i'm|i’m|we\s+are|we're)\s+(?:really\s+|very\s+)?(?:sorry|afraid|"
+    r"\A\W*(?:(?:i\s+am|i['\u2019]m|we\s+are|we're)\s+(?:really\s+|very\s+)?(?:sorry|afraid|"
     r"unable|not\s+able)|sorry,?\s+(?:but\s+)?i|(?:my\s+)?apologies|i\s+apologi[sz]e|"
-    r"(?:unfortunately,?\s+)?i\s+(?:cannot|can't|can’t|can\s+not|won't|am\s+not\s+able)|"
+    r"(?:unfortunately,?\s+)?i\s+(?:cannot|can['\u2019]t|can\s+not|won't|am\s+not\s+able)|"
     r"as\s+an?\s+(?:ai|language\s+model|artificial))",
     re.IGNORECASE,
 )
 """The beginning of a refusal."""
 
-QUOTES = (('"', '"'), ("“", "”"), ("'", "'"), ("‘", "’"), ("«", "»"), ("`", "`"))
+QUOTES = (('"', '"'), ("“", "”"), ("'", "'"), ("\u2018", "\u2019"), ("«", "»"), ("`", "`"))
 MARKS = ("***", "**", "__", "*", "_")
 FENCE = re.compile(r"\A```[\w-]*\n?(.*?)\n?```\Z", re.DOTALL)
 ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+", re.MULTILINE)
@@ -216,8 +216,8 @@ def _without_loose_mark(text: str) -> str:
 
 def _is_one_quote(inner: str, left: str) -> bool:
     """True if the quotes around a text belong together: `"a" and "b"` has two pairs."""
-    if left in ("'", "‘"):  # an apostrophe is no quote
-        inner = re.sub(r"\w['’]\w", "", inner)
+    if left in ("'", "\u2018"):  # an apostrophe is no quote
+        inner = re.sub(r"\w['\u2019]\w", "", inner)
     opening, closing = inner.find(left), inner.rfind(left)
     if opening < 0:
         return True
