@@ -113,13 +113,12 @@ def read_prompt(reply: str, prompt: str, shown: Collection[str] = ()) -> str | N
 
     ``shown`` holds texts that the model was shown: those of the instruction and the examples. A
     reply is refused if it is empty, equals the prompt up to case, spaces and punctuation,
-    repeats a shown text, refuses, was cut off, or answers the prompt instead of asking. It
-    counts as an answer if it is longer than ``LONGEST`` allows or, where the prompt itself has
-    one, if it has no word of ``REQUESTS``.
+    repeats a shown text, refuses, or answers the prompt instead of asking. It counts as an
+    answer if it is longer than ``LONGEST`` allows or, where the prompt itself has one, if it
+    has no word of ``REQUESTS``. The line in which a reply was cut off is dropped.
     """
-    if not getattr(reply, "ended", True) and "\n" not in reply:
-        return None
-    text = without_reasoning(reply)
+    whole = reply if getattr(reply, "ended", True) else reply.rpartition("\n")[0]
+    text = without_reasoning(whole)
     labels = list(LABEL.finditer(text))
     text = stripped(text[labels[-1].end() :] if labels else text)
     if not text or same(text, prompt) or REFUSAL.match(text):

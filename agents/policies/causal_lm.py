@@ -20,6 +20,7 @@ from agents.policies.completion import complete
 from agents.policies.decoding import Sampling, decode, left_pad
 from agents.policies.mixture import Mixture
 from agents.policies.packing import pack, packed_logprobs
+from agents.policies.sampled import Sampled
 
 MAX_TOKENS = 1 << 15
 """Tokens of prompts that are read at a time for their features."""
@@ -109,13 +110,13 @@ class CausalLM:
 
     def complete(
         self, texts: Sequence[str], n: int, rng: np.random.Generator, *, one_line: bool = False
-    ) -> list[list[str]]:
+    ) -> list[list[Sampled]]:
         """Continue each of P plain texts n times without the chat template, (P, n) strings.
 
         With ``one_line``, a continuation ends at its first line break.
         """
         seeds = rng.integers(2**63, size=len(texts), dtype=np.uint64)
-        drawn = complete(
+        replies = complete(
             self.model,
             self.tokenizer,
             list(texts),
@@ -124,8 +125,7 @@ class CausalLM:
             self.sampling,
             one_line=one_line,
         )
-        self.tokens += sum(map(len, drawn))
-        replies = self.tokenizer.batch_decode(drawn, skip_special_tokens=True)
+        self.tokens += sum(len(reply.ids) for reply in replies)
         return [replies[i : i + n] for i in range(0, len(replies), n)]
 
     def with_sampling(self, sampling: Sampling) -> Self:

@@ -9,6 +9,10 @@ import numpy as np
 
 from agents.policies.chat import token_ids
 from agents.policies.decoding import Sampling, decode
+from agents.policies.sampled import Sampled
+
+NO_VOCABULARY = -1
+"""The key of a vocabulary that no policy has."""
 
 
 class Stopping:
@@ -42,16 +46,22 @@ def complete(
     sampling: Sampling,
     *,
     one_line: bool = False,
-) -> list[list[int]]:
-    """Return the token ids of n continuations of each of P texts, those of a text in a row.
+) -> list[Sampled]:
+    """Return n continuations of each of P texts, those of a text in a row.
 
     ``seeds`` (P,) start the random streams. With ``one_line``, a continuation ends with the
-    first token that holds a line break.
+    first token that holds a line break. Continuations are no responses to a prompt, so no
+    policy reads their tokens.
     """
     ids = [_open_ended(tokenizer, text_ids) for text_ids in token_ids(tokenizer, texts, True)]
-    if one_line:
-        model = Stopping(model, line_breaks(tokenizer))
-    return decode(model, ids, n, seeds, sampling)
+    stopping = Stopping(model, line_breaks(tokenizer) if one_line else ())
+    ends = {*stopping.generation_config.eos_token_id}
+    drawn = decode(stopping, ids, n, seeds, sampling)
+    replies = tokenizer.batch_decode(drawn, skip_special_tokens=True)
+    return [
+        Sampled(text, tokens, bool(ends.intersection(tokens[-1:])), NO_VOCABULARY)
+        for text, tokens in zip(replies, drawn, strict=True)
+    ]
 
 
 @lru_cache(maxsize=8)
