@@ -16,9 +16,11 @@ from agents.policies.batches import cut
 from agents.policies.character_lm import character_tokenizer, small_llama
 from agents.policies.chat import CACHED_TEXTS, Chat, context_length, token_ids
 from agents.policies.checkpoints import read_causal_lm
+from agents.policies.completion import complete
 from agents.policies.decoding import Sampling, decode, left_pad
 from agents.policies.mixture import Mixture
 from agents.policies.packing import pack, packed_logprobs
+from agents.policies.sampled import Sampled
 
 MAX_TOKENS = 1 << 15
 """Tokens of prompts that are read at a time for their features."""
@@ -114,6 +116,35 @@ class CausalLM:
         """Return the response of the most likely tokens to each of B prompts, (B, 1)."""
         seeds = np.zeros(len(prompts), np.uint64)
         return self._decode(prompts, 1, seeds, replace(self.sampling, temperature=0.0))
+
+    def complete(
+        self, texts: Sequence[str], n: int, rng: np.random.Generator, *, one_line: bool = False
+    ) -> list[list[Sampled]]:
+        """Continue each of P plain texts n times without the chat template, (P, n) strings.
+
+        With ``one_line``, a continuation ends at its first line break.
+        """
+        seeds = rng.integers(2**63, size=len(texts), dtype=np.uint64)
+        replies = complete(
+            self.model,
+            self.tokenizer,
+            list(texts),
+            n,
+            seeds,
+            self.sampling,
+            one_line=one_line,
+        )
+        self.tokens += sum(len(reply.ids) for reply in replies)
+        return [replies[i : i + n] for i in range(0, len(replies), n)]
+
+    def with_sampling(self, sampling: Sampling) -> Self:
+        """Return a policy with the same model that draws by other settings.
+
+        It changes with this policy, and counts its own tokens.
+        """
+        twin = copy.copy(self)
+        twin.sampling, twin.tokens = sampling, 0
+        return twin
 
     def logprobs(self, prompts: Sequence[str], responses: Sequence[str]) -> torch.Tensor:
         """Return the sum of a response's token log-probabilities, (P,) nats, differentiable."""
