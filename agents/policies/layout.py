@@ -63,7 +63,7 @@ def find_layout(model: Any) -> Layout:
     Raises ValueError for adapters that put virtual tokens in front of a prompt.
     """
     adapter = getattr(model, "active_peft_config", None)
-    if getattr(adapter, "is_prompt_learning", False):
+    if adapter is not None and adapter.is_prompt_learning:
         raise ValueError(f"{adapter.peft_type} adapters are not supported; use LoRA")
     was_training = model.training
     model.eval()
@@ -114,7 +114,7 @@ class Toy:
         self.tolerance = TOLERANCE.get(dtype_of(model)) or self._low_precision()
 
     def _low_precision(self) -> float:
-        """Return the tolerance of a type whose rounding errors are large and hard to foresee."""
+        """Return the tolerance of a type whose rounding errors are large."""
         try:
             with small_window(self.model):
                 value, expected = self.generated(slice(0, 2))
