@@ -13,11 +13,11 @@ from typing import Any, Self, TypeGuard
 import numpy as np
 import torch
 
-from agents.policies.attention import device_of, windows
+from agents.policies.attention import device_of, dtype_of, unwrap, windows
 from agents.policies.batches import cut
 from agents.policies.character_lm import character_tokenizer, small_llama
-from agents.policies.chat import CACHED_TEXTS, Chat, token_ids
-from agents.policies.checkpoints import resolve
+from agents.policies.chat import CACHED_TEXTS, Chat, context_length, token_ids
+from agents.policies.checkpoints import read_causal_lm
 from agents.policies.decoding import Drawn, Sampling, decode, end_ids
 from agents.policies.layout import Layout, find_layout
 from agents.policies.logits import hidden_states
@@ -36,7 +36,7 @@ class CausalLM:
         model: a Hugging Face causal LM; PEFT and DistributedDataParallel wrappers work.
         tokenizer: its tokenizer.
         sampling: temperature, nucleus and length of the responses.
-        chat: the template of prompts and the end of responses; by default the tokenizer's.
+        chat: puts prompts into the template; None: as the tokenizer and the model say.
         logits_megabytes: a bound on the memory of the logits that exist together.
 
     A response that a policy of this vocabulary drew is read as the tokens that were drawn, and
@@ -54,7 +54,11 @@ class CausalLM:
     ) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.sampling = sampling or Sampling()
-        self.chat = chat or Chat(tokenizer)
+        self.chat = chat or Chat(
+            tokenizer,
+            limit=context_length(unwrap(model).config),
+            max_tokens=self.sampling.max_tokens,
+        )
         self.logits_megabytes = logits_megabytes
         self.tokens = 0
         self.temperature = 1.0
@@ -69,14 +73,7 @@ class CausalLM:
 
         Raises FileNotFoundError or ValueError, in one line, for a missing or broken checkpoint.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        folder = resolve(checkpoint, "solver")
-        try:
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-        except Exception as error:
-            raise ValueError(f"cannot load a causal LM from {folder}: {error}") from error
+        model, tokenizer = read_causal_lm(checkpoint)
         return cls(model, tokenizer, sampling)
 
     @classmethod
@@ -133,6 +130,11 @@ class CausalLM:
     def ends(self) -> tuple[int, ...]:
         """The ids that end a response: of generation config, tokenizer and chat template."""
         return end_ids(self.model, self.tokenizer.eos_token_id, self.chat.end)
+
+    def restore(self, folder: Path) -> None:
+        """Copy the weights of a checkpoint that ``save`` wrote."""
+        model, _ = read_causal_lm(folder, dtype_of(self.model))
+        self.model.load_state_dict(model.state_dict())
 
     def sample(
         self, prompts: Sequence[str], n: int, rng: np.random.Generator
@@ -211,9 +213,10 @@ class CausalLM:
         """
         if self.sampling.top_p < 1 or self.sampling.temperature == 0:
             raise ValueError(
-                "log-probabilities of the sampled distribution need top_p 1 and a temperature "
-                f"above 0, got top_p {self.sampling.top_p} and temperature "
-                f"{self.sampling.temperature}"
+                "the log-probabilities of what is sampled need top_p 1 and a temperature above "
+                f"0, got top_p {self.sampling.top_p} and temperature "
+                f"{self.sampling.temperature}; set --sampling.top-p 1, or use a method without "
+                "importance ratios and KL terms"
             )
         policy = self._with_model(self.model)
         policy.temperature = self.sampling.temperature
@@ -241,15 +244,13 @@ class CausalLM:
 
     def encode_responses(self, responses: Sequence[str]) -> list[list[int]]:
         """Return the token ids of responses: drawn ones, or those of the text and its end."""
-        new = [
-            text
-            for text in dict.fromkeys(responses)
-            if not self._drew(text) and text not in self._response_ids
-        ]
+        # A drawn text may be equal to one that was not drawn, so they are separated first.
+        written = dict.fromkeys(str(text) for text in responses if not self._drew(text))
+        new = [text for text in written if text not in self._response_ids]
         if new:
             if len(self._response_ids) + len(new) > CACHED_TEXTS:
                 self._response_ids.clear()
-                new = [text for text in dict.fromkeys(responses) if not self._drew(text)]
+                new = list(written)
             encoded = token_ids(self.tokenizer, new, special=False)
             end = [] if self.chat.end is None else [self.chat.end]
             for text, ids in zip(new, encoded, strict=True):
