@@ -12,9 +12,9 @@ from agents.policies.causal_lm import CausalLM
 from agents.policies.chat import Chat
 from agents.policies.decoding import Sampling
 from agents.policies.sampled import Sampled
-from tests.support.tiny_models import ARCHITECTURES, tiny, tokenizer
+from tests.support.tiny_models import ARCHITECTURES, UNUSUAL, tiny, tokenizer
 
-PLAIN = {"mpt", "bloom", "mamba", "gpt_neo", "recurrent_gemma", "qwen3_next"}
+PLAIN = {"mpt", "bloom", "mamba", "gpt_neo", "recurrent_gemma", "qwen3_next", "rwkv"}
 """Models whose attention a mask cannot describe."""
 
 PROMPTS = ["Write a poem about the sea.", "Tell a story.", "What do people like about films?"]
@@ -38,7 +38,7 @@ def single(policy, prompt, ids, temperature=1.0):
     return steps[torch.arange(len(ids)), torch.tensor(ids)]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES | UNUSUAL)
 def test_log_probabilities_are_those_of_the_drawn_tokens_one_row_at_a_time(architecture):
     policy = policy_of(architecture)
     plain = architecture in PLAIN
@@ -80,7 +80,7 @@ def test_bfloat16_gives_float32_log_probabilities_of_the_same_tokens(architectur
         assert (values[: len(expected)] - expected).abs().mean() < 0.04
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES | UNUSUAL)
 def test_a_sample_depends_on_its_seed_alone(architecture):
     policy = policy_of(architecture)
     rng = np.random.default_rng(3)
