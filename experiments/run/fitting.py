@@ -59,6 +59,5 @@ def check_prompts(world: World, policy: Policy) -> None:
     listed: Iterable[Any] | None = getattr(world, "training_prompts", None)
     if listed is None:
         listed = world.seed(TRIED, np.random.default_rng(0))
-    for prompt in chain(*world.suites.values(), listed):
-        if isinstance(prompt, str):
-            chat.encode([prompt])
+    prompts = chain(*world.suites.values(), listed)
+    chat.encode([prompt for prompt in prompts if isinstance(prompt, str)])

@@ -1,7 +1,7 @@
 """The loop of a run: play a round, record it, evaluate, save."""
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -92,7 +92,7 @@ class Recorder:
         # 4. The checkpoint comes last: a resumed run drops all rows after its checkpoint.
         if last or played % settings.checkpoint_every == 0:
             run.save(played, match.solver.policy, match.checkpoint())
-            run.prune(settings.keep, deciding(settings.task.suites))
+            run.prune(settings.keep, settings.task.deciding)
         return row | {"evaluations": evaluations, "alarms": alarms}, last
 
     def evaluate(self, played: int) -> dict[str, Row]:
@@ -135,11 +135,6 @@ def restore(run: Run, match: Match) -> int:
         load(run, played, match)
     run.truncate(played)
     return played
-
-
-def deciding(suites: Collection[str]) -> str:
-    """Return the suite that decides which checkpoint is the best: hard, or the first one."""
-    return "hard" if "hard" in suites else next(iter(suites))
 
 
 def load(run: Run, round: int, match: Match) -> None:
