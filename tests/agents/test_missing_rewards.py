@@ -1,190 +1,114 @@
-"""Creators and the loop, with rewards that are missing or come from two reward models."""
+"""Responses without a reward (NaN): methods leave them out."""
 
-import typing
-from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from agents.base import Budget, Creator, Replay, Solver
-from agents.creators import PAIRED, AnyCreator, Eva, Fresh, Static
-from agents.play import play
-from agents.testing.creators import check_creator, game_for, play_rounds
-from eva_env.envs import text
-from eva_env.missing import with_signal
-from eva_env.types import CREATOR, SOLVER
-from eva_env.wordlist import Gold, Wordlist
+from agents.policies.table import TablePolicy
+from agents.solvers import GRPO, OAIF, PPO, RLOO, SPPO, BestOfN, PolicySolver
+from agents.solvers.pairs import BUILDERS, build, win_rates
+from tests.support.online_rounds import round_of
+from tests.support.rounds import a_round
 
-CREATORS = typing.get_args(AnyCreator)
-TASK = Wordlist()
+NAN = float("nan")
 
 
-class Numbers(Solver):
-    """Four numbers a prompt, which are its rewards; ``holes`` adds two missing ones."""
-
-    def __init__(self, holes):
-        self.holes, self.rng = holes, np.random.default_rng(0)
-
-    def respond(self, prompts, n, rng):
-        numbers = self.rng.integers(0, 3, (len(prompts), 4)) / 2
-        return np.insert(numbers, [1, 4], np.nan, 1) if self.holes else numbers
-
-    def logprobs(self, round):
-        return np.where(np.isnan(round.rewards), -9.0, -round.rewards)
+def named(preferences):
+    prompts = [preferences.prompts[i] for i in preferences.item]
+    return list(zip(prompts, preferences.chosen, preferences.rejected, strict=True))
 
 
-@pytest.mark.parametrize("creator", CREATORS, ids=lambda cls: cls.__name__)
-def test_missing_columns_change_nothing_that_a_creator_does(creator):
-    seen = []
-    for holes in (False, True):
-        game = game_for(TASK, 12, 12)
-        game.samples = 6 if holes else 4
-        rounds = play_rounds(creator(), TASK, 12, 6, game, solver=Numbers(holes))
-        seen.append([(list(r.proposal.prompts), dict(r.logs)) for r in rounds])
-    for whole, holes in zip(*seen, strict=True):
-        assert holes[0] == whole[0]
-        assert holes[1] == pytest.approx(whole[1])
-
-
-def test_the_contract_finds_a_creator_that_breaks_on_missing_rewards():
-    from dataclasses import dataclass
-
-    @dataclass
-    class Careless(Fresh):
-        def learn(self, round, rng):
-            return {"mean": float(round.rewards.mean())}
-
-    with pytest.raises(AssertionError, match="cope with missing rewards"):
-        check_creator(Careless())
-
-
-class Recorder(Creator):
-    """Publishes fresh prompts and keeps the rounds that it learns from."""
-
-    def __init__(self):
-        self.rounds = []
-
-    def propose(self, task, n, rng):
-        return Fresh().propose(task, n, rng)
-
-    def learn(self, round, rng):
-        self.rounds.append(round)
-        return {"learned": 1.0}
-
-
-class Learner(Solver):
-    """Answers with one of two words and keeps the rounds that it learns from."""
-
-    def __init__(self):
-        self.rounds = []
-
-    def respond(self, prompts, n, rng):
-        return [["cat", "dog", "owl"][:n]] * len(prompts)
-
-    def learn(self, round, rng):
-        self.rounds.append(round)
-        return {}
-
-
-def run(reward, creator_reward=None, creator=None, rounds=2):
-    env = text.raw_env(
-        TASK, reward, proposals=2, batch_size=2, samples=3, max_cycles=rounds,
-        signal="a_star_min", replacement=False, creator_reward_model=creator_reward,
-    )  # fmt: skip
-    env.reset(0)
-    creator, solver, budget = creator or Recorder(), Learner(), Budget()
-    rngs = np.random.default_rng(0), np.random.default_rng(1)
-    played = list(play(env, creator, solver, rngs, budget))
-    return played, creator, solver, budget
-
-
-def test_a_round_without_a_reward_teaches_nobody_and_play_goes_on():
-    played, creator, solver, budget = run(lambda p, r: np.full((2, 3), np.nan))
-    assert len(played) == 2
-    assert creator.rounds == solver.rounds == []
-    assert dict(played[0].payoffs) == {CREATOR: 0.0, SOLVER: 0.0}
-    assert budget.reward_calls == 12  # they were asked for all the same
-
-
-def test_the_creator_learns_from_prompts_with_two_rewards():
-    rewards = np.array([[0.0, np.nan, 1.0], [np.nan, 0.5, np.nan]])
-    _, creator, solver, _ = run(lambda p, r: rewards)
-    assert [len(round.prompts) for round in creator.rounds] == [1, 1]
-    assert np.array_equal(creator.rounds[0].rewards, rewards[:1], equal_nan=True)
-    assert np.array_equal(solver.rounds[0].rewards, rewards, equal_nan=True)
-
-
-def test_each_player_reads_its_own_reward_model_and_both_are_metered():
-    mine, yours = np.arange(6.0).reshape(2, 3), -(np.arange(6.0).reshape(2, 3) ** 2)
-    played, creator, solver, budget = run(lambda p, r: mine, lambda p, r: yours)
-    assert np.array_equal(solver.rounds[0].rewards, mine)
-    assert np.array_equal(creator.rounds[0].rewards, yours)
-    assert np.array_equal(creator.rounds[0].other_rewards, mine)
-    assert played[0].payoffs[CREATOR] == (4 + 16) / 2  # best minus worst: 0 + 4, -9 + 25
-    assert played[0].payoffs[SOLVER] == 2.5
-    assert np.array_equal(played[0].other_rewards, yours)
-    assert budget.reward_calls == 2 * 12
-
-
-def test_replays_show_the_creator_its_rewards_and_train_others_on_the_solver_s():
-    mine, yours = np.arange(6.0).reshape(2, 3), -(np.arange(6.0).reshape(2, 3) ** 2)
-
-    class Replaying(Recorder):
-        def observe_round(self, round, replay, rng):
-            observed = replay()
-            self.other = Learner()
-            replay.train(self.other, observed)
-            return observed
-
-    _, creator, _, budget = run(lambda p, r: mine, lambda p, r: yours, Replaying())
-    assert np.array_equal(creator.rounds[0].rewards, yours)
-    assert np.array_equal(creator.other.rounds[0].rewards, mine)
-    assert budget.reward_calls == 2 * 2 * 12
-
-
-def test_paired_pays_the_antagonist_s_best_scored_response():
-    game = game_for(TASK, 2, 2)
-    game.samples = 3
-    creator = PAIRED()
-    proposal = Static().propose(TASK, 2, np.random.default_rng(0))
-    game.propose(proposal)
-
-    class Answers(Solver):
-        def __init__(self, rewards):
-            self.rewards = rewards
-
-        def respond(self, prompts, n, rng):
-            return np.array(self.rewards)
-
-        def twin(self):
-            return Answers([[np.nan, 0.75, 0.5], [np.nan] * 3])
-
-    solver = Answers([[0.5, np.nan, 0.0], [0.0, 1.0, 1.0]])
-    replay = Replay(game.fork(), proposal, solver, np.random.default_rng(0), Budget())
-    round = game.respond(solver.respond(game.prompts, 3, None))
-    observed = creator.observe_round(round, replay, np.random.default_rng(0))
-    assert np.array_equal(observed.signal, [0.5, np.nan], equal_nan=True)
-    assert len(with_signal(observed).prompts) == 1
-
-
-def test_eva_estimates_the_noise_of_scored_responses():
-    creator = Eva(noise="estimate", resample=False)
-    list(
-        play_rounds(
-            creator, TASK, 12, 3, _missing(game_for(TASK, 12, 12)), solver=Numbers(True)
-        )
+@pytest.mark.parametrize("pairs", BUILDERS)
+def test_pairs_with_missing_rewards_are_those_of_the_scored_responses(pairs):
+    rewards = np.random.default_rng(0).random((6, 3))
+    padded = np.insert(rewards, 1, NAN, axis=1)
+    full, missing = (
+        build(a_round(table), pairs, rng=np.random.default_rng(1))
+        for table in (rewards, padded)
     )
-    assert np.isfinite(creator.estimated.pooled)
-    assert deepcopy(creator).values.size and np.isfinite(creator.values).all()
+    renamed = {f"x{i}y{j}": f"x{i}y{j + (j >= 1)}" for i in range(6) for j in range(3)}
+    if pairs == "best_random":  # another draw, but never of the missing response
+        assert not any(response.endswith("y1") for response in missing.rejected)
+        assert [renamed[response] for response in full.chosen] == missing.chosen
+    else:
+        expected = [
+            (x, renamed[chosen], renamed[rejected]) for x, chosen, rejected in named(full)
+        ]
+        assert named(missing) == expected
+        assert np.array_equal(full.wins[:, 0], missing.wins[:, 0])
+    assert (missing.ties, missing.narrow) == (0, 0)
 
 
-def _missing(game):
-    game.samples = 6
-    return game
+def test_a_prompt_with_one_reward_or_none_is_neither_a_pair_nor_a_tie():
+    rewards = [[0.4, NAN, NAN], [NAN, NAN, NAN], [0.5, 0.5, NAN]]
+    for pairs in BUILDERS:
+        preferences = build(a_round(rewards), pairs, rng=np.random.default_rng(0))
+        assert len(preferences.item) == 0
+        assert preferences.ties == 1
 
 
-def test_gold_is_left_alone():
-    """One reward model without missing rewards: the same round as always."""
-    played, *_ = run(Gold())
-    assert played[0].other_rewards is None
-    assert with_signal(played[0]) is played[0]
+def test_best_against_random_draws_scored_responses_equally_often():
+    round = a_round(np.tile([0.1, 0.9, NAN, 0.2], (2000, 1)))
+    rejected = build(round, "best_random", rng=np.random.default_rng(0)).rejected
+    shares = [np.mean([text.endswith(f"y{j}") for text in rejected]) for j in range(4)]
+    assert shares == pytest.approx([0.5, 0, 0, 0.5], abs=4 * np.sqrt(0.25 / 2000))
+
+
+def test_win_rates_count_scored_opponents_only():
+    rates = win_rates(np.array([[1.0, NAN, 0.0]]))
+    assert np.array_equal(rates[:, [0, 2]], win_rates(np.array([[1.0, 0.0]])))
+    assert np.isnan(rates[0, 1])
+
+
+def rewards_with_a_missing_one():
+    rewards = np.array([[0.0, 1.0], [0.2, 0.7], [1.0, 0.0]])
+    missing = rewards.copy()
+    missing[1, 0] = NAN
+    return missing, np.delete(rewards, 1, 0)
+
+
+@pytest.mark.parametrize("method", [RLOO(lr=0.1), GRPO(lr=0.1), PPO(lr=0.1)])
+def test_an_online_method_learns_as_if_the_prompt_were_not_in_the_round(method):
+    thetas = []
+    for prompts, rewards in zip(
+        (np.array([0, 1, 2]), np.array([0, 2])), rewards_with_a_missing_one(), strict=True
+    ):
+        solver = PolicySolver(TablePolicy(np.zeros((3, 2))), method)
+        responses = np.tile([0, 1], (len(prompts), 1))
+        solver.learn(round_of(prompts, responses, rewards), np.random.default_rng(0))
+        thetas.append(solver.policy.theta.detach())
+    assert torch.equal(*thetas)
+    assert thetas[0].abs().max() > 0
+
+
+def test_a_round_without_rewards_moves_nothing():
+    for method in (RLOO(), OAIF(), SPPO()):
+        solver = PolicySolver(TablePolicy(np.zeros((2, 2))), method)
+        round = round_of(np.array([0, 1]), np.array([[0, 1], [0, 1]]), np.full((2, 2), NAN))
+        assert solver.learn(round, np.random.default_rng(0))["gradient_steps"] == 0
+
+
+def test_online_pairs_leave_out_missing_rewards_and_do_not_count_them_as_ties():
+    round = a_round([[0.2, NAN, 0.9], [NAN, NAN, 0.3], [0.5, 0.5, NAN]])
+    preferences = OAIF().compare(round, np.random.default_rng(0))
+    assert named(preferences) == [("x0", "x0y2", "x0y0")]
+    assert preferences.ties == 1
+    first_two = replace(OAIF(), pair="first_two").compare(round, np.random.default_rng(0))
+    assert (len(first_two.item), first_two.ties) == (0, 1)
+
+
+def test_the_best_of_n_is_a_scored_candidate():
+    rewards = np.array([[NAN, 0.1, NAN, 0.4]])
+    solver = PolicySolver(TablePolicy(np.zeros((1, 50))), BestOfN(4), lambda x, y: rewards)
+    chosen = solver.respond([0], 1, np.random.default_rng(0))
+    stream = np.random.default_rng(np.random.default_rng(0).integers(2**63))
+    assert chosen[0, 0] == solver.policy.sample([0], 4, stream)[0, 3]
+
+
+def test_sppo_takes_win_rates_with_a_missing_one():
+    round = round_of(np.array([0]), np.array([[0, 1, 1]]), np.array([[0.8, NAN, 0.2]]))
+    assert SPPO(pairwise=True).wins(round) is round.rewards
+    with pytest.raises(ValueError, match=r"0.2 ... 1.8"):
+        SPPO(pairwise=True).wins(replace(round, rewards=np.array([[1.8, NAN, 0.2]])))
