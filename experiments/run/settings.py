@@ -70,6 +70,7 @@ class Conditions:
     def suited(cls, world: World, **settings: Any) -> Self:
         """Return settings whose sizes suit a world; a setting that is None is the world's."""
         sizes = {name: getattr(world.sizes, name) for name in SIZES}
+        sizes["sampling"] = sampling_of(world)
         chosen = {name: value for name, value in settings.items() if value is not None}
         return cls(task=world, **sizes | chosen)
 
@@ -102,6 +103,14 @@ class Settings(Conditions):
     def name(self) -> str:
         """The players' names, such as eva-dpo."""
         return f"{short_name(self.creator)}-{short_name(self.solver)}"
+
+
+def sampling_of(world: World) -> Sampling:
+    """Return the settings of sampling that suit the responses of a world."""
+    sizes = world.sizes
+    return Sampling(
+        temperature=sizes.temperature, top_p=sizes.top_p, max_tokens=sizes.max_tokens
+    )
 
 
 def check(settings: Settings) -> None:
