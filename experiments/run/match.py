@@ -12,10 +12,17 @@ from agents.creators.guarded import guarded
 from agents.play import play
 from agents.solvers import PolicySolver
 from eva_env.rewards import MissingEndPenalty
-from eva_env.types import Round
+from eva_env.types import RewardModel, Round
 from experiments.run.errors import UserError
+from experiments.run.rewards import (
+    Judge,
+    has_two_rewards,
+    judge_of,
+    reward_of,
+    training_reward,
+)
 from experiments.run.settings import Settings, check
-from experiments.run.setup import load_policy, make_env, training_reward
+from experiments.run.setup import load_policy, make_env
 
 
 @dataclass
@@ -27,6 +34,8 @@ class Match:
     solver: PolicySolver
     rngs: tuple[np.random.Generator, np.random.Generator]
     budget: Budget = field(default_factory=Budget)
+    judge: Judge | None = None
+    """The reward that decides in evaluations; None: the world's gold."""
 
     @classmethod
     def open(cls, settings: Settings) -> "Match":
@@ -37,13 +46,14 @@ class Match:
         try:
             check(settings)
             settings.guards.check(prompt for suite in world.suites.values() for prompt in suite)
-            reward = training_reward(world, settings.reward, settings.reward_model)
+            reward, creator_reward, judge = rewards_of(settings)
             if settings.missing_end_penalty:
                 reward = MissingEndPenalty(settings.missing_end_penalty).over(reward)
             env = make_env(
                 world,
                 reward,
                 settings.signal,
+                creator_reward,
                 batch_size=settings.prompts,
                 samples=settings.samples,
                 max_cycles=settings.rounds,
@@ -63,10 +73,11 @@ class Match:
             guarded(copy.deepcopy(settings.creator), settings.guards),
             solver_player,
             (np.random.default_rng(creator_seed), np.random.default_rng(solver_seed)),
+            judge=judge,
         )
 
     def rounds(self) -> Iterator[Round]:
-        """Play to the end; UserError for what the game or a player refuses, such as NaN."""
+        """Play to the end; UserError for what the game or a player refuses."""
         try:
             yield from play(self.env, self.creator, self.solver, self.rngs, self.budget)
         except (ValueError, FloatingPointError) as error:
@@ -90,3 +101,15 @@ class Match:
         for rng, generator_state in zip(self.rngs, state["rngs"], strict=True):
             rng.bit_generator.state = generator_state
         self.budget = Budget(**state["budget"])
+
+
+def rewards_of(settings: Settings) -> tuple[RewardModel, RewardModel | None, Judge]:
+    """Return the rewards that train and pay the creator (None: the same), and the judge."""
+    world, device = settings.task, getattr(settings, "device", "cpu")
+    training = training_reward(
+        world, settings.reward, settings.reward_model, settings.judge, device
+    )
+    paying = None
+    if settings.creator_reward is not None and has_two_rewards(settings):
+        paying = reward_of(settings.creator_reward, world, device, "creator reward")
+    return training, paying, judge_of(settings, training, device)

@@ -81,9 +81,10 @@ def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[
     """Return the row of rounds.jsonl.
 
     ``entropy`` (nats) and ``effective`` (sample size) describe the proposed distribution over
-    distinct prompts; ``proposed`` counts its used slots. ``response_length`` is in words, None
-    for integers; ``rewards_missing`` is the share of responses without a reward; ``cut_off`` is the share of responses without an end. ``complexity`` is None
-    for a task that does not rate it.
+    distinct prompts; ``proposed`` counts its used slots. ``rewards_missing`` is the share of
+    responses without a reward. ``response_length`` is in words, None for integers; ``cut_off``
+    is the share of responses without an end. ``complexity`` is None for a task that does not
+    rate it.
     """
     proposed = distribution(round.proposal)
     complexity = None
