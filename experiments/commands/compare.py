@@ -82,7 +82,8 @@ def begin(arguments: Arguments) -> Command:
     base = Comparison.suited(arguments.world(shared))
     conditions = settings_from(arguments, base.conditions, shared)
     comparison = overlay(replace(base, conditions=conditions), config, arguments.config_path)
-    return parse(Command(comparison), arguments.rest, "compare", SHORT)
+    command = parse(Command(comparison), arguments.rest, "compare", SHORT)
+    return replace(command, settings=command.settings.pinned())
 
 
 def split_conditions(config: dict[str, Any], where: str) -> dict[str, Any]:
@@ -122,12 +123,14 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
     console = console or Console()
     comparison = command.settings
     run = opened(command, argv)
+    for note in comparison.task.remarks() if command.resume is None else ():
+        warn("compare", note)
     for note in {remark(comparison.settings(arm, 0)) for arm in comparison.arms}:
         warn("compare", note)
     stage = Stage(run, comparison, command.workers)
     try:
         with ProgressTable(
-            [arm.name for arm in stage.arms], 0, console, brief=True
+            [arm.name for arm in stage.arms], 0, console, True, comparison.deciding
         ) as progress:
             stage.play(progress)
     except KeyboardInterrupt:

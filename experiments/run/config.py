@@ -146,10 +146,15 @@ def to_toml(settings: Any) -> str:
 
 
 def describe(settings: Any, argv: list[str]) -> dict[str, Any]:
-    """Return the content of config.json: settings, versions, git commit, command line."""
+    """Return the content of config.json.
+
+    It holds the settings, facts about the world's prompts, versions, git commit and command
+    line.
+    """
     versions = {name: metadata.version(package) for name, package in PACKAGES.items()}
     return {
         "settings": to_json(settings),
+        "world": {"deciding": settings.task.deciding, **settings.task.facts()},
         "seed": getattr(settings, "seed", None),
         "argv": argv,
         "versions": {"python": sys.version.split()[0], **versions},

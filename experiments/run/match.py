@@ -14,7 +14,7 @@ from agents.solvers import PolicySolver
 from eva_env.types import Round
 from experiments.run.errors import UserError
 from experiments.run.settings import Settings, check
-from experiments.run.setup import load_policy, make_env, training_reward
+from experiments.run.setup import load_policy, make_env, pinned, training_reward
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Match:
     def open(cls, settings: Settings) -> "Match":
         """Return a match before its first round; UserError for settings that do not fit."""
         env_seed, creator_seed, solver_seed = np.random.SeedSequence(settings.seed).spawn(3)
-        world = settings.task
+        world = pinned(settings.task)  # before anything is loaded
         policy = load_policy(world, copy.deepcopy(settings.policy), settings.sampling)
         try:
             check(settings)

@@ -23,6 +23,14 @@ from experiments.run.errors import UserError
 Reward = Literal["gold", "proxy"]
 
 
+def pinned(world: World) -> World:
+    """Return the world with fingerprints of its files; UserError, with the remedy, without."""
+    try:
+        return world.pinned()
+    except (OSError, ValueError) as error:
+        raise UserError(" ".join(str(error).split())) from error
+
+
 def training_reward(world: World, reward: Reward, reward_model: Any = None) -> RewardModel:
     """Return the reward that trains: gold or proxy, inside the wrapper of the settings.
 
