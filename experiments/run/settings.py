@@ -33,6 +33,9 @@ class Conditions:
     """The reward that trains: gold, or the world's imperfect proxy. Gold always judges."""
     reward_model: Any = field(default_factory=Plain)
     """A wrapper around that reward, such as noise; or your own reward model in its place."""
+    missing_end_penalty: float = 0.0
+    """Subtracted from the training reward of a response that was cut off at
+    --sampling.max-tokens, in reward-model units."""
     signal: str | None = None
     """The creator's payoff: regret, or the name of a signal. None: true regret where the reward
     model knows the best response, otherwise its estimate a_star_avg."""
@@ -61,6 +64,7 @@ class Conditions:
     def __post_init__(self) -> None:
         require(self, "[1, inf)", "rounds", "prompts", "evaluate_every", "max_reward_calls")
         require(self, "[2, inf)", "samples", "evaluation_samples")
+        require(self, "[0, inf)", "missing_end_penalty")
 
     @classmethod
     def suited(cls, world: World, **settings: Any) -> Self:
