@@ -11,6 +11,7 @@ COMMANDS = {
     "evaluate": "evaluate a checkpoint on a suite, or on your own prompts",
     "play": "take a seat: make the prompts, respond to them, or judge responses",
     "report": "write one HTML file that shows a run or a comparison",
+    "export": "write the prompts and pairs of a run as a data set, in TRL's formats",
     "runs": "list the runs of a folder, and write an index page over them",
     "demo": "eva against ordinary training at equal budget: who wins?",
     "list": "list creators, methods, signals, operators, rewards or tasks",

@@ -4,6 +4,7 @@
 are flat, as ``pandas.DataFrame(run.rounds)`` needs them, and ``run.figure()`` draws a chart.
 """
 
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from experiments.run.match import Match
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.settings import Settings
+from experiments.run.setup import pinned
 from experiments.run.specifications import specification
 from experiments.run.train import train as play
 
@@ -132,7 +134,8 @@ def train(
         for _ in play(run, chosen, match):
             pass
     else:
-        with ProgressTable([chosen.name], chosen.rounds) as table:
+        suite = chosen.task.deciding
+        with ProgressTable([chosen.name], chosen.rounds, suite=suite) as table:
             for row in play(run, chosen, match):
                 table.update(chosen.name, chosen.seed, row)
     return TrainedRun(chosen, match.solver, run, scratch)
@@ -172,11 +175,12 @@ def compare(
         creators=tuple(map(specification, creators)),
         solvers=tuple(map(specification, solvers)),
         **settings,
-    )
+    ).pinned()
     check_fit(chosen)
     run, scratch = _folder(out, chosen)
     stage = Stage(run, chosen, workers)
-    with ProgressTable([arm.name for arm in stage.arms], 0, brief=not progress) as table:
+    names = [arm.name for arm in stage.arms]
+    with ProgressTable(names, 0, brief=not progress, suite=chosen.deciding) as table:
         stage.play(table)
     return Compared(chosen, stage.conclude(), run, scratch)
 
@@ -196,7 +200,10 @@ def _world(task: World | None) -> World:
     if task is None:
         return Wordlist()
     _require_part("task", task, World, "Wordlist()", "eva_env.wordlist")
-    return task
+    world = pinned(task)
+    for line in world.remarks():
+        print(line, file=sys.stderr)
+    return world
 
 
 def _require_part(role: str, part: Any, base: type, example: str, module: str) -> None:

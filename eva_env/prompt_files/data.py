@@ -173,6 +173,21 @@ def held_out(entries: Sequence[Entry], source: Source) -> tuple[list[Entry], lis
     return suite, [entry for entry in entries if entry.key not in keys]
 
 
+def prompts_in(path: Path, column: str | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the place and the text of each prompt of a file or folder, without empty ones.
+
+    Raises ValueError in one line for whatever cannot be read.
+    """
+    for file in files_in(path, any_suffix=True):
+        name = None
+        for row in rows_of(file, None if column is None else {column}):
+            if name is None or name not in row.values:
+                name = prompt_column(row, name or column, ())
+            prompt, _ = prompt_of(row, name)
+            if prompt.strip():
+                yield (row.place if file == path else row.where), prompt
+
+
 class _Reader:
     """Reads prompts of files, and counts rows and what is left out."""
 
@@ -187,10 +202,8 @@ class _Reader:
         needed = None if source.column is None else {source.column, *filter(None, others)}
         for row in rows_of(file, needed):
             self.rows += 1
-            if column is None:
-                column = prompt_column(row, source.column, others)
-            elif column not in row.values:
-                prompt_column(row, column, others)  # raises, with the columns of this row
+            if column is None or column not in row.values:
+                column = prompt_column(row, column or source.column, others)
             prompt, cut = prompt_of(row, column)
             self.cut += cut
             suite = self._suite(row, default_suite)

@@ -32,15 +32,16 @@ class Row(NamedTuple):
         return f"{self.file.name}, {self.place}"
 
 
-def files_in(path: Path) -> list[Path]:
+def files_in(path: Path, any_suffix: bool = False) -> list[Path]:
     """Return the file itself, or the files of a folder that can be read, by name.
 
-    Folders inside the folder, hidden files and files called README are left out.
+    Folders inside the folder, hidden files and files called README are left out. A file with
+    a name that ends otherwise is refused, unless ``any_suffix``: then it is read as text.
     """
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}")
     if not path.is_dir():
-        if path.suffix.lower() not in SUFFIXES:
+        if path.suffix.lower() not in SUFFIXES and not any_suffix:
             raise ValueError(
                 f"cannot tell the format of {path}: its name must end in {_listed(SUFFIXES)}"
             )

@@ -47,7 +47,7 @@ def main(
     arms = [arm for arm in setting.arms if not arm.ceiling]
     seeds = complete_seeds(folder, arms, setting.seeds)
     names = [arm.name for arm in arms]
-    scores = read_scores(folder, names, seeds).deciding(setting.suite, setting.metric)
+    scores = read_scores(folder, names, seeds).deciding(setting.deciding, setting.metric)
     values = scores[:, : len(arms)]
     console = Console()
     header = ("", "mean", "sd", *(f"{size} seeds" for size in sizes if size <= len(seeds)))
@@ -129,7 +129,7 @@ def by_round(
     tables = []
     for seed in seeds:
         rows = Run(cell_folder(folder, arm.name, seed)).rows("evaluations")
-        suite = [row for row in rows if row["suite"] == setting.suite]
+        suite = [row for row in rows if row["suite"] == setting.deciding]
         tables.append({row["round"]: row[setting.metric] for row in suite})
     shared = sorted(set.intersection(*map(set, tables)))
     return [(r, np.array([table[r] for table in tables])) for r in shared]

@@ -85,7 +85,8 @@ def begin(arguments: Arguments) -> Command:
     conditions = settings_from(arguments, base.conditions, shared)
     conditions = with_files(conditions, arguments.rest)
     comparison = overlay(replace(base, conditions=conditions), config, arguments.config_path)
-    return parse(Command(comparison), arguments.rest, "compare", SHORT)
+    command = parse(Command(comparison), arguments.rest, "compare", SHORT)
+    return replace(command, settings=command.settings.pinned())
 
 
 def split_conditions(config: dict[str, Any], where: str) -> dict[str, Any]:
@@ -125,13 +126,14 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
     console = console or Console()
     comparison = command.settings
     run = opened(command, argv)
-    notes = [note for arm in comparison.arms for note in remarks(comparison.settings(arm, 0))]
+    notes = list(comparison.task.remarks()) if command.resume is None else []
+    notes += [note for arm in comparison.arms for note in remarks(comparison.settings(arm, 0))]
     for note in dict.fromkeys(notes):
         warn("compare", note)
     stage = Stage(run, comparison, command.workers)
     try:
         with ProgressTable(
-            [arm.name for arm in stage.arms], 0, console, brief=True
+            [arm.name for arm in stage.arms], 0, console, True, comparison.deciding
         ) as progress:
             stage.play(progress)
     except KeyboardInterrupt:

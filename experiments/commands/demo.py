@@ -64,6 +64,8 @@ def demo(
     folder = folder or Path("runs", f"demo-{time.strftime('%Y%m%d-%H%M%S')}")
     if command.resume:
         comparison = Run.open(folder).settings(Comparison)
+    else:
+        comparison = comparison.pinned()
     comparison = replace(comparison, seeds=command.seeds or comparison.seeds)
     new = None if command.resume else folder
     whole = compare.Command(comparison, command.workers, new, command.resume)

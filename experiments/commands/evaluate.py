@@ -1,5 +1,6 @@
 """``eva evaluate``: evaluate a checkpoint on a suite or on the user's prompts."""
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from rich.table import Table
 from agents.evaluate import bootstrap, evaluate
 from agents.policies.base import Policy
 from agents.policies.decoding import Sampling
-from agents.policies.pretrained import Pretrained
+from eva_env.prompt_files.data import prompts_in
 from eva_env.require import require
 from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.wordlist import Wordlist
@@ -23,8 +24,8 @@ from experiments.commands.options import Arguments, parse, read_policy
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED, scores
 from experiments.run.records import Run
-from experiments.run.settings import Settings
-from experiments.run.setup import load_checkpoint, load_policy
+from experiments.run.settings import Settings, sampling_of
+from experiments.run.setup import load_checkpoint, load_policy, pinned
 from experiments.run.specifications import read
 
 ROLES = ("task", "policy", "reward_model")
@@ -37,14 +38,16 @@ class Command:
     checkpoint: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CHECKPOINT")] = ""
     """A run folder (its last checkpoint), one of its checkpoints, any Hugging Face folder of a
     causal LM, or "wordlist", the shipped model."""
-    suite: str = "hard"
-    """The suite of fixed prompts: easy, hard, and unseen (wordlist only)."""
+    suite: str | None = None
+    """The suite of fixed prompts, such as easy and hard. None: the one that decides, which is
+    hard or, without one, the first."""
     prompts: Path | None = None
-    """Evaluate on the prompts of this file instead, one per line."""
+    """Evaluate on the prompts of this file or folder instead: a text file with one per line, or
+    any file that task:prompts reads."""
     samples: int = 8
     """Responses to each prompt."""
     sampling: Sampling = field(default_factory=Sampling)
-    """Sampling of a language model's responses; that of the run by default."""
+    """Sampling of a language model's responses; by default that of the checkpoint's run."""
     device: str = "cpu"
     """Where language models compute: cpu, cuda, cuda:1 or mps."""
     seed: int = SEED
@@ -54,7 +57,8 @@ class Command:
     task: World = field(default_factory=Wordlist)
     """The world of the prompts."""
     policy: Any = None
-    """Your own policy, whose class reads the checkpoint."""
+    """The policy that the run started from, which the checkpoint is compared with; a policy of
+    your own class also reads the checkpoint. None: the run's, or the world's."""
     reward_model: Any = None
     """Your own reward model, which evaluates in the place of gold."""
 
@@ -99,6 +103,7 @@ def begin(arguments: Arguments) -> Command:
             parts |= {"sampling": settings.sampling, "device": settings.device}
     if "task" in arguments.parts:
         parts["task"] = arguments.world({})
+        parts.setdefault("sampling", sampling_of(parts["task"]))
     if "policy" in arguments.parts:
         parts["policy"] = read_policy(arguments.parts["policy"])
     if "reward_model" in arguments.parts:
@@ -128,14 +133,16 @@ def conclusion(result: dict[str, Any]) -> str:
 def report(command: Command) -> dict[str, Any]:
     """Return gold reward, pass rate, and win rate with its interval, as one row."""
     world = command.task
+    # 1. The prompts come first, because a mistake there is found before a model is loaded.
+    if command.prompts:
+        prompts, judged_on = read_prompts(command.prompts, world), str(command.prompts)
+    else:
+        world = pinned(world)
+        judged_on = command.suite or world.deciding
+        prompts = suite_of(world, judged_on)
+    # 2. The players and the reward.
     policy = checkpoint_policy(command)
-    files = command.policy if isinstance(command.policy, Pretrained | str) else None
-    start = load_policy(world, files, command.sampling, command.device)
-    prompts = (
-        read_prompts(command.prompts, world)
-        if command.prompts
-        else suite_of(world, command.suite)
-    )
+    start = load_policy(world, copy.deepcopy(command.policy), command.sampling, command.device)
     gold = command.reward_model or world.gold_reward()
     rewards, baseline = (
         evaluate(player, prompts, gold, command.samples, command.seed)
@@ -143,7 +150,7 @@ def report(command: Command) -> dict[str, Any]:
     )
     return {
         "checkpoint": command.checkpoint,
-        "judged_on": str(command.prompts or command.suite),
+        "judged_on": judged_on,
         "prompts": len(prompts),
         "samples": command.samples,
         **scores(rewards, baseline),
@@ -200,25 +207,23 @@ def suite_of(world: World, name: str) -> Sequence[Any]:
 
 
 def read_prompts(path: Path, world: World) -> list[Any]:
-    """Return the prompts of a file, one per line; blank lines are skipped.
+    """Return the prompts of a file or folder; empty ones are skipped.
 
-    UserError names the line that is not a prompt of the world.
+    A file whose name has another suffix than those of ``task:prompts`` is read as text, one
+    prompt a line. UserError names the line that is not a prompt of the world.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read prompts from {path}: {error}") from error
     prompts = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            prompts.append(world.read_prompt(line.strip()))
-        except ValueError as error:
-            raise UserError(
-                f"{path}, line {number}: {line.strip()!r} is not a prompt of "
-                f"{type(world).__name__}; {error}"
-            ) from error
+    try:
+        for where, text in prompts_in(path, getattr(world, "column", None)):
+            try:
+                prompts.append(world.read_prompt(text))
+            except ValueError as error:
+                raise UserError(
+                    f"{path}, {where}: {text!r} is not a prompt of {type(world).__name__}; "
+                    f"{error}"
+                ) from error
+    except ValueError as error:
+        raise UserError(f"cannot read prompts from {path}: {error}") from error
     if not prompts:
         raise UserError(f"{path} holds no prompts; write one per line")
     return prompts

@@ -21,7 +21,7 @@ from experiments.report.page import TURNS, write
 COLUMNS = ("name", "kind", "creator", "method", "task", "played", "gold", "win rate")
 COLUMNS += ("changed", "size")
 NUMBERS = ("gold", "win rate", "size")
-CAPTION = "gold and win rate: last evaluation on the hard suite, or a comparison's best arm"
+CAPTION = "gold and win rate: last evaluation on the deciding suite, or a comparison's best arm"
 
 WIDE = 110
 """Least width of a terminal for the table."""

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +25,7 @@ from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.rewards import SAME
 from experiments.run.settings import Settings, remarks
+from experiments.run.setup import pinned
 from experiments.run.tracking import Mode, tracked, with_mode
 from experiments.run.train import Row, train
 from experiments.run.wording import counted, decimal
@@ -67,7 +68,8 @@ def main(args: list[str]) -> int:
         print(f"{to_toml(settings)}\n# {forecast(settings)}")
         return 0
     run, match = opened(command, ["train", *args])
-    for note in remarks(settings):
+    notes = list(settings.task.remarks()) if command.resume is None else []
+    for note in (*notes, *remarks(settings)):
         warn("train", note)
     return play(run, settings, match, command.wandb)
 
@@ -77,7 +79,9 @@ def begin(arguments: Arguments) -> Command:
     base = Settings.suited(arguments.world(arguments.config))
     settings = settings_from(arguments, base, arguments.config)
     settings = with_files(settings, arguments.rest)
-    return parse(Command(settings), arguments.rest, "train", SHORT)
+    command = parse(Command(settings), arguments.rest, "train", SHORT)
+    settings = replace(command.settings, task=pinned(command.settings.task))
+    return replace(command, settings=settings)
 
 
 def resume(arguments: Arguments, folder: Path) -> Command:
@@ -117,7 +121,9 @@ def play(run: Run, settings: Settings, match: Match, wandb: Mode) -> int:
     try:
         with (
             tracked(run, wandb) as log,
-            ProgressTable([settings.name], settings.rounds) as progress,
+            ProgressTable(
+                [settings.name], settings.rounds, suite=settings.task.deciding
+            ) as progress,
         ):
             for row in train(run, settings, match):
                 progress.update(settings.name, settings.seed, row)
@@ -127,19 +133,18 @@ def play(run: Run, settings: Settings, match: Match, wandb: Mode) -> int:
         return 130
     if row and row["round"] < settings.rounds and settings.alarms.stops(row["alarms"]):
         print(f"an alarm has ended the run; continue with: eva train --resume {run.folder}")
-    for line in conclusion(run):
+    for line in conclusion(run, settings.task.deciding):
         print(line)
     return 0
 
 
-def conclusion(run: Run) -> list[str]:
-    """Return the last evaluation's result, its limits, and the next command."""
+def conclusion(run: Run, suite: str) -> list[str]:
+    """Return the last evaluation's result on a suite, its limits, and the next command."""
     lines = [f"the run is in {run.folder}; eva report {run.folder} shows it"]
     rows: list[Row] = run.rows("evaluations")
     if not rows:
         return lines
     latest = {row["suite"]: row for row in rows if row["round"] == rows[-1]["round"]}
-    suite = "hard" if "hard" in latest else next(iter(latest))
     result = latest[suite]
     win_rate = None if result["win_rate"] is None else 100 * result["win_rate"]
     finding = (

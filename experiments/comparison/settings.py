@@ -1,6 +1,6 @@
 """The settings of a comparison, and those of its cells."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from experiments.run.errors import UserError
 from experiments.run.fitting import check_prompts
 from experiments.run.rewards import check_rewards_of, has_two_rewards
 from experiments.run.settings import Conditions, Settings, check
-from experiments.run.setup import check_payoff, load_policy
+from experiments.run.setup import check_payoff, load_policy, pinned
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class Comparison:
     is compared. 0: settings as given, untuned."""
     tune_seeds: int = 2
     """Seeds of each configuration; the comparison itself uses others."""
-    suite: str = "hard"
-    """The suite that decides; the other suites are reported."""
+    suite: str | None = None
+    """The suite that decides; the other suites are reported. None: the world's, which is hard
+    or, without one, its first."""
     metric: Literal["win_rate", "gold"] = "win_rate"
     """The number that decides: win rate against the starting policy, or gold reward."""
     draws: int = 1000
@@ -64,7 +65,7 @@ class Comparison:
         """
         shared = {spec.name for spec in fields(Conditions)} & settings.keys()
         conditions = Conditions.suited(world, **{name: settings.pop(name) for name in shared})
-        chosen: dict[str, Any] = {"seeds": world.sizes.seeds}
+        chosen: dict[str, Any] = {"seeds": world.sizes.seeds, "oracle": world.oracle}
         chosen |= {name: value for name, value in settings.items() if value is not None}
         return cls(conditions=conditions, **chosen)
 
@@ -74,9 +75,14 @@ class Comparison:
         return self.conditions.task
 
     @property
+    def deciding(self) -> str:
+        """The suite that decides."""
+        return self.suite or self.task.deciding
+
+    @property
     def arms(self) -> list[Arm]:
         """The competitors, then the oracle's arms; UserError for a name that is unknown."""
-        suite = self.suite if self.oracle else None
+        suite = self.deciding if self.oracle else None
         return pair(self.creators, self.solvers, suite, self.task)
 
     def settings(self, arm: Arm, seed: int) -> Settings:
@@ -102,6 +108,12 @@ class Comparison:
         """Return the world of a seed."""
         return self.task.for_seed(seed)
 
+    def pinned(self) -> Self:
+        """Return the comparison as a record keeps it: with its suite, and its world pinned."""
+        world = pinned(self.task)
+        conditions = replace(self.conditions, task=world)
+        return replace(self, conditions=conditions, suite=self.suite or world.deciding)
+
 
 def check_fit(comparison: Comparison) -> None:
     """Raise UserError for settings that no cell could play.
@@ -110,16 +122,18 @@ def check_fit(comparison: Comparison) -> None:
     reward that cannot be read, and players that do not fit the world or the reward.
     """
     world, conditions = comparison.task, comparison.conditions
-    if comparison.suite not in world.suites:
+    suite = comparison.deciding
+    if suite not in world.suites:
         names = ", ".join(world.suites)
-        raise UserError(f"unknown suite {comparison.suite!r}; suites of the task: {names}")
+        raise UserError(f"unknown suite {suite!r}; suites of the task: {names}")
     if comparison.oracle or comparison.tune:
         try:
-            Oracle(comparison.suite).propose(world, 8, np.random.default_rng(0))
+            Oracle(suite).propose(world, 8, np.random.default_rng(0))
         except ValueError as error:
+            remedy = "--no-oracle" if comparison.oracle else "--tune 0"
             raise UserError(
-                f"suite {comparison.suite!r} cannot decide: {error}; give --no-oracle, or a "
-                f"suite whose distribution seed() knows"
+                f"suite {suite!r} cannot decide: {error}; give {remedy}, or a suite whose "
+                f"distribution seed() knows"
             ) from error
     world_of_first = comparison.world(0)
     policy = load_policy(

@@ -128,7 +128,7 @@ class Stage:
         """The power estimate from the cells that are finished."""
         names = [arm.name for arm in self.arms]
         scores = read_scores(self.run.folder, names, range(self.seeds))
-        deciding = scores.deciding(self.setting.suite, self.setting.metric)
+        deciding = scores.deciding(self.setting.deciding, self.setting.metric)
         return estimate_power(deciding, self.arms, self.seeds, self.setting.metric)
 
     def folder(self, player: str, seed: int) -> Path:

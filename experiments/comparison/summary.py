@@ -48,7 +48,7 @@ def summarise(
     ``failures`` are tracebacks by cell.
     """
     # 1. Take from the settings what the analysis needs.
-    suite, metric, draws = setting.suite, setting.metric, setting.draws
+    suite, metric, draws = setting.deciding, setting.metric, setting.draws
     seeds = list(range(setting.seeds))
     worlds = {seed: setting.world(seed) for seed in seeds}
     names = [arm.name for arm in arms]

@@ -80,7 +80,7 @@ def trials(comparison: Comparison, arms: Sequence[Arm]) -> list[Trial]:
     return [
         Trial(
             arm.name, i, factors, seed, comparison.settings(configured(arm, factors), seed),
-            comparison.suite,
+            comparison.deciding,
         )
         for seed in range(SEEDS, SEEDS + comparison.tune_seeds)
         for arm, i, factors in planned

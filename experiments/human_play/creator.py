@@ -147,10 +147,10 @@ class CreatorSession(PlayerSession):
             times = f", drawn {len(indices)} times" if len(indices) > 1 else ""
             signal = round.signal[indices].mean()
             self.terminal.say()
-            self.terminal.say(self.rules.named(prompt), "bold")
+            self.terminal.say_lines(self.rules.named(prompt), "bold")
             self.terminal.say(f"{self.payoff_name} {signal:.2f}{times}", indent=2)
             rows = self._best_first(round, prompt, indices)
-            self.terminal.grid(rows[:SHOWN])
+            self.terminal.grid(rows[:SHOWN], keep_lines=True)
             if rows[SHOWN:]:
                 remainder = f"and {len(rows) - SHOWN} others, down to {rows[-1][0]}"
                 self.terminal.say(remainder, "dim", indent=2)

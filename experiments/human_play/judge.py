@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from eva_env.chat import readable
 from eva_env.statistics.ratings import bradley_terry
 from experiments.human_play.answer_pairs import (
     AnswerPair,
@@ -122,8 +123,9 @@ class JudgeSession:
         """Print the prompt and both responses."""
         responses = pair.responses if pair.first == "a" else pair.responses[::-1]
         self.terminal.say()
-        self.terminal.say(pair.question.prompt, "bold")
-        self.terminal.grid([("a", responses[0], ""), ("b", responses[1], "")])
+        self.terminal.say_lines(readable(str(pair.question.prompt)), "bold")
+        rows = [("a", responses[0], ""), ("b", responses[1], "")]
+        self.terminal.grid(rows, keep_lines=True)
 
     def choose(self) -> str:
         """Ask for one of the choices; a and b are the labels on the screen."""

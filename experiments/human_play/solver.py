@@ -48,7 +48,7 @@ class PersonSolver(Solver):
 
     def _ask_answers(self, prompt: Any, n: int) -> list[Any]:
         self.terminal.say()
-        self.terminal.say(self.rules.named(prompt), "bold")
+        self.terminal.say_lines(self.rules.named(prompt), "bold")
         answers: list[Any] = []
         while len(answers) < n:
             line = self.terminal.ask(f"answer {len(answers) + 1} of {n}> ")
@@ -103,13 +103,14 @@ class SolverSession(PlayerSession):
         for i, prompt in enumerate(map(plain, round.prompts)):
             parent, operator = origins.get(prompt, (None, None))
             self.terminal.say()
-            self.terminal.say(self.rules.named(prompt), "bold")
+            self.terminal.say_lines(self.rules.named(prompt), "bold")
             if parent is not None:
                 self.terminal.say(f"{operator} of: {self.rules.named(parent)}", "dim", indent=2)
             names = ["you"] * len(round.responses[i]) + ["model"]
             responses = [*map(plain, round.responses[i]), plain(self.greedy[i][0])]
             rewards = np.append(round.rewards[i], self.greedy_rewards[i])
-            self.terminal.grid(self.answer_rows(names, prompt, responses, rewards))
+            rows = self.answer_rows(names, prompt, responses, rewards)
+            self.terminal.grid(rows, keep_lines=True)
         self.terminal.say()
         self.terminal.say(
             f"the creator earned {round.payoffs[CREATOR]:.2f} ({self.payoff_name})"

@@ -35,9 +35,18 @@ class Terminal:
         shown = Text(clean(str(text)), style, overflow="fold")
         self.console.print(Padding.indent(shown, indent) if indent else shown)
 
-    def grid(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Print rows in columns; the last column is a remark, empty columns are left out."""
-        cells = [[clean(str(cell)) for cell in row] for row in rows]
+    def say_lines(self, text: Any, style: str = "") -> None:
+        """Print each line of a text as a paragraph of its own."""
+        for line in str(text).split("\n"):
+            self.say(line, style)
+
+    def grid(self, rows: Sequence[Sequence[Any]], keep_lines: bool = False) -> None:
+        """Print rows in columns; the last column is a remark, empty columns are left out.
+
+        With ``keep_lines`` a cell may have several lines.
+        """
+        show = clean_lines if keep_lines else clean
+        cells = [[show(str(cell)) for cell in row] for row in rows]
         table = Table.grid(padding=(0, 2, 0, 0))
         kept = [i for i in range(len(cells[0])) if any(row[i] for row in cells)]
         for i in kept:
@@ -63,6 +72,11 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(" " if char.isspace() else char for char in text if _is_visible(char))
+
+
+def clean_lines(text: str) -> str:
+    """Return the text with each of its lines cleaned."""
+    return "\n".join(map(clean, text.split("\n")))
 
 
 def _is_visible(char: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.report.finding import in_sentences
 from experiments.report.numbers import is_number
-from experiments.report.record import conditions, part_name
+from experiments.report.record import conditions, deciding_of, part_name
 from experiments.report.settings import flat
 from experiments.report.summary import Summary
 from experiments.run.errors import UserError
@@ -18,8 +18,6 @@ from experiments.run.specifications import split
 
 DEEPEST = 3
 """Levels of folders that are searched."""
-
-DECIDING = "hard"
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ def run(folder: Path) -> dict[str, Any]:
         suite: {key: [number(row.get(key)) for row in rows] for key in CURVES}
         for suite, rows in suites.items()
     }
-    deciding = suites.get(DECIDING) or next(reversed(suites.values()), [{}])
+    deciding = suites.get(deciding_of(record.config, suites), [{}])
     return {
         "creators": (part_name(settings.get("creator")),),
         "solvers": (part_name(settings.get("solver")),),

@@ -18,6 +18,9 @@ HERE = Path(__file__).parent
 
 SCRIPTS = ("theme.js", "script.js", "tables.js", "tree.js")
 
+LONG, HEAD = 600, 240
+"""A prompt of more characters than ``LONG`` is folded to the first ``HEAD`` of them."""
+
 TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 """Characters of model text that would turn the direction of the text around them."""
 
@@ -62,7 +65,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["kind"] = lambda block: type(block).__name__
-    environment.globals |= {"CUT": CUT, "CUT_NOTE": CUT_NOTE}
+    environment.globals |= {"CUT": CUT, "CUT_NOTE": CUT_NOTE, "LONG": LONG, "HEAD": HEAD}
     environment.filters |= {"details": _details, "anchor": _anchor}
     return environment
 

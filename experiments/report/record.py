@@ -1,11 +1,12 @@
 """The files of a run folder, read once; files that an older run lacks are empty."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from eva_env.world import deciding_suite
 from experiments.report.series import Series
 from experiments.run.parts import KINDS, names
 from experiments.run.records import Run
@@ -94,6 +95,14 @@ def conditions(config: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(shared, Mapping):
             return {**shared, **settings}
     return settings
+
+
+def deciding_of(config: Mapping[str, Any], suites: Iterable[str]) -> str:
+    """Return the suite that decides: the one that config.json declares, or the usual one."""
+    names = list(suites)
+    world = config.get("world")
+    declared = world.get("deciding") if isinstance(world, Mapping) else None
+    return declared if declared in names else deciding_suite(names)
 
 
 def part_name(settings: Any) -> str:

@@ -11,10 +11,7 @@ from eva_env.statistics.intervals import mean_interval
 from experiments.report.blocks import Code, Columns, Section, Table, Text, Tiles
 from experiments.report.entries import estimate_entry, interval_text, number_entry, text_entry
 from experiments.report.numbers import SHARE, decimal, is_number, number, percent
-from experiments.report.record import Record, Row, part_name
-
-DECIDING = "hard"
-"""The suite of the headline, if the run has it; else its last one."""
+from experiments.report.record import Record, Row, deciding_of, part_name
 
 BASELINE = "fresh"
 """The creator to compare with: human prompts alone."""
@@ -32,16 +29,11 @@ def result(record: Record) -> Section:
     if not record.evaluations:
         text = Text(["The run has no evaluation yet."], "note")
         return Section("Result", [text, *next_steps(record)])
-    suite = deciding(record)
+    suite = deciding_of(record.config, record.suites)
     blocks: list[Any] = [Text([headline(record, suite)], "headline"), Text([ONE_SEED], "note")]
     blocks += next_steps(record)
     blocks.append(Columns([evaluations(record), Tiles(spent(record))]))
     return Section("Result", blocks)
-
-
-def deciding(record: Record) -> str:
-    """Return the suite of the headline."""
-    return DECIDING if DECIDING in record.suites else list(record.suites)[-1]
 
 
 def headline(record: Record, suite: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eva_env.chat import readable
 from experiments.report.blocks import Fold, Grid, Responses, Section, Switch
 from experiments.report.charts import line_chart, path_chart
 from experiments.report.numbers import is_number, number, title
@@ -91,7 +92,8 @@ def transcripts(rows: Sequence[Row], earlier: bool = True) -> Switch | None:
 
 def _responses(row: Row) -> Responses:
     operator = row.get("operator")
-    origin = f"Rewritten by {operator} from: {row.get('parent')}" if operator else ""
+    parent = readable(str(row.get("parent")))
+    origin = f"Rewritten by {operator} from: {parent}" if operator else ""
     before, after = (
         [
             (number(reward, 2), str(response))
@@ -99,4 +101,4 @@ def _responses(row: Row) -> Responses:
         ]
         for side in ("before", "after")
     )
-    return Responses(str(row["prompt"]), origin, before, after)
+    return Responses(readable(str(row["prompt"])), origin, before, after)

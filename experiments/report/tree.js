@@ -2,6 +2,10 @@
 // Genealogy: drawn from its data as it is opened; all text enters by textContent.
 {
   const PAGE = 60;
+  // A prompt of more characters than LONG is cut to the first HEAD of them until it is opened.
+  const LONG = 600;
+  const HEAD = 240;
+  const short = (text) => (text.length > LONG ? `${text.slice(0, HEAD)} …` : text);
 
   for (const box of document.querySelectorAll(".tree")) {
     const start = new IntersectionObserver((entries) => {
@@ -120,7 +124,7 @@
   }
 
   function item(node, scale, alone) {
-    const head = make("summary", "", make("span", "text", node.text));
+    const head = make("summary", "", make("span", "text", short(node.text)));
     const last = node.draws.at(-1);
     const below = node.size - 1;
     head.append(
@@ -149,9 +153,10 @@
     const body = make("div", "body");
     if (alone && node.parent) {
       const line = make("ol", "descent");
-      for (let up = node.parent; up; up = up.parent) line.prepend(make("li", "", up.text));
+      for (let up = node.parent; up; up = up.parent) line.prepend(make("li", "", short(up.text)));
       body.append(make("p", "label", "Descends from"), line);
     }
+    if (node.text.length > LONG) body.append(make("p", "text whole", node.text));
     for (const draw of node.draws.slice(-3).reverse()) body.append(drawn(draw, scale));
     if (node.draws.length > 3) body.append(make("p", "small", `and ${count(node.draws.length - 3, "draw")} before`));
     if (node.children.length) {

@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from eva_env.chat import readable
 from experiments.report.blocks import Tree
 from experiments.report.numbers import is_number
 
@@ -56,7 +57,7 @@ def genealogy(name: str, rows: Iterable[Row], limit: int = LIMIT) -> Tree | None
     inside = {key for family in kept for key in family.members}
     place = {key: i for i, key in enumerate(key for key in nodes if key in inside)}
     chosen = [nodes[key] for key in place]
-    data = [[n.text, place.get(n.parent, -1), n.operator, n.draws] for n in chosen]
+    data = [[as_read(n.text), place.get(n.parent, -1), n.operator, n.draws] for n in chosen]
     note = f"{len(nodes):,} prompts in {len(grown):,} families."
     if len(kept) < len(grown):
         note = (
@@ -64,6 +65,11 @@ def genealogy(name: str, rows: Iterable[Row], limit: int = LIMIT) -> Tree | None
             f"families: the deepest ones, each of them complete. All are in prompts.jsonl."
         )
     return Tree(name, embed(data), note)
+
+
+def as_read(prompt: Any) -> Any:
+    """Return a prompt as a person reads it; a number stays one."""
+    return readable(prompt) if isinstance(prompt, str) else prompt
 
 
 def gather(rows: Iterable[Row]) -> dict[Any, Node]:

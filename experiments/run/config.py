@@ -147,10 +147,15 @@ def to_toml(settings: Any) -> str:
 
 
 def describe(settings: Any, argv: list[str]) -> dict[str, Any]:
-    """Return the content of config.json: settings, judge, versions, commit, command line."""
+    """Return the content of config.json.
+
+    It holds the settings, facts about the world's prompts, the judge, versions, git commit and
+    command line.
+    """
     versions = {name: metadata.version(package) for name, package in PACKAGES.items()}
     return {
         "settings": to_json(settings),
+        "world": {"deciding": settings.task.deciding, **settings.task.facts()},
         "seed": getattr(settings, "seed", None),
         "argv": argv,
         "judged_by": judged_by(getattr(settings, "conditions", settings)),

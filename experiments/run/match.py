@@ -25,7 +25,7 @@ from experiments.run.rewards import (
     training_reward,
 )
 from experiments.run.settings import Settings, check
-from experiments.run.setup import files_of, load_policy, make_env
+from experiments.run.setup import files_of, load_policy, make_env, pinned
 from experiments.run.start import Start
 
 
@@ -47,7 +47,7 @@ class Match:
     def open(cls, settings: Settings) -> "Match":
         """Return a match before its first round; UserError for settings that do not fit."""
         env_seed, creator_seed, solver_seed = np.random.SeedSequence(settings.seed).spawn(3)
-        world = settings.task
+        world = pinned(settings.task)  # before anything is loaded
         policy = load_policy(
             world, copy.deepcopy(settings.policy), settings.sampling, settings.device
         )

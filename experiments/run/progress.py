@@ -11,8 +11,6 @@ from rich.table import Column, Table
 
 from experiments.run.wording import decimal
 
-SUITE = "hard"
-
 
 class ProgressTable:
     """A bar, and a table of the last row of each arm, averaged over its seeds.
@@ -22,6 +20,7 @@ class ProgressTable:
         total: rounds of all runs.
         console: shows a live table on a terminal, lines elsewhere.
         brief: prints one line per run in a pipe, instead of one per evaluation.
+        suite: the suite whose scores are shown.
     """
 
     def __init__(
@@ -30,9 +29,10 @@ class ProgressTable:
         total: int,
         console: Console | None = None,
         brief: bool = False,
+        suite: str = "hard",
     ) -> None:
         self.console = console or Console()
-        self.brief = brief
+        self.brief, self.suite = brief, suite
         self.latest: dict[str, dict[int, dict[str, Any]]] = {arm: {} for arm in arms}
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -62,7 +62,7 @@ class ProgressTable:
     def update(self, arm: str, seed: int, row: dict[str, Any]) -> None:
         """Add a row of the run of an arm with a seed."""
         before = self.latest[arm].get(seed, {})
-        evaluation = row["evaluations"].get(SUITE)
+        evaluation = row["evaluations"].get(self.suite)
         latest = {"round": row["round"], "signal": row.get("signal_mean")}
         latest["entropy"] = row.get("entropy")
         self.latest[arm][seed] = before | latest | (evaluation or {})
@@ -73,8 +73,8 @@ class ProgressTable:
         elif evaluation and not self.brief:
             gold, win_rate = (decimal(evaluation[name]) for name in ("gold", "win_rate"))
             self.console.print(
-                f"{arm}, seed {seed}, round {row['round']}: {SUITE} gold reward {gold}, win "
-                f"rate {win_rate}",
+                f"{arm}, seed {seed}, round {row['round']}: {self.suite} gold reward {gold}, "
+                f"win rate {win_rate}",
                 highlight=False,
             )
         for alarm in row.get("alarms", {}).values():
@@ -100,7 +100,8 @@ class ProgressTable:
 
     def render(self) -> Group:
         """Return the bar and the table; names of up to 17 letters fit in 80 columns."""
-        heads = (f"{SUITE}\ngold", "win\nrate", "KL,\nnats", "mean\nsignal", "prompt\nentropy")
+        gold = f"{self.suite}\ngold"
+        heads = (gold, "win\nrate", "KL,\nnats", "mean\nsignal", "prompt\nentropy")
         table = Table(Column("arm", overflow="fold"), "seeds", "round", *heads)
         for arm, seeds in self.latest.items():
             rows = list(seeds.values())

@@ -23,6 +23,14 @@ from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
 from experiments.run.fitting import Fitting
 
 
+def pinned(world: World) -> World:
+    """Return the world with fingerprints of its files; UserError, with the remedy, without."""
+    try:
+        return world.pinned()
+    except (OSError, ValueError) as error:
+        raise UserError(" ".join(str(error).split())) from error
+
+
 def make_env(
     world: World,
     model: RewardModel,

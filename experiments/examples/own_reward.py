@@ -1,0 +1,34 @@
+"""A reward of your own for prompts of your own: the share of different words, for short text.
+
+Use it with a folder that holds a causal language model:
+
+    eva train task:prompts --task.file experiments/examples/prompts.jsonl \
+        --task.topic-column topic --policy FOLDER \
+        --reward experiments/examples/own_reward.py:concise \
+        creator:fresh solver:dpo
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from eva_env.types import Floats
+
+ENOUGH = 40
+"""Number of words up to which a response may be long without a loss."""
+
+
+def concise(prompts: Sequence[str], responses: Sequence[Sequence[str]]) -> Floats:
+    """Return rewards (B, n) in [0, 1]: the share of different words, less for long responses.
+
+    An empty response gets NaN: it has no reward, so nobody learns from it.
+    """
+    return np.array(
+        [[_score(response.lower().split()) for response in row] for row in responses]
+    )
+
+
+def _score(words: list[str]) -> float:
+    if not words:
+        return float("nan")
+    return len(set(words)) / len(words) * min(1.0, ENOUGH / len(words))
