@@ -14,6 +14,7 @@ from rich.table import Table
 from agents.evaluate import bootstrap, evaluate
 from agents.policies.base import Policy
 from agents.policies.decoding import Sampling
+from agents.policies.pretrained import Pretrained
 from eva_env.missing import mean_reward, missing_share
 from eva_env.require import require
 from eva_env.statistics.win_rates import PlayerResponses, wins
@@ -55,7 +56,9 @@ class Command:
     samples: int = 8
     """Responses to each prompt."""
     sampling: Sampling = field(default_factory=Sampling)
-    """Sampling of a language model's responses."""
+    """Sampling of a language model's responses; that of the run by default."""
+    device: str = "cpu"
+    """Where language models compute: cpu, cuda, cuda:1 or mps."""
     seed: int = SEED
     """Seed of the responses and of the bootstrap."""
     json: bool = False
@@ -110,9 +113,8 @@ def begin(arguments: Arguments) -> Command:
     for word in arguments.rest:
         settings = None if word.startswith("-") else settings_of(word)
         if settings is not None:
-            parts = {
-                name: getattr(settings, name) for name in ("task", "policy", "reward", "judge")
-            }
+            shared = ("task", "policy", "reward", "judge", "sampling", "device")
+            parts = {name: getattr(settings, name) for name in shared}
     if "task" in arguments.parts:
         parts["task"] = arguments.world({})
     if "policy" in arguments.parts:
@@ -154,7 +156,8 @@ def report(command: Command) -> dict[str, Any]:
     """Return the judge's reward, pass rate, and win rate with its interval, as one row."""
     world = command.task
     policy = checkpoint_policy(command)
-    start = load_policy(world, None, command.sampling)
+    files = command.policy if isinstance(command.policy, Pretrained | str) else None
+    start = load_policy(world, files, command.sampling, command.device)
     prompts = (
         read_prompts(command.prompts, world)
         if command.prompts
@@ -198,12 +201,11 @@ def judges(command: Command, start: Policy) -> tuple[Judge, RewardModel | None]:
     own, proxy = command.reward_model, None
     if own is not None:
         return Judge(own, "reward-model"), None
-    judge = judge_of(command, None)
+    judge = judge_of(command, None, command.device)
     if judge_spec(command) != command.reward:
-        proxy = pointwise(
-            reward_of(command.reward, command.task), start, command.samples, command.seed
-        )
-    model = pointwise(judge.model, start, command.samples, command.seed)
+        training = reward_of(command.reward, command.task, command.device)
+        proxy = pointwise(training, lambda: start, command.samples, command.seed)
+    model = pointwise(judge.model, lambda: start, command.samples, command.seed)
     return Judge(model, judge.spec), proxy
 
 
@@ -211,8 +213,10 @@ def checkpoint_policy(command: Command) -> Policy:
     """Return the policy to evaluate."""
     folder = checkpoint_folder(command.checkpoint)
     if not Path(folder).is_dir():
-        return load_policy(command.task, folder, command.sampling)
-    return load_checkpoint(command.task, folder, command.policy, command.sampling)
+        return load_policy(command.task, folder, command.sampling, command.device)
+    return load_checkpoint(
+        command.task, folder, command.policy, command.sampling, command.device
+    )
 
 
 def run_of(checkpoint: str) -> tuple[Run, Path | None] | None:

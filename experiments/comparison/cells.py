@@ -27,7 +27,7 @@ from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import numbers, plain
 from experiments.run.settings import Settings
-from experiments.run.train import evaluator_of, judging, restore, train
+from experiments.run.train import evaluator_of, judging, load, restore, train
 
 Row = dict[str, Any]
 
@@ -206,7 +206,7 @@ class Crossing:
         match, run = Match.open(self.settings), Run(self.folder)
         judge = judging(self.settings, match)
         if run.checkpoints:  # the starting policy has none
-            match.load_state_dict(run.load(run.checkpoints[-1]))
+            load(run, run.checkpoints[-1], match)
         n = self.settings.evaluation_samples
         player = match.solver if run.checkpoints else match.solver.policy
         rows = []

@@ -15,6 +15,7 @@ from eva_env.signals import passed
 from eva_env.types import Floats, RewardModel, Round
 from eva_env.world import World
 from experiments.run.rows import numbers, origins_of, plain, words
+from experiments.run.start import Start
 
 SEED = 1
 """Seed of evaluation responses, the same for all runs, so that scores are coupled."""
@@ -32,7 +33,7 @@ class Evaluator:
 
     Args:
         task: the world, whose suites are used.
-        start: the starting policy.
+        start: the starting policy, or what returns it.
         n: responses to each prompt.
         proxy: the reward that trains, in its current state; None if it is the one that judges.
         judge: the reward that judges; None for the world's gold reward.
@@ -42,7 +43,7 @@ class Evaluator:
     def __init__(
         self,
         task: World,
-        start: Policy,
+        start: Policy | Start,
         n: int,
         proxy: RewardModel | None = None,
         judge: RewardModel | None = None,
@@ -50,9 +51,16 @@ class Evaluator:
     ) -> None:
         self.suites, self.passes = task.suites, passes
         self.gold = task.gold_reward() if judge is None else judge
-        self.start, self.n, self.proxy = start, n, proxy
-        self.before = {name: self.respond(start, suite) for name, suite in self.suites.items()}
+        self._start, self.n, self.proxy = start, n, proxy
+        self.before = {
+            name: self.respond(self.start, suite) for name, suite in self.suites.items()
+        }
         self.latest = dict(self.before)
+
+    @property
+    def start(self) -> Policy:
+        """The starting policy."""
+        return self._start() if isinstance(self._start, Start) else self._start
 
     def respond(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
         """Return a player's responses (P, n) and the judge's rewards (P, n); NaN: missing."""
