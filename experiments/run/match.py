@@ -142,18 +142,6 @@ class Match:
         self.budget = Budget(**state["budget"])
 
 
-def rewards_of(settings: Settings) -> tuple[RewardModel, RewardModel | None, Judge]:
-    """Return the rewards that train and pay the creator (None: the same), and the judge."""
-    world, device = settings.task, settings.device
-    training = training_reward(
-        world, settings.reward, settings.reward_model, settings.judge, device
-    )
-    paying = None
-    if settings.creator_reward is not None and has_two_rewards(settings):
-        paying = reward_of(settings.creator_reward, world, device, "creator reward")
-    return training, paying, judge_of(settings, training, device)
-
-
 def starting(settings: Settings, policy: Policy) -> Start:
     """Return the starting policy of a match, given the policy before its first update."""
     files = files_of(settings.task, settings.policy)
@@ -164,3 +152,15 @@ def starting(settings: Settings, policy: Policy) -> Start:
         return load_policy(settings.task, files, settings.sampling, settings.device)
 
     return Start(policy, read, settings.solver.uses_initial)
+
+
+def rewards_of(settings: Settings) -> tuple[RewardModel, RewardModel | None, Judge]:
+    """Return the rewards that train and pay the creator (None: the same), and the judge."""
+    world, device = settings.task, settings.device
+    training = training_reward(
+        world, settings.reward, settings.reward_model, settings.judge, device
+    )
+    paying = None
+    if settings.creator_reward is not None and has_two_rewards(settings):
+        paying = reward_of(settings.creator_reward, world, device, "creator reward")
+    return training, paying, judge_of(settings, training, device)

@@ -161,19 +161,17 @@ def training_reward(
     base = reward_of(reward, world, device)
     if reward_model is None:
         return base
-    gold = None
-    if isinstance(reward_model, Retrained | Ensemble):
-        gold = reward_of(judge or "gold", world, device, "judge")
+    if not isinstance(reward_model, Retrained | Ensemble):
+        return reward_model.over(base)
+    gold = reward_of(judge or "gold", world, device, "judge")
     if isinstance(reward_model, Retrained):
         return reward_model.over(base, gold)
-    if isinstance(reward_model, Ensemble):
-        from experiments.run.setup import load_policy
+    from experiments.run.setup import load_policy
 
-        rng = np.random.default_rng(reward_model.seed)
-        prompts = world.seed(reward_model.comparisons, rng, world.broad_distribution)
-        responses = load_policy(world, device=device).sample(prompts, 4, rng)
-        return reward_model.bootstrap(base, gold, prompts, responses)
-    return reward_model.over(base)
+    rng = np.random.default_rng(reward_model.seed)
+    prompts = world.seed(reward_model.comparisons, rng, world.broad_distribution)
+    responses = load_policy(world, device=device).sample(prompts, 4, rng)
+    return reward_model.bootstrap(base, gold, prompts, responses)
 
 
 def has_two_rewards(conditions: Any) -> bool:
@@ -371,7 +369,7 @@ def _function(spec: str) -> RewardModel:
             f"without arguments that gives one, got {part!r}"
         )
     if any(offers(part, hook) for hook in HOOKS):
-        return part
+        return part  # pyright: ignore[reportReturnType] - a callable, as was checked
     return FunctionReward(part, spec)
 
 

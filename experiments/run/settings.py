@@ -155,13 +155,15 @@ def check(settings: Settings) -> None:
 def remarks(settings: Settings) -> list[str]:
     """Return warnings about settings that are allowed and probably not meant."""
     creator, world, policy = settings.creator, settings.task, settings.policy
-    texts = []
     paying = settings.creator_reward or settings.reward
+    texts = []
     if creator.counts_passes and not has_scale(paying, world):
-        rewards = "the proxy's rewards" if paying == "proxy" else f"the rewards of {paying}"
+        rewards = (
+            "the proxy's rewards are" if paying == "proxy" else f"the rewards of {paying} are"
+        )
         kind = "win rates" if paying.startswith("pairwise:") else "logits without a scale"
         texts.append(
-            f"{short_name(creator)} counts the responses that pass, but {rewards} are {kind}; "
+            f"{short_name(creator)} counts the responses that pass, but {rewards} {kind}; "
             f"watch the pass rate, set --creator.passing where there is one, or use --reward "
             f"gold"
         )

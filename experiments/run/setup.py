@@ -33,18 +33,17 @@ def make_env(
 ) -> Any:
     """Return the world's AEC environment; ``sizes`` are batch_size, samples and max_cycles.
 
-    A text prompt that does not fit, as ``fits`` says, is invalid in it.
     ``creator_model`` pays the creator; None: the same as the solver. Without a signal the
     creator's payoff is true regret if its reward model knows the best response, otherwise its
-    estimate A*_avg.
+    estimate A*_avg. A text prompt that does not fit, as ``fits`` says, is invalid in it.
     """
     paying = model if creator_model is None else creator_model
     payoff = check_payoff(signal) or ("regret" if offers(paying, KnowsBest) else "a_star_avg")
     options = world.environment_options(model, sizes["batch_size"])
-    if creator_model is not None:
-        options["creator_reward_model"] = creator_model
     if fits is not None:
         options["task"] = Fitting(options["task"], fits)
+    if creator_model is not None:
+        options["creator_reward_model"] = creator_model
     return pettingzoo.make("aec", world.environment, signal=payoff, **sizes, **options)
 
 
