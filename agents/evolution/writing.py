@@ -1,4 +1,4 @@
-"""A language model as a writer of prompts and ratings: its interface, and what it has written."""
+"""A language model that writes prompts and ratings: its interface, and what it wrote."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
