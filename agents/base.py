@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from eva_env.game import Game
+from eva_env.missing import mean_reward
 from eva_env.types import Floats, Proposal, Round, Task
 
 Logs = Mapping[str, float]
@@ -56,12 +57,18 @@ class Creator(ABC):
     def observe_round(self, round: Round, replay: "Replay", rng: np.random.Generator) -> Round:
         """Return the round that ``learn`` reads: by default the round as it was played.
 
-        Called after the solver has learned. ``replay()`` answers the same prompts again.
+        Called after the solver has learned. ``replay()`` answers the same prompts again. The
+        rewards are those of the creator's reward model, if it has its own.
         """
         return round
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
-        """Learn from the round that ``observe_round`` returned; return numbers to log."""
+        """Learn from the round that ``observe_round`` returned; return numbers to log.
+
+        Prompts without a signal, since too few of their responses have a reward, are left out
+        of it, and without any other prompt it is not called. A reward that is still NaN is
+        missing; see ``eva_env.missing``.
+        """
         return {}
 
     # Hooks that most creators leave alone
@@ -115,7 +122,7 @@ class Solver(ABC):
         return self.respond(prompts, n, rng)
 
     def learn(self, round: Round, rng: np.random.Generator) -> Logs:
-        """Learn from a finished round; return numbers to log.
+        """Learn from a finished round, in which missing rewards are NaN; return numbers to log.
 
         The loop adds ``gradient_steps``, where it is among them, to the budget.
         """
@@ -197,20 +204,24 @@ class Replay:
     """Is charged for what a replay spends."""
 
     def __call__(self, solver: Solver | None = None) -> Round:
-        """Return the round as the solver, or another one, answers its prompts now."""
+        """Return the round as the solver, or another one, answers its prompts now.
+
+        Its rewards are those that the creator reads.
+        """
         solver = self.solver if solver is None else solver
         game = self.drawn.fork()
         tokens, calls = solver.tokens, solver.reward_calls
         responses = solver.respond(game.prompts, game.samples, self.rng)
         round = replace(game.respond(responses), proposal=self.proposal)
-        self.budget.add(responses=round.rewards.size, reward_calls=round.rewards.size)
+        self.budget.add(responses=round.rewards.size, reward_calls=game.reward_calls)
         self.budget.add(tokens=solver.tokens - tokens, reward_calls=solver.reward_calls - calls)
-        return round
+        return round.for_other_player()
 
     def train(self, solver: Solver, round: Round) -> Logs:
-        """Let another solver learn from a round; return its logs."""
+        """Let another solver learn from a round that this replay gave; return its logs."""
         tokens, calls = solver.tokens, solver.reward_calls
-        logs = solver.learn(round, self.rng)
+        round = round.for_other_player()
+        logs = solver.learn(round, self.rng) if mean_reward(round.rewards) is not None else {}
         self.budget.add(gradient_steps=int(logs.get("gradient_steps", 0)))
         self.budget.add(tokens=solver.tokens - tokens, reward_calls=solver.reward_calls - calls)
         return logs

@@ -11,6 +11,7 @@ import numpy as np
 from pettingzoo import AECEnv
 
 from agents.base import Budget, Creator, Replay, Solver
+from eva_env.missing import mean_reward, with_signal
 from eva_env.types import Proposal, Round
 
 
@@ -48,11 +49,16 @@ def play(
         round = replace(game.last, proposal=proposal)
         budget.add(prompts=game.batch_size, responses=round.rewards.size)
         # 3. The solver learns. Some methods sample, and have samples scored, while they do.
-        train = creator.should_train_solver(round)
+        #    Without a single reward there is nothing to learn.
+        creator_round = round.for_other_player()
+        train = creator.should_train_solver(creator_round)
+        train = train and mean_reward(round.rewards) is not None
         logs = dict(solver.learn(round, solver_rng)) if train else {}
         budget.add(gradient_steps=int(logs.get("gradient_steps", 0)))
         budget.add(tokens=solver.tokens - tokens)
-        budget.add(reward_calls=round.rewards.size + solver.reward_calls - calls)
-        # 4. The creator learns.
-        logs |= creator.learn(creator.observe_round(round, replay, creator_rng), creator_rng)
+        budget.add(reward_calls=game.reward_calls + solver.reward_calls - calls)
+        # 4. The creator learns from the prompts that have a signal, if there are any.
+        observed = with_signal(creator.observe_round(creator_round, replay, creator_rng))
+        if len(observed.prompts):
+            logs |= creator.learn(observed, creator_rng)
         yield replace(round, logs=logs)

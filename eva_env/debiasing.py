@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from eva_env.distributions import normal_cdf
+from eva_env.missing import groups_by_count, has_missing
 from eva_env.signals import (
     SIGNALS,
     Signal,
@@ -63,6 +64,7 @@ def debias(
     units. Without clipping ``variance`` is unbiased: it estimates (n - 1) / n times the
     variance of the rewards under the policy. ``a_star_min`` and ``a_star_avg`` are unbiased
     where all responses are equally good; elsewhere they are too low, by at most the floor.
+    Missing rewards (NaN) are left out; a prompt with fewer than two others gets NaN.
     Raises ValueError for a signal without a noise floor and for a negative ``std``.
     """
     function = SIGNALS.get(signal) if isinstance(signal, str) else signal
@@ -74,7 +76,16 @@ def debias(
     std = np.asarray(std, dtype=np.float64)
     if not (std >= 0).all():
         raise ValueError(f"std must not be negative or NaN, got {std.min()}")
-    values = function(rewards) - NOISE_FLOORS[function](rewards.shape[-1], std)
+    if not has_missing(rewards):
+        values = function(rewards) - NOISE_FLOORS[function](rewards.shape[-1], std)
+        return np.maximum(values, 0.0) if clip else values
+    # The floor depends on the number of scored responses, so go by that number.
+    stds = np.broadcast_to(std, rewards.shape[:-1]).ravel()
+    values = np.full(stds.shape, np.nan)
+    for rows, scored in groups_by_count(rewards.reshape(-1, rewards.shape[-1])):
+        floor = NOISE_FLOORS[function](scored.shape[-1], stds[rows])
+        values[rows] = function(scored) - floor
+    values = values.reshape(rewards.shape[:-1])
     return np.maximum(values, 0.0) if clip else values
 
 
@@ -145,18 +156,21 @@ def estimate_noise(
             for response in row
         ]
     )
-    # 2. Deviation of each reward from the mean of its pair.
+    # 2. Number the groups; ``group`` (B * n,) is that of each reward.
     flat = np.asarray(rewards, dtype=np.float64).ravel()
-    deviation = flat - (np.bincount(pair, flat) / np.bincount(pair))[pair]
-    # 3. Number the groups; ``group`` (B * n,) is that of each reward.
     group_numbers: dict[Hashable, int] = {}
     names = [None] * len(prompts) if groups is None else _items(groups)
     ids = [group_numbers.setdefault(name, len(group_numbers)) for name in names]
     group = np.repeat(ids, len(flat) // len(prompts))
-    # 4. By group, the sum of squares and its degrees of freedom: rewards minus pairs.
-    first = np.unique(pair, return_index=True)[1]
-    squares = np.bincount(group, deviation**2)
-    freedom = np.bincount(group) - np.bincount(group[first], minlength=len(group_numbers))
+    # 3. Leave out missing rewards.
+    scored = ~np.isnan(flat)
+    flat, pair, group = flat[scored], pair[scored], group[scored]
+    # 4. Deviation of each reward from the mean of its pair.
+    deviation = flat - (np.bincount(pair, flat) / np.maximum(np.bincount(pair), 1))[pair]
+    # 5. By group, the sum of squares and its degrees of freedom: rewards minus pairs.
+    first, size = np.unique(pair, return_index=True)[1], len(group_numbers)
+    squares = np.bincount(group, deviation**2, minlength=size)
+    freedom = np.bincount(group, minlength=size) - np.bincount(group[first], minlength=size)
     return NoiseEstimate(
         dict(zip(group_numbers, squares.tolist(), strict=True)),
         dict(zip(group_numbers, freedom.tolist(), strict=True)),

@@ -19,9 +19,10 @@ from eva_env.payoffs import (
     check_rewards,
     creator_payoff,
     name_of,
-    refuse_infinite_rewards,
+    require_no_infinite,
     require_payoff,
     signal_values,
+    solver_payoff,
 )
 from eva_env.require import require
 from eva_env.signals import Signal
@@ -56,6 +57,9 @@ class Game:
         fallback: ``(n, rng) -> prompts``, the batch of a round without a valid prompt.
         invalid_penalty: weight of the probability of invalid prompts, which is subtracted
             from the creator's payoff. In a fallback round it is the whole payoff.
+        creator_reward_model: scores the responses a second time, for the signal and so for the
+            creator's payoff; ``reward_model`` then serves the solver alone. None: it serves
+            both.
     """
 
     def __init__(
@@ -71,17 +75,20 @@ class Game:
         valid: Callable[[Any], bool] | None = None,
         fallback: Callable[[int, np.random.Generator], Sequence[Any]] | None = None,
         invalid_penalty: float = 1.0,
+        creator_reward_model: RewardModel | None = None,
     ) -> None:
         self.batch_size, self.samples, self.rounds = batch_size, samples, rounds
         require(self, "[1, inf)", "batch_size", "rounds")
         require(self, "[2, inf)", "samples")
         require_payoff(signal)
-        if signal == "regret" and not offers(reward_model, KnowsBest):
+        paying = reward_model if creator_reward_model is None else creator_reward_model
+        if signal == "regret" and not offers(paying, KnowsBest):
             raise ValueError(
                 f"signal 'regret' needs a reward model with best(prompts), and "
-                f"{name_of(reward_model)} has none; give signal='a_star_avg' to estimate it"
+                f"{name_of(paying)} has none; give signal='a_star_avg' to estimate it"
             )
         self._first_reward_model: RewardModel = reward_model
+        self._first_creator_model: RewardModel | None = creator_reward_model
         self.signal, self.zero_sum, self.replacement = signal, zero_sum, replacement
         self.valid, self.fallback = valid, fallback
         self.invalid_penalty = invalid_penalty
@@ -92,7 +99,7 @@ class Game:
         """Start an episode; a seed makes a new generator, None continues the current one."""
         if seed is not None:
             self.rng = np.random.default_rng(seed)
-        self._use(self._first_reward_model)
+        self._use(self._first_reward_model, self._first_creator_model)
         self.index = 0
         self.proposal: Proposal | None = None
         self.probabilities: Floats | None = None
@@ -105,6 +112,12 @@ class Game:
     def done(self) -> bool:
         """True once all T rounds are played."""
         return self.index >= self.rounds
+
+    @property
+    def reward_calls(self) -> int:
+        """Responses that a round has scored; twice as many if two reward models score them."""
+        calls = self.batch_size * self.samples
+        return calls if self.creator_reward_model is None else 2 * calls
 
     def propose(self, proposal: Proposal) -> Sequence[Any]:
         """Make the creator's move; return the B prompts drawn from softmax(logits).
@@ -140,29 +153,45 @@ class Game:
     def respond(self, responses: Any) -> Round:
         """Make the solver's move, (B, n) responses; return the round, scored and paid.
 
-        Raises RuntimeError out of turn, ValueError for misshapen responses and for rewards or
-        signals that are misshapen or not finite; the round is then still to be played.
+        Missing rewards (NaN) are left out, see ``eva_env.missing``. Raises RuntimeError out of
+        turn, ValueError for misshapen responses, infinite rewards and signals that are
+        misshapen or not finite; the round is then still to be played.
         """
         if self.proposal is None:
             raise RuntimeError("the creator is to move: call propose()")
-        # 1. Score the responses.
-        rewards = self._score(responses)
+        # 1. Score the responses, for the creator a second time if it has its own reward model.
+        rewards = self._score(responses, self.reward_model)
         total = float(rewards.sum())
-        if not math.isfinite(total):
-            refuse_infinite_rewards(rewards, self.prompts, self.reward_model)
+        missing = not math.isfinite(total)
+        if missing:
+            missing = require_no_infinite(rewards, self.prompts, self.reward_model)
+        paying, read, other = self.reward_model, rewards, None
+        missing_signal = missing
+        if self.creator_reward_model is not None:
+            paying = self.creator_reward_model
+            read = other = self._score(responses, paying)
+            missing_signal = require_no_infinite(read, self.prompts, paying)
         # 2. Pay both players.
-        signal = signal_values(self.signal, self.reward_model, self.prompts, rewards)
-        creator = float(creator_payoff(signal, self.invalid, self.invalid_penalty))
-        solver = -creator if self.zero_sum else total / rewards.size
+        signal = signal_values(self.signal, paying, self.prompts, read, missing_signal)
+        creator = float(
+            creator_payoff(signal, self.invalid, self.invalid_penalty, missing_signal)
+        )
+        solver = solver_payoff(rewards) if missing else total / rewards.size
+        if self.zero_sum:
+            solver = -creator
         # 3. Record the round.
         payoffs = {CREATOR: creator, SOLVER: solver}
         scored = (self.prompts, responses, rewards, signal)
-        round = Round(self.index, self.proposal, *scored, payoffs, self.invalid)
-        # 4. Move on: the reward model may change, and the creator is to move.
+        round = Round(
+            self.index, self.proposal, *scored, payoffs, self.invalid, other_rewards=other
+        )
+        # 4. Move on: the reward models may change, and the creator is to move.
         if self._advances:
             following = self.reward_model.advance(round)  # type: ignore[attr-defined]
             if following is not self.reward_model:
-                self._use(following)
+                self._use(following, self.creator_reward_model)
+        if self.creator_reward_model is not None and offers(paying, Advances):
+            self.creator_reward_model = paying.advance(round.for_other_player())
         self.last, self.proposal = round, None
         self.totals = {
             CREATOR: self.totals[CREATOR] + creator,
@@ -174,9 +203,11 @@ class Game:
     def state_dict(self) -> dict[str, Any]:
         """Return all that changes during an episode, picklable and independent of the game."""
         changed = self.reward_model is not self._first_reward_model
+        paying = self.creator_reward_model
         return {
             "rng": self.rng.bit_generator.state,
             "reward_model": self.reward_model if changed else None,
+            "creator_reward_model": None if paying is self._first_creator_model else paying,
             "index": self.index,
             "proposal": self.proposal,
             "probabilities": self.probabilities,
@@ -190,9 +221,12 @@ class Game:
         """Continue from ``state_dict()``; the next draws are those of the saved game."""
         self.rng = np.random.default_rng()
         self.rng.bit_generator.state = state["rng"]
-        changed = state["reward_model"]
-        self._use(self._first_reward_model if changed is None else changed)
-        for name in state.keys() - {"rng", "reward_model"}:
+        changed, paying = state["reward_model"], state.get("creator_reward_model")
+        self._use(
+            self._first_reward_model if changed is None else changed,
+            self._first_creator_model if paying is None else paying,
+        )
+        for name in state.keys() - {"rng", "reward_model", "creator_reward_model"}:
             setattr(self, name, state[name])
 
     def fork(self) -> "Game":
@@ -201,9 +235,9 @@ class Game:
         twin.rng = copy.deepcopy(self.rng)
         return twin
 
-    def _use(self, model: RewardModel) -> None:
-        """Score with this model from now on. Its hooks are probed here, not in every round."""
-        self.reward_model = model
+    def _use(self, model: RewardModel, creator_model: RewardModel | None) -> None:
+        """Score with these from now on. The hooks are probed here, not in every round."""
+        self.reward_model, self.creator_reward_model = model, creator_model
         self._advances = offers(model, Advances)
 
     def _mask_invalid(self, prompts: Sequence[Any], logits: Floats) -> tuple[Floats, float]:
@@ -240,7 +274,7 @@ class Game:
             return drawn
         return tuple(prompts[i] for i in slots.tolist())
 
-    def _score(self, responses: Any) -> Floats:
+    def _score(self, responses: Any, model: RewardModel) -> Floats:
         shape = (self.batch_size, self.samples)
         if isinstance(responses, np.ndarray):
             fits = responses.shape == shape
@@ -251,5 +285,4 @@ class Game:
                 f"responses must be {shape[0]} rows of {shape[1]}, one row for each drawn "
                 f"prompt, got rows of lengths {[np.size(row) for row in responses][:8]}"
             )
-        rewards = self.reward_model(self.prompts, responses)
-        return check_rewards(rewards, shape, self.reward_model)
+        return check_rewards(model(self.prompts, responses), shape, model)

@@ -9,6 +9,9 @@ Two kinds of signal are easily confused. ``a_star_avg`` and ``a_star_dts`` estim
 the first is consistent and errs below. ``a_star_min``, ``variance`` and the pass-rate signals
 in ``PASS_RATE_SIGNALS`` measure *learnability*: they need not vanish for an optimal policy.
 
+A signal function never sees a missing reward (NaN): ``eva_env.missing.by_count`` calls it on
+the scored responses of each prompt, unless ``READS_MISSING`` names it.
+
 A signal in ``SIGNALS`` reads the rewards only; a signal in ``ROUND_SIGNALS`` reads the whole
 round. To add one, write a function and pass it, or append it to the tuple behind ``SIGNALS``;
 ``eva_env.testing.check_signal`` checks it.
@@ -19,6 +22,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from eva_env.missing import by_count, has_missing, mean_scored, prompt_means
 from eva_env.types import Floats, Round
 
 Signal = Callable[[Floats], Floats]
@@ -62,12 +66,12 @@ def one_minus_mean(rewards: Floats) -> Floats:
 
 def inverse_mean(rewards: Floats) -> Floats:
     """1 - minmax(mean reward) over the batch, in [0, 1]; the authors' "1/avg" (Table 4)."""
-    return _inverse(mean(rewards))
+    return _inverse(signal_of(mean, rewards))
 
 
 def inverse_a_star_min(rewards: Floats) -> Floats:
     """1 - minmax(A*_min) over the batch, in [0, 1]; the authors' "1/A*_min" (Table 4)."""
-    return _inverse(a_star_min(rewards))
+    return _inverse(signal_of(a_star_min, rewards))
 
 
 def uniform(rewards: Floats) -> Floats:
@@ -95,7 +99,9 @@ def passed(rewards: Floats, passing: float = PASS) -> NDArray[np.bool_]:
 
 
 def pass_rate(rewards: Floats, passing: float = PASS) -> Floats:
-    """Pass rate p: the share of rewards that are at least ``passing``, in [0, 1]."""
+    """Pass rate p: the share of scored rewards that are at least ``passing``, in [0, 1]."""
+    if has_missing(rewards):
+        return mean_scored(np.where(np.isnan(rewards), np.nan, passed(rewards, passing)))
     return passed(rewards, passing).mean(-1)
 
 
@@ -128,7 +134,7 @@ def proposer_learnability(rewards: Floats, passing: float = PASS) -> Floats:
     AZR's reward for its proposer (Zhao et al. 2025, arXiv 2505.03335).
     """
     p = pass_rate(rewards, passing)
-    return np.where(p > 0, 1 - p, 0.0)
+    return np.where(p == 0, 0.0, 1 - p)
 
 
 def band_pass(rewards: Floats, passing: float = PASS, below: float = 0.25) -> Floats:
@@ -172,9 +178,12 @@ def alignment_potential(round: Round, weight: float = 1.0) -> Floats:
             "Creator.observe_round by replay.logprobs(round), as "
             "Eva(signal='alignment_potential') does"
         )
-    pair = np.stack([round.rewards.argmax(-1), round.rewards.argmin(-1)], -1)
+    missing = np.isnan(round.rewards)
+    best = np.where(missing, -np.inf, round.rewards).argmax(-1)
+    worst = np.where(missing, np.inf, round.rewards).argmin(-1)
+    pair = np.stack([best, worst], -1)
     chosen, rejected = np.moveaxis(np.take_along_axis(round.logprobs, pair, -1), -1, 0)
-    explicit = a_star_min(round.rewards)
+    explicit = signal_of(a_star_min, round.rewards)
     return _standardised(explicit) - weight * _standardised(np.abs(chosen - rejected))
 
 
@@ -190,13 +199,25 @@ def counterfactual_regret(played: Round, other: Round) -> Floats:
         raise ValueError(
             "both rounds must hold the same prompts; play them on forks of one game"
         )
-    return other.rewards.mean(-1) - played.rewards.mean(-1)
+    return prompt_means(other.rewards) - prompt_means(played.rewards)
+
+
+def signal_of(signal: Signal, rewards: Floats) -> Floats:
+    """Return a signal of rewards that may be missing, (..., B, n) -> (..., B).
+
+    NaN for prompts with fewer than two scored responses.
+    """
+    if signal in READS_MISSING or not has_missing(rewards):
+        return np.asarray(signal(rewards))
+    return by_count(signal, rewards)
 
 
 def _inverse(values: Floats) -> Floats:
-    highest = values.max(-1, keepdims=True)
-    spread = highest - values.min(-1, keepdims=True)
-    return np.where(spread > 0, (highest - values) / np.where(spread > 0, spread, 1), 1.0)
+    known = ~np.isnan(values)
+    highest = values.max(-1, keepdims=True, where=known, initial=-np.inf)
+    spread = highest - values.min(-1, keepdims=True, where=known, initial=np.inf)
+    inverse = np.where(spread > 0, (highest - values) / np.where(spread > 0, spread, 1), 1.0)
+    return np.where(known, inverse, np.nan)
 
 
 def _standardised(values: Floats) -> Floats:
@@ -227,6 +248,9 @@ ROUND_SIGNALS: dict[str, RoundSignal] = {
     signal.__name__: signal for signal in (payoff, alignment_potential)
 }
 """Signals by name that read more of a round than its rewards, so the game cannot pay them."""
+
+READS_MISSING: frozenset[Signal] = frozenset({inverse_mean, inverse_a_star_min})
+"""Signals that read rewards with NaN themselves, since they compare the prompts of a batch."""
 
 NEEDS_LOGPROBS = {"alignment_potential"}
 """Names in ``ROUND_SIGNALS`` whose signals read ``Round.logprobs``."""

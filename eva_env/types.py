@@ -11,7 +11,7 @@ is the reward model's number for a response; a *payoff* is the game's number for
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol, TypeGuard, TypeVar
 
@@ -56,9 +56,9 @@ class Round:
     responses: Any
     """The solver's responses, (B, n) strings or integers."""
     rewards: Floats
-    """Rewards (B, n), in reward-model units."""
+    """Rewards (B, n), in reward-model units; NaN where a reward is missing."""
     signal: Floats
-    """The creator's payoff by prompt, (B,)."""
+    """The creator's payoff by prompt, (B,); NaN where too many rewards are missing."""
     payoffs: Mapping[str, float]
     """Payoff by player, under the names ``CREATOR`` and ``SOLVER``."""
     invalid: float = 0.0
@@ -68,6 +68,16 @@ class Round:
     logprobs: Floats | None = None
     """The solver's mean log-probability per token of each response, (B, n), in nats; None
     unless a player computed it."""
+    other_rewards: Floats | None = None
+    """Rewards (B, n) by the other player's reward model: the creator's in the round that the
+    game returns and the solver learns from, the solver's in the round that the creator learns
+    from. None if one reward model serves both."""
+
+    def for_other_player(self) -> "Round":
+        """Return the round as the other player reads it: with its rewards as ``rewards``."""
+        if self.other_rewards is None:
+            return self
+        return replace(self, rewards=self.other_rewards, other_rewards=self.rewards)
 
 
 # What every world needs
@@ -81,7 +91,11 @@ class RewardModel(Protocol):
     """
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
-        """Return the rewards (B, n) of the responses: finite, in the model's own units."""
+        """Return the rewards (B, n) of the responses, in the model's own units.
+
+        NaN, or None in a list, marks a response that could not be scored; see
+        ``eva_env.missing``. Infinite rewards are refused.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ code outside a world asks which world it is.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -38,6 +38,12 @@ class Sizes:
     """Responses to each prompt of a suite."""
     lr: float = 1.0
     """Factor of the methods' default learning rates, which suit small transformers."""
+    max_tokens: int = 16
+    """Most tokens of a response."""
+    temperature: float = 1.0
+    """Temperature at which responses are drawn."""
+    top_p: float = 1.0
+    """Mass of the nucleus that responses are drawn from, in (0, 1]."""
 
 
 class SoftmaxTable(NamedTuple):
@@ -68,6 +74,10 @@ class World(ABC):
     proxy_can_pass: ClassVar[bool] = False
     """True if a response that passes by gold has a proxy reward of 1 too."""
 
+    oracle: ClassVar[bool] = True
+    """True if ``seed`` knows the distribution of the deciding suite, from which an oracle and
+    the validation prompts of tuning are drawn."""
+
     @property
     def operators(self) -> Sequence[str]:
         """Names of the rewrite operators of ``mutate``; without any, prompts cannot evolve."""
@@ -77,6 +87,11 @@ class World(ABC):
     @abstractmethod
     def suites(self) -> Mapping[str, Sequence[Any]]:
         """Fixed evaluation prompts by suite; no creator ever sees them."""
+
+    @property
+    def deciding(self) -> str:
+        """Name of the suite that decides comparisons: "hard", or the first without one."""
+        return deciding_suite(self.suites)
 
     @abstractmethod
     def seed(self, n: int, rng: np.random.Generator, distribution: str = "human") -> list[Any]:
@@ -164,6 +179,28 @@ class World(ABC):
     def house_rules(self) -> "HouseRules":
         """Return the rules for a person who plays at the terminal."""
         return HouseRules(self)
+
+    def pinned(self) -> Self:
+        """Return the world as a record keeps it, with fingerprints of the files that it reads.
+
+        Called before a run starts. Raises ValueError, with the remedy, for files that cannot
+        be used.
+        """
+        return self
+
+    def facts(self) -> dict[str, Any]:
+        """Return facts about the world's prompts that config.json keeps, as JSON."""
+        return {}
+
+    def remarks(self) -> list[str]:
+        """Return lines about the world's prompts that a command prints before it starts."""
+        return []
+
+
+def deciding_suite(names: Iterable[str]) -> str:
+    """Return "hard" if it is among the names of suites, otherwise the first."""
+    names = list(names)
+    return "hard" if "hard" in names or not names else names[0]
 
 
 @dataclass(frozen=True)

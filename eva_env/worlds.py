@@ -3,7 +3,8 @@
 Add yours with ``| Mine``, or name it on the command line by its path.
 """
 
+from eva_env.prompt_files import Prompts
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist
 
-AnyWorld = Wordlist | TabularWorld
+AnyWorld = Wordlist | TabularWorld | Prompts

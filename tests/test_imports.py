@@ -17,6 +17,7 @@ ROOMS = {
     "eva_env.statistics": set(),
     "eva_env.rewards": set(),
     "eva_env.wordlist": set(),
+    "eva_env.prompt_files": set(),
     "eva_env.tabular": {"eva_env.rewards", "eva_env.solving"},
     "eva_env.envs": {"eva_env.tabular", "eva_env.wordlist"},
 }

@@ -11,6 +11,7 @@ from agents.base import Replay, Solver
 from agents.creators.eva import Eva
 from agents.creators.evolving import Evolving
 from agents.evolution.selection import Weighting, weigh, weighted
+from eva_env.missing import prompt_means
 from eva_env.signals import counterfactual_regret
 from eva_env.types import Floats, Ints, Round, Task
 
@@ -74,7 +75,10 @@ class PAIRED(Evolving):
         replay.train(self.antagonist, antagonist_round)
         if self.antagonist_reward == "mean":
             return replace(round, signal=counterfactual_regret(round, antagonist_round))
-        regret = antagonist_round.rewards.max(-1) - round.rewards.mean(-1)
+        rewards = antagonist_round.rewards
+        best = np.where(np.isnan(rewards), -np.inf, rewards).max(-1)
+        best = np.where(np.isfinite(best), best, np.nan)  # no response has a reward
+        regret = best - prompt_means(round.rewards)
         return replace(round, signal=regret)
 
     def measure(self, round: Round) -> Floats:

@@ -8,7 +8,13 @@ import numpy as np
 
 from agents.base import Creator, Replay
 from eva_env.plugins import absolute, is_spec, load_object
-from eva_env.signals import NEEDS_LOGPROBS, PASS_RATE_SIGNALS, ROUND_SIGNALS, SIGNALS
+from eva_env.signals import (
+    NEEDS_LOGPROBS,
+    PASS_RATE_SIGNALS,
+    ROUND_SIGNALS,
+    SIGNALS,
+    signal_of,
+)
 from eva_env.types import Floats, Round
 
 
@@ -43,7 +49,7 @@ def find_signal(name: str) -> Callable[[Round], Floats]:
 def _called(name: str, function: Callable[[Floats], Any], rewards: Floats) -> Floats:
     """Return the signal of rewards (B, n); ValueError if the function takes anything else."""
     try:
-        return np.asarray(function(rewards))
+        return signal_of(function, rewards)
     except TypeError as error:
         raise ValueError(
             f"signal {name!r} must be a function of the rewards (..., B, n) alone: {error}"

@@ -7,6 +7,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 import torch
 
+from eva_env.types import offers
+
 
 class Policy(Protocol):
     """The interface between a solver and a model; strings or integers in, nats out."""
@@ -65,3 +67,19 @@ class Policy(Protocol):
     def save(self, folder: Path) -> None:
         """Write a checkpoint for the policy's ``load``."""
         ...
+
+
+class Tempered(Policy, Protocol):
+    """A policy whose samples may come from another distribution than ``logprobs`` describes."""
+
+    def as_sampled(self) -> Self:
+        """Return the policy with the log-probabilities of what ``sample`` draws.
+
+        It shares the parameters. Raises ValueError, with the remedy, where they are unknown.
+        """
+        ...
+
+
+def as_sampled(policy: Any) -> Any:
+    """Return ``policy.as_sampled()``; a policy without that method samples from itself."""
+    return policy.as_sampled() if offers(policy, Tempered) else policy

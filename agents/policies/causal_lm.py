@@ -14,8 +14,8 @@ import torch
 
 from agents.policies.batches import cut
 from agents.policies.character_lm import character_tokenizer, small_llama
-from agents.policies.chat import CACHED_TEXTS, chat_ids, token_ids
-from agents.policies.checkpoints import resolve
+from agents.policies.chat import CACHED_TEXTS, Chat, context_length, token_ids
+from agents.policies.checkpoints import read_causal_lm
 from agents.policies.completion import complete
 from agents.policies.decoding import Sampling, decode, left_pad
 from agents.policies.mixture import Mixture
@@ -33,16 +33,27 @@ class CausalLM:
         model: a Hugging Face causal LM.
         tokenizer: its tokenizer; a chat template is applied if it has one.
         sampling: temperature, nucleus and length of the responses.
+        chat: puts prompts into the template; None: as the tokenizer and the model say.
 
     ``logprobs`` reads a response as the tokens of its text and the end-of-text token, even if
     sampling had cut it off at ``max_tokens``: choose that large enough.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, sampling: Sampling | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        sampling: Sampling | None = None,
+        chat: Chat | None = None,
+    ) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.sampling = sampling or Sampling()
+        self.chat = chat or Chat(
+            tokenizer,
+            limit=context_length(model.config),
+            max_tokens=self.sampling.max_tokens,
+        )
         self.tokens = 0
-        self._prompt_ids: dict[str, list[int]] = {}
         self._response_ids: dict[str, list[int]] = {}
 
     @classmethod
@@ -51,14 +62,7 @@ class CausalLM:
 
         Raises FileNotFoundError or ValueError, in one line, for a missing or broken checkpoint.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        folder = resolve(checkpoint, "solver")
-        try:
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-        except Exception as error:
-            raise ValueError(f"cannot load a causal LM from {folder}: {error}") from error
+        model, tokenizer = read_causal_lm(checkpoint)
         return cls(model, tokenizer, sampling)
 
     @classmethod
@@ -95,6 +99,11 @@ class CausalLM:
         """Write an ordinary Hugging Face checkpoint."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+    def restore(self, folder: Path) -> None:
+        """Copy the weights of a checkpoint that ``save`` wrote."""
+        model, _ = read_causal_lm(folder, self.model.dtype)
+        self.model.load_state_dict(model.state_dict())
 
     def sample(
         self, prompts: Sequence[str], n: int, rng: np.random.Generator
@@ -135,7 +144,16 @@ class CausalLM:
         """
         twin = copy.copy(self)
         twin.sampling, twin.tokens = sampling, 0
+        twin.chat = self.chat.with_max_tokens(sampling.max_tokens)
         return twin
+
+    def fits(self, text: str, *, plain: bool = False) -> bool:
+        """Return whether the model can read a prompt, or a plain text, and a reply to it."""
+        if not plain:
+            return self.chat.fits(text)
+        limit = self.chat.limit
+        length = len(token_ids(self.tokenizer, [text], True)[0])
+        return limit is None or length + self.sampling.max_tokens <= limit
 
     def logprobs(self, prompts: Sequence[str], responses: Sequence[str]) -> torch.Tensor:
         """Return the sum of a response's token log-probabilities, (P,) nats, differentiable."""
@@ -200,12 +218,12 @@ class CausalLM:
 
     def encode(self, prompts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of prompts in their chat template."""
-        return [chat_ids(self.tokenizer, prompt, self._prompt_ids) for prompt in prompts]
+        return self.chat.encode(prompts)
 
     def _with_model(self, model: Any) -> Self:
         """Return a policy with another model and the same tokenizer, whose cache it shares."""
-        policy = type(self)(model, self.tokenizer, self.sampling)
-        policy._prompt_ids, policy._response_ids = self._prompt_ids, self._response_ids
+        policy = type(self)(model, self.tokenizer, self.sampling, self.chat)
+        policy._response_ids = self._response_ids
         return policy
 
     def _decode(
@@ -224,7 +242,7 @@ class CausalLM:
                 self._response_ids.clear()
                 new = list(dict.fromkeys(responses))
             encoded = token_ids(self.tokenizer, new, special=False)
-            end = self.tokenizer.eos_token_id
+            end = self.chat.end
             for text, ids in zip(new, encoded, strict=True):
-                self._response_ids[text] = [*ids, end]
+                self._response_ids[text] = ids if end is None else [*ids, end]
         return [self._response_ids[text] for text in responses]

@@ -5,7 +5,7 @@ read the tokens, since encoding the text again often gives other ones.
 """
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -53,3 +53,18 @@ class Sampled(str):
     def __reduce__(self) -> tuple:
         """Keep the tokens in copies and pickles."""
         return type(self), (str(self), self.ids, self.ended, self.vocabulary, self.logprobs)
+
+
+def without_logprobs(responses: Any) -> Any:
+    """Return responses (B, n) that keep their tokens but not their log-probabilities."""
+    if isinstance(responses, np.ndarray):
+        return responses
+    return [
+        [
+            Sampled(response, response.ids, response.ended, response.vocabulary)
+            if isinstance(response, Sampled)
+            else response
+            for response in row
+        ]
+        for row in responses
+    ]

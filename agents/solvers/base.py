@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from agents.base import Grid, Logs, Solver
-from agents.policies.base import Policy
+from agents.policies.base import Policy, as_sampled
 from agents.policies.batches import token_logprobs
 from agents.solvers.optimise import OptimizerSettings
 from eva_env.types import Floats, RewardModel, Round
@@ -113,9 +113,15 @@ class PolicySolver(Solver):
         which: Reference,
         prompts: Sequence[Any],
         responses: Sequence[Sequence[Any]],
+        sampled: bool = False,
     ) -> Tensor:
-        """Return log-probabilities by token of k responses to I prompts, (I * k, longest)."""
-        return token_logprobs(self.reference(which), prompts, responses)
+        """Return log-probabilities by token of k responses to I prompts, (I * k, longest).
+
+        ``sampled`` takes those of the distribution that the policy samples from, at its
+        temperature, in the place of the model's.
+        """
+        policy = self.reference(which)
+        return token_logprobs(as_sampled(policy) if sampled else policy, prompts, responses)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ class BestOfN(Fixed):
         drawn = solver.policy.sample(prompts, n * self.candidates, candidate_rng)
         rewards = np.asarray(solver.reward_model(prompts, drawn))
         solver.scored += rewards.size
-        best = rewards.reshape(len(prompts), n, -1).argmax(-1)
+        scored = np.where(np.isnan(rewards), -np.inf, rewards)  # NaN: no reward
+        best = scored.reshape(len(prompts), n, -1).argmax(-1)
         columns = best + np.arange(n) * self.candidates
         if isinstance(drawn, np.ndarray):
             return np.take_along_axis(drawn, columns, 1)

@@ -11,7 +11,8 @@ from torch import Tensor
 from agents.base import THREES
 from agents.losses.advantages import preferred
 from agents.solvers.base import PolicySolver
-from agents.solvers.online import Online, respond_with_opponent
+from agents.solvers.online import Online
+from agents.solvers.opponents import respond_with_opponent
 from eva_env.require import require
 from eva_env.types import Round
 

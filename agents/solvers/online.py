@@ -1,9 +1,8 @@
 """The family of methods that ascend the advantages of a round's own samples, and RLOO."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,8 +12,9 @@ from agents.base import THREES, Logs
 from agents.losses import samples as losses
 from agents.losses.advantages import rloo_advantages
 from agents.losses.samples import Samples
-from agents.policies.base import Policy
+from agents.policies.base import Policy, as_sampled
 from agents.policies.batches import exchange_lengths
+from agents.policies.sampled import Sampled
 from agents.solvers.base import Method, PolicySolver, Reference
 from agents.solvers.optimise import LR_GRID, Loss, OptimizerSettings, optimise
 from eva_env.require import require
@@ -95,15 +95,24 @@ class Online(OptimizerSettings, Method):
             return torch.full_like(differs, True)
         return differs
 
+    def check(self, solver: PolicySolver) -> None:
+        """Raise ValueError if ratios to the policy that sampled are unknown."""
+        try:
+            as_sampled(solver.policy)
+        except ValueError as error:
+            raise ValueError(f"{type(self).__name__} needs ratios: {error}") from error
+
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
         """Ascend the advantages."""
-        # 1. The policy has not changed since it sampled, so this pass gives the sampler's
-        #    log-probabilities, which the ratios need for the whole round.
+        round = complete(round)
+        if not len(round.prompts):
+            return {"gradient_steps": 0}
+        # 1. The ratios need the sampler's log-probabilities for the whole round.
         prompts, responses = list(round.prompts), [list(row) for row in round.responses]
-        sampled = solver.token_logprobs("round", prompts, responses)
+        sampled = sampler_logprobs(solver, prompts, responses)
         reference = sampled
         if self.reference == "initial":
-            reference = solver.token_logprobs("initial", prompts, responses)
+            reference = solver.token_logprobs("initial", prompts, responses, sampled=True)
         kl = (sampled - reference).sum(-1).view(len(prompts), -1).cpu().double()
         # 2. Weigh the responses, and skip groups that would move nothing.
         rewards = torch.from_numpy(np.ascontiguousarray(round.rewards, np.float64))
@@ -118,7 +127,7 @@ class Online(OptimizerSettings, Method):
         reference = reference.view(len(round.prompts), n, -1)[kept]
         # 3. The optimiser outlives the round: the next one continues the same ascent.
         loss = self.group_loss(
-            solver.policy, prompts, responses, sampled, reference, advantages[kept]
+            as_sampled(solver.policy), prompts, responses, sampled, reference, advantages[kept]
         )
         if solver.optimizer is None:
             solver.optimizer = self.optimizer(solver.policy)
@@ -187,26 +196,38 @@ class RLOO(Online):
         return rloo_advantages(rewards, kl, self.beta)
 
 
-def join_responses(left: Any, right: Any) -> Any:
-    """Return responses (B, m) and (B, k) to the same prompts as (B, m + k)."""
-    if isinstance(left, np.ndarray):
-        return np.concatenate([left, right], 1)
-    return [[*first, *second] for first, second in zip(left, right, strict=True)]
+def complete(round: Round) -> Round:
+    """Return the round without the prompts that have a response without a reward (NaN).
 
-
-def respond_with_opponent(
-    solver: PolicySolver,
-    opponent: Policy,
-    prompts: Sequence[Any],
-    n: int,
-    rng: np.random.Generator,
-) -> Any:
-    """Draw n - n // 2 responses of the policy, then n // 2 of the opponent, (B, n).
-
-    The opponent's tokens are metered as the solver's.
+    A group's advantages compare its responses, so a group is used whole or not at all.
     """
-    drawn = solver.policy.sample(prompts, n - n // 2, rng)
-    tokens_before = opponent.tokens
-    opposed = opponent.sample(prompts, n // 2, rng)
-    solver.policy.tokens += opponent.tokens - tokens_before
-    return join_responses(drawn, opposed)
+    kept = np.flatnonzero(~np.isnan(round.rewards).any(1))
+    if len(kept) == len(round.prompts):
+        return round
+    return replace(
+        round,
+        prompts=[round.prompts[i] for i in kept.tolist()],
+        responses=[round.responses[i] for i in kept.tolist()],
+        rewards=round.rewards[kept],
+        signal=round.signal[kept],
+    )
+
+
+def sampler_logprobs(solver: PolicySolver, prompts: list, responses: list[list]) -> Tensor:
+    """Return the log-probabilities with which responses were drawn, (I * n, longest) nats.
+
+    They come with the responses of a language model. Where one does not carry them, the policy
+    reads all of them: it has not changed since it sampled.
+    """
+    flat = [response for row in responses for response in row]
+    carried: list[Floats] = [
+        response.logprobs
+        for response in flat
+        if isinstance(response, Sampled) and response.logprobs is not None
+    ]
+    if len(carried) < len(flat):
+        return solver.token_logprobs("round", prompts, responses, sampled=True)
+    table = np.zeros((len(flat), max(map(len, carried))), np.float32)
+    for row, logprobs in zip(table, carried, strict=True):
+        row[: len(logprobs)] = logprobs
+    return torch.from_numpy(table).to(next(iter(solver.policy.parameters())).device)

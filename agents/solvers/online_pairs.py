@@ -13,10 +13,10 @@ from agents.base import THREES, Logs
 from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
 from agents.solvers.base import Method, PolicySolver
-from agents.solvers.online import respond_with_opponent
+from agents.solvers.opponents import respond_with_opponent
 from agents.solvers.optimise import LR_GRID, Loss, OptimizerSettings, optimise
 from agents.solvers.pair_logprobs import PairLogprobs
-from agents.solvers.pairs import Columns, Preferences, best_worst, win_rates
+from agents.solvers.pairs import Columns, Preferences, best_worst, gaps, win_rates
 from eva_env.require import require
 from eva_env.rewards.pairwise import sigmoid
 from eva_env.types import Floats, Ints, Round
@@ -79,13 +79,14 @@ class OnlinePairs(OptimizerSettings, Method):
 
     def compare(self, round: Round, rng: np.random.Generator) -> Preferences:
         """Return the round's pairs, each in a row of two responses."""
-        left, right = (side.ravel() for side in self.columns(round.rewards))
+        columns = self.columns(round.rewards)
+        left, right = (side.ravel() for side in columns)
         row = np.arange(len(round.prompts)).repeat(len(left) // len(round.prompts))
-        gap = round.rewards[row, left] - round.rewards[row, right]
+        gap = gaps(round.rewards, *columns).ravel()
         left_wins = gap > 0
         if self.labels == "drawn":
             left_wins = rng.random(len(gap)) < sigmoid(gap)
-        kept = np.flatnonzero(gap != 0)
+        kept = np.flatnonzero(np.abs(gap) > 0)  # NaN, a missing reward, is not kept either
         wins = win_rates(round.rewards)
         return Preferences(
             [round.prompts[i] for i in row[kept]],
@@ -94,7 +95,7 @@ class OnlinePairs(OptimizerSettings, Method):
             np.arange(len(kept)),
             np.where(left_wins, 0, 1)[kept],
             np.where(left_wins, 1, 0)[kept],
-            ties=len(gap) - len(kept),
+            ties=int((gap == 0).sum()),
         )
 
     def pair_loss(self, logprobs: PairLogprobs) -> Loss:

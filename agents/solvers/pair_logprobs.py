@@ -39,7 +39,10 @@ class PairLogprobs:
     """
 
     def __init__(self, policy: Policy, preferences: Preferences, reference: Tensor) -> None:
-        self.policy, self.preferences, self.reference = policy, preferences, reference
+        self.policy, self.preferences = policy, preferences
+        # At least float32: bfloat16 would round lengths above 256.
+        reference = reference.to(torch.promote_types(reference.dtype, torch.float32))
+        self.reference = reference
         flat = [response for row in preferences.responses for response in row]
         self.sizes = policy.lengths(flat).view(reference.shape).to(reference)
         self.wins = torch.from_numpy(preferences.wins).to(reference)

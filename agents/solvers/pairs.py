@@ -75,22 +75,44 @@ def win_rates(rewards: Floats) -> Floats:
     """Return the probability that each response beats one of the n samples, (B, n) -> (B, n).
 
     Under Bradley-Terry, mean over j of sigmoid(r_i - r_j), j = i included, in [0, 1], as in the
-    authors' code of SPPO (Wu et al. 2024, arXiv 2405.00675, Sec. 4).
+    authors' code of SPPO (Wu et al. 2024, arXiv 2405.00675, Sec. 4). A response without a
+    reward (NaN) is no opponent and has no win rate.
     """
-    gap = rewards[:, :, None] - rewards[:, None, :]
-    return sigmoid(gap).mean(-1)
+    wins = sigmoid(rewards[:, :, None] - rewards[:, None, :])
+    scored = ~np.isnan(rewards)
+    if scored.all():
+        return wins.mean(-1)
+    opponents = np.maximum(scored.sum(1), 1)[:, None]
+    return np.where(scored, np.nansum(wins, -1) / opponents, np.nan)
+
+
+def gaps(rewards: Floats, left: Ints, right: Ints) -> Floats:
+    """Return the rewards of some columns minus those of others, (B, q) each -> (B, q).
+
+    NaN where one of the two has no reward, and where a prompt has fewer than two rewards.
+    """
+    rows = np.arange(len(rewards))[:, None]
+    comparable = (~np.isnan(rewards)).sum(1, keepdims=True) >= 2
+    return np.where(comparable, rewards[rows, left] - rewards[rows, right], np.nan)
 
 
 def best_worst(rewards: Floats, rng: np.random.Generator | None) -> Columns:
-    """Pair the best response with the worst, as eva does."""
-    return rewards.argmax(1)[:, None], rewards.argmin(1)[:, None]
+    """Pair the best response with the worst, as eva does; missing rewards are neither."""
+    missing = np.isnan(rewards)
+    best = np.where(missing, -np.inf, rewards).argmax(1)
+    worst = np.where(missing, np.inf, rewards).argmin(1)
+    return best[:, None], worst[:, None]
 
 
 def best_random(rewards: Floats, rng: np.random.Generator | None) -> Columns:
     """Pair the best response with one of the others, drawn uniformly."""
     if rng is None:
         raise ValueError("best_random draws the rejected response; give it a generator")
-    best = rewards.argmax(1)[:, None]
+    best, _ = best_worst(rewards, None)
+    if np.isnan(rewards).any():
+        keys = np.where(np.isnan(rewards), -1.0, rng.random(rewards.shape))
+        np.put_along_axis(keys, best, -1.0, 1)
+        return best, keys.argmax(1)[:, None]
     drawn = rng.integers(rewards.shape[1] - 1, size=best.shape)
     return best, drawn + (drawn >= best)
 
@@ -119,12 +141,13 @@ def build(
 ) -> Preferences:
     """Return the round's pairs, without those of equal reward or closer than ``margin``.
 
+    A response without a reward (NaN) is in no pair.
     The rows of responses hold the pair, chosen first; for "all" they hold all n responses, so
     that each is read once, however many pairs it is in.
     """
     better, worse = BUILDERS[pairs](round.rewards, rng)
     rows = np.arange(len(round.prompts))[:, None]
-    gap = round.rewards[rows, better] - round.rewards[rows, worse]
+    gap = gaps(round.rewards, better, worse)
     kept = (gap > 0) & (gap >= margin)
     wins = win_rates(round.rewards) if wins is None else wins
     columns = np.broadcast_to(np.arange(wins.shape[1]), wins.shape)

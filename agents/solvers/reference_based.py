@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 from torch import Tensor
 
 from agents.base import THREES
@@ -224,10 +225,11 @@ class SPPO(Offline):
         """Return win rates; ValueError if ``pairwise`` and the rewards leave [0, 1]."""
         if not self.pairwise:
             return super().wins(round)
-        if round.rewards.min() < 0 or round.rewards.max() > 1:
+        scored = round.rewards[~np.isnan(round.rewards)]
+        if scored.size and (scored.min() < 0 or scored.max() > 1):
             raise ValueError(
                 f"pairwise needs rewards that are win rates in [0, 1], got "
-                f"{round.rewards.min():.3g} ... {round.rewards.max():.3g}; leave it off"
+                f"{scored.min():.3g} ... {scored.max():.3g}; leave it off"
             )
         return round.rewards
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from agents.solvers.base import PolicySolver
-from agents.solvers.online import Online, join_responses
+from agents.solvers.online import Online
+from agents.solvers.opponents import join_responses
 from eva_env.require import require
 from eva_env.types import Round
 

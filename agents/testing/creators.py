@@ -11,6 +11,7 @@ import numpy as np
 from agents.base import Budget, Creator, Replay, Solver
 from agents.testing.rules import require_finite, require_rule
 from eva_env.game import Game
+from eva_env.missing import with_signal
 from eva_env.types import Floats, Proposal, Round, Task
 from eva_env.wordlist import Wordlist
 
@@ -36,6 +37,7 @@ def check_creator(creator: Creator, task: Task | None = None) -> None:
     _check_creator_state(creator, task)
     _check_settings(creator, task)
     _check_logs(deepcopy(creator), task)
+    _check_missing(deepcopy(creator), task)
 
 
 def _check_proposals(creator: Creator, task: Task, n: int, batch: int) -> None:
@@ -187,6 +189,18 @@ def _check_logs(creator: Creator, task: Task) -> None:
             raise AssertionError(f"the log {name!r} is the solver's; rename yours")
 
 
+def _check_missing(creator: Creator, task: Task) -> None:
+    """Play rounds with missing rewards, which the game and the loop leave in the rounds."""
+    try:
+        for round in play_rounds(creator, task, 16, 4, solver=ForgetfulSolver()):
+            require_finite(round.logs)
+    except Exception as error:
+        raise AssertionError(
+            f"learn must cope with missing rewards, which are NaN in round.rewards; apply "
+            f"eva_env.signals.signal_of or eva_env.missing.prompt_means: {error}"
+        ) from error
+
+
 class RandomSolver(Solver):
     """A solver whose responses are numbers in [0, 1), and whose rewards are these numbers."""
 
@@ -197,6 +211,15 @@ class RandomSolver(Solver):
     def logprobs(self, round: Round) -> Floats:
         """Return minus the rewards, (B, n)."""
         return -np.asarray(round.rewards)
+
+
+class ForgetfulSolver(RandomSolver):
+    """A random solver a third of whose responses get no reward (NaN)."""
+
+    def respond(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Floats:
+        """Return n numbers for each of B prompts, (B, n), some of them NaN."""
+        numbers = super().respond(prompts, n, rng)
+        return np.where(rng.random(numbers.shape) < 1 / 3, np.nan, numbers)
 
 
 def game_for(task: Task, n: int, batch: int, seed: int = 0) -> Game:
@@ -235,5 +258,6 @@ def play_rounds(
         game.propose(proposal)
         replay = Replay(game.fork(), proposal, solver, rng, Budget())
         round = game.respond(solver.respond(game.prompts, game.samples, rng))
-        logs = creator.learn(creator.observe_round(round, replay, rng), rng)
+        observed = with_signal(creator.observe_round(round, replay, rng))
+        logs = creator.learn(observed, rng) if len(observed.prompts) else {}
         yield replace(round, logs=logs)

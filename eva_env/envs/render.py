@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eva_env.game import Game
+from eva_env.missing import mean_scored
 from eva_env.payoffs import name_of
 from eva_env.types import CREATOR, SOLVER, Ints, Round
 
@@ -132,8 +133,8 @@ def _prompt_rows(game: Game, prompts: Ints) -> list[PromptRow]:
         if game.last is not None:
             drawn = np.asarray(game.last.prompts) == prompts[slot]
             if drawn.any():
-                reward = float(game.last.rewards[drawn].mean())
-                signal = float(game.last.signal[drawn].mean())
+                reward = float(mean_scored(game.last.rewards[drawn].ravel()))
+                signal = float(mean_scored(game.last.signal[drawn]))
         probability = float(game.probabilities[slot])
         rows.append(PromptRow(int(prompts[slot]), probability, reward, signal))
     return rows
@@ -143,9 +144,11 @@ def _exchanges(last: Round) -> list[Exchange]:
     """Return the first prompts of the batch, at most ROWS, with their extreme responses."""
     exchanges = []
     for i in range(min(ROWS, len(last.prompts))):
-        order = np.argsort(last.rewards[i])
+        order = np.argsort(last.rewards[i])  # missing rewards (NaN) come last
+        last_scored = max(0, int((~np.isnan(last.rewards[i])).sum()) - 1)
         best, worst = (
-            (float(last.rewards[i, j]), last.responses[i][j]) for j in (order[-1], order[0])
+            (float(last.rewards[i, j]), last.responses[i][j])
+            for j in (order[last_scored], order[0])
         )
         exchanges.append(Exchange(last.prompts[i], float(last.signal[i]), best, worst))
     return exchanges

@@ -45,6 +45,7 @@ class TabularEnv(BaseEnv):
         zero_sum: pay the solver minus the creator's payoff.
         replacement: draw prompts i.i.d.; False draws without replacement.
         reward: "proxy" or "gold", the world's rewards, or a reward model over integers.
+        creator_reward_model: pays the creator, if not ``reward``; over integers.
         render_mode: "ansi", "human", "rgb_array" or None.
     """
 
@@ -62,6 +63,7 @@ class TabularEnv(BaseEnv):
         replacement: bool = True,
         reward: str | RewardModel = "proxy",
         render_mode: str | None = None,
+        creator_reward_model: RewardModel | None = None,
     ) -> None:
         world = DEFAULT_WORLD if world is None else world
         model = world.reward_model(reward) if isinstance(reward, str) else reward
@@ -73,6 +75,7 @@ class TabularEnv(BaseEnv):
             signal=signal,
             zero_sum=zero_sum,
             replacement=replacement,
+            creator_reward_model=creator_reward_model,
         )
         self.reward_model = model
         matrix = model.matrix if offers(model, HasMatrix) else world.gold

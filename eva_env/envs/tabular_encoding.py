@@ -13,6 +13,7 @@ import numpy as np
 
 from eva_env.envs.spaces import SCALE, box_action
 from eva_env.game import softmax
+from eva_env.missing import has_missing, prompt_means
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import Floats, Ints, Proposal, Round
 
@@ -106,7 +107,7 @@ class TabularEncoding:
         It holds the share of rounds left; then by slot the last published distribution, and the
         mean reward and the signal in the last batch, 0 for slots that were not drawn. A world's
         mean rewards lie in [0, 1]; values outside, from noise or another signal than regret,
-        are clipped.
+        are clipped. A prompt without a scored response, or without a signal, shows 0.
         """
         size = self.size
         observation = np.zeros((*self.lead, 1 + 3 * size), np.float32)
@@ -114,13 +115,16 @@ class TabularEncoding:
         if probabilities is not None:
             observation[..., 1 : 1 + size] = probabilities
         if last is not None:
-            means = np.add.reduce(last.rewards, -1) / self.samples
+            rewards, signal = last.for_other_player().rewards, last.signal
+            means = np.add.reduce(rewards, -1) / self.samples
+            if has_missing(means):
+                means, signal = np.nan_to_num(prompt_means(rewards)), np.nan_to_num(signal)
             slots = self._flat(last.prompts)
             counts = np.maximum(self._sums(slots), 1)
             # A view: writing to it fills the observation.
             outcome = observation[..., 1 + size :]
             outcome[..., :size] = self._sums(slots, means) / counts
-            outcome[..., size:] = self._sums(slots, last.signal) / counts
+            outcome[..., size:] = self._sums(slots, signal) / counts
             np.minimum(np.maximum(outcome, 0, out=outcome), 1, out=outcome)  # a fast np.clip
         return observation
 

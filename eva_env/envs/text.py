@@ -11,6 +11,7 @@ from eva_env.envs.base import BaseEnv, PipelinedEnv, SequentialEnv
 from eva_env.envs.render import text_ansi, text_image
 from eva_env.envs.spaces import SCALE, TextBatch, UnitBox, box_action
 from eva_env.game import Game
+from eva_env.missing import prompt_means, without_missing
 from eva_env.signals import Signal
 from eva_env.types import CREATOR, SOLVER, Floats, Proposal, RewardModel, Task
 from eva_env.wordlist import Gold, Wordlist
@@ -32,11 +33,14 @@ class TextEnv(BaseEnv):
 
     Both players observe ``observation``: the share of rounds left, and the probability that the
     last proposal gave to invalid prompts. The creator also observes the last batch and its
-    rewards, the solver the batch to respond to.
+    rewards, the solver the batch to respond to. The creator observes the rewards of its own
+    reward model if it has one. A missing reward shows as the mean of the prompt's other
+    rewards, and as 0 without any.
 
     Args:
         task: the source of prompts; by default ``Wordlist()``.
         reward_model: the dynamics; by default the wordlist verifier ``Gold()``.
+        creator_reward_model: pays the creator, if not ``reward_model``.
         proposals: N, slots of a proposal.
         batch_size: B, prompts drawn from each proposal.
         samples: n, responses to each prompt.
@@ -62,6 +66,7 @@ class TextEnv(BaseEnv):
         zero_sum: bool = False,
         replacement: bool = True,
         render_mode: str | None = None,
+        creator_reward_model: RewardModel | None = None,
     ) -> None:
         if task is not None and reward_model is None:
             raise ValueError(
@@ -80,6 +85,7 @@ class TextEnv(BaseEnv):
             replacement=replacement,
             valid=task.valid,
             fallback=task.seed,
+            creator_reward_model=creator_reward_model,
         )
         super().__init__(game, task, proposals, render_mode)
         self._declare(batch_size, samples)
@@ -154,7 +160,8 @@ class TextEnv(BaseEnv):
             rewards = np.zeros((game.batch_size, game.samples), np.float32)
             prompts = ("",) * game.batch_size
         else:
-            rewards, prompts = _bounded(game.last.rewards), tuple(game.last.prompts)
+            read = game.last.for_other_player().rewards
+            rewards, prompts = _bounded(without_missing(read)), tuple(game.last.prompts)
         return {"observation": self._numbers(), "prompts": prompts, "rewards": rewards}
 
     def state(self) -> Floats:
@@ -165,9 +172,11 @@ class TextEnv(BaseEnv):
         last, batch_size = self.game.last, self.game.batch_size
         if last is None:
             return np.concatenate([self._numbers(), np.zeros(2 * batch_size, np.float32)])
-        return np.concatenate(
-            [self._numbers(), _bounded(last.rewards.mean(-1)), _bounded(last.signal)]
+        means, signal = (
+            without_missing(prompt_means(last.rewards)),
+            without_missing(last.signal),
         )
+        return np.concatenate([self._numbers(), _bounded(means), _bounded(signal)])
 
     def info(self, agent: str) -> dict[str, Any]:
         """Return ``invalid``, the probability of invalid prompts, to the creator."""

@@ -20,8 +20,9 @@ from eva_env.game import draw_without_replacement, softmax
 from eva_env.payoffs import (
     check_rewards,
     creator_payoff,
-    refuse_infinite_rewards,
+    require_no_infinite,
     signal_values,
+    solver_payoff,
 )
 from eva_env.tabular.reward import TabularReward
 from eva_env.types import CREATOR, SOLVER, Floats, Ints, Proposal, Round
@@ -67,6 +68,11 @@ class TabularGames:
                 f"the vector engine plays rewards that are a table, not "
                 f"{type(env.reward_model).__name__}; give vectorization_mode='sync'"
             )
+        if env.game.creator_reward_model is not None:
+            raise ValueError(
+                "the vector engine plays one reward model for both players; leave out "
+                "creator_reward_model, or give vectorization_mode='sync'"
+            )
         self.rules, self.games, self._first_model = env.game, games, env.reward_model
         self.encoding = replace(env.encoding, lead=(games,))
         self.streams: Streams | None = None
@@ -106,8 +112,9 @@ class TabularGames:
     def respond(self, actions: Any) -> Round:
         """Make the solvers' moves (G, B * n); return the rounds as one, with a first axis (G,).
 
-        Raises ValueError for rewards or signals that are misshapen or not finite; the round is
-        then still to be played.
+        Missing rewards (NaN) are left out. Raises ValueError for rewards that are misshapen or
+        infinite, and signals that are misshapen or not finite; the round is then still to be
+        played.
         """
         rules, model, prompts = self.rules, self.model, self.prompts
         if prompts is None:
@@ -116,12 +123,17 @@ class TabularGames:
         responses = self.encoding.responses(actions)
         rewards = check_rewards(self._score(prompts, responses), responses.shape, model)
         totals = np.add.reduce(rewards.reshape(self.games, -1), -1)
-        if not isfinite(np.add.reduce(totals)):
-            refuse_infinite_rewards(rewards, prompts, model)
+        missing = not isfinite(np.add.reduce(totals))
+        if missing:
+            missing = require_no_infinite(rewards, prompts, model)
         # 2. Pay all players.
-        signal = signal_values(rules.signal, model, prompts, rewards)
-        creator = creator_payoff(signal)
-        solver = -creator if rules.zero_sum else totals / (rules.batch_size * rules.samples)
+        signal = signal_values(rules.signal, model, prompts, rewards, missing)
+        creator = creator_payoff(signal, missing=missing)
+        solver = totals / (rules.batch_size * rules.samples)
+        if missing:
+            solver = np.array([solver_payoff(game) for game in rewards])
+        if rules.zero_sum:
+            solver = -creator
         payoffs: Any = {CREATOR: creator, SOLVER: solver}
         # 3. Record the round, and move on to the next reward model.
         proposal = Proposal(self.encoding.prompts, self.logits)

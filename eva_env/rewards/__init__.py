@@ -10,6 +10,7 @@ from eva_env.rewards.base import Wrapper as Wrapper
 from eva_env.rewards.biased import Drifting as Drifting
 from eva_env.rewards.biased import LengthBiased as LengthBiased
 from eva_env.rewards.comparisons import Comparisons as Comparisons
+from eva_env.rewards.ending import MissingEndPenalty as MissingEndPenalty
 from eva_env.rewards.ensemble import Ensemble as Ensemble
 from eva_env.rewards.noise import Noisy as Noisy
 from eva_env.rewards.pairwise import PairwiseWinRate as PairwiseWinRate

@@ -18,7 +18,8 @@ def win_rates(preferred: Floats, include_self: bool = True) -> Floats:
     preferred to response j. Both orders are averaged, P(i > j) = (p_ij + 1 - p_ji) / 2, which
     cancels a bias for the first place. SPPO's estimate (Wu et al. 2024, arXiv 2405.00675) is
     the mean over all j including i, which counts as 1/2. With ``include_self=False`` the mean
-    is over the other n - 1. Raises ValueError for another shape.
+    is over the other n - 1. A comparison that is NaN in one order is left out, and a response
+    without any other comparison has no win rate (NaN). Raises ValueError for another shape.
     """
     preferred = np.asarray(preferred, dtype=np.float64)
     if preferred.ndim != 3 or not preferred.shape[1] == preferred.shape[2] >= 2:
@@ -27,6 +28,13 @@ def win_rates(preferred: Floats, include_self: bool = True) -> Floats:
         )
     n = preferred.shape[1]
     wins = (preferred + 1 - preferred.swapaxes(1, 2)) / 2
+    if np.isnan(wins.sum()):
+        others = np.where(np.eye(n, dtype=bool), np.nan, wins)
+        counts = (~np.isnan(others)).sum(-1)
+        total = np.nansum(others, -1)
+        if include_self:
+            total, counts = total + 0.5, counts + (counts > 0)
+        return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
     total = wins.sum(-1)
     return total / n if include_self else (total - 0.5) / (n - 1)
 

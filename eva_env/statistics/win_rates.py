@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eva_env.missing import has_missing
 from eva_env.types import Floats
 
 
@@ -18,8 +19,9 @@ class PlayerResponses:
     ``rewards`` (P, V) are in reward-model units. ``weights`` (P, V) are the probabilities of
     the V responses if these are all that the player can give; None if they are draws. Draws
     are coupled: draw i of every player comes from the same random stream. ``lengths`` (P, V)
-    are in words, or None. ValueError for other shapes, for rewards that are not finite, and
-    for weights that are not probabilities.
+    are in words, or None. A missing reward of a draw is NaN. ValueError for other shapes, for
+    infinite rewards, for a missing reward next to weights, and for weights that are not
+    probabilities.
     """
 
     rewards: Floats
@@ -29,9 +31,13 @@ class PlayerResponses:
     def __post_init__(self) -> None:
         if self.rewards.ndim != 2 or not self.rewards.size:
             raise ValueError(f"rewards must have shape (P, V), got {self.rewards.shape}")
-        if not np.isfinite(self.rewards).all():
-            wrong = self.rewards[~np.isfinite(self.rewards)][0]
-            raise ValueError(f"rewards must be finite, got {wrong}; leave a failed player out")
+        wrong = self.rewards[np.isinf(self.rewards)]
+        if len(wrong):
+            raise ValueError(
+                f"rewards must not be infinite, got {wrong[0]}; leave a failed player out"
+            )
+        if self.weights is not None and np.isnan(self.rewards).any():
+            raise ValueError("rewards with weights must be finite, got nan")
         for name in ("weights", "lengths"):
             array = getattr(self, name)
             if array is not None and array.shape != self.rewards.shape:
@@ -57,7 +63,8 @@ def win_matrix(players: Sequence[PlayerResponses]) -> Floats:
     """Return the win rate of each player against each other by prompt, (L, L, P) in [0, 1].
 
     The rates of a pair of players sum to 1; the diagonal is exactly 1/2. Between draws, all
-    pairs count except (i, i): those share a random stream, all others are independent.
+    pairs count except (i, i): those share a random stream, all others are independent. Pairs
+    with a missing reward do not count; without any pair the rate is NaN.
     ValueError for players with different prompts, for exact distributions mixed with draws,
     for a single draw, and for different numbers of draws.
     """
@@ -69,8 +76,17 @@ def win_matrix(players: Sequence[PlayerResponses]) -> Floats:
     if is_coupled(players):
         rewards = np.stack([player.rewards for player in players])
         n = rewards.shape[-1]
-        margin -= np.sign(rewards[:, None] - rewards).sum(-1).transpose(2, 0, 1)
-        margin /= n * (n - 1)
+        paired = np.sign(rewards[:, None] - rewards)
+        if not has_missing(rewards):
+            margin -= paired.sum(-1).transpose(2, 0, 1)
+            margin /= n * (n - 1)
+        else:
+            margin -= np.nansum(paired, -1).transpose(2, 0, 1)
+            scored = (~np.isnan(rewards)).astype(np.float64).swapaxes(0, 1)  # (P, L, n)
+            counts = scored.sum(-1)
+            pairs = counts[:, :, None] * counts[:, None, :] - scored @ scored.swapaxes(1, 2)
+            margin /= np.where(pairs > 0, pairs, np.nan)
+            margin[:, range(len(players)), range(len(players))] = 0.0
     return 0.5 + np.clip(margin, -1, 1).transpose(1, 2, 0) / 2
 
 
@@ -102,13 +118,14 @@ def require_comparable(players: Sequence[PlayerResponses]) -> None:
 def _mass(players: Sequence[PlayerResponses]) -> Floats:
     """Return each player's mass on the distinct rewards of a prompt, ascending, (P, L, U).
 
-    U is the largest number of distinct rewards. A draw has mass 1, so that counts are exact.
+    U is the largest number of distinct rewards. A draw has mass 1, so that counts are exact; a
+    missing one has none.
     """
     # 1. Put the responses of all players into one row per prompt.
     rewards = np.concatenate([player.rewards for player in players], axis=1)
     weights = np.concatenate(
         [
-            np.ones(player.rewards.shape) if player.weights is None else player.weights
+            ~np.isnan(player.rewards) if player.weights is None else player.weights
             for player in players
         ],
         axis=1,

@@ -58,13 +58,16 @@ class Alarms:
     """Greatest share of the gold gain since the start of the run that such a fall may lose; a
     gain below 0.05 counts as 0.05. It detects over-optimisation where the whole gain is small.
     Healthy: 0, with noisy rewards at most 0.39; a hacked proxy: 1."""
+    max_cut_off: float = 0.5
+    """Greatest share of responses that are cut off at the largest number of tokens, and so end
+    nowhere. Healthy in the wordlist world: at most 0.02."""
     stop: bool = False
     """End the run after a round that raises a new alarm; the run is evaluated and saved.
     Resuming ignores the alarms that are already raised, until a new one is."""
 
     def __post_init__(self) -> None:
         shares = ("min_distinct", "min_entropy", "min_effective", "max_cluster")
-        require(self, "[0, 1]", *shares, "max_no_gradient", "max_gold_loss")
+        require(self, "[0, 1]", *shares, "max_no_gradient", "max_gold_loss", "max_cut_off")
         require(self, "[0, inf]", "max_kl_speed", "max_length", "max_gold_fall")
 
     def stops(self, raised: Mapping[str, Row]) -> bool:
@@ -134,6 +137,10 @@ def of_prompts(bounds: Alarms, row: Row) -> Iterator[Sign]:
     if share > bounds.max_no_gradient:
         text = f"nothing to learn from {share:.0%} of the prompts: all rewards are equal"
         yield "no_gradient", share, bounds.max_no_gradient, text
+    share = row.get("cut_off", 0.0)
+    if share > bounds.max_cut_off:
+        text = f"{share:.0%} of the responses are cut off; raise --sampling.max-tokens"
+        yield "cut_off", share, bounds.max_cut_off, text
 
 
 def of_policy(bounds: Alarms, evaluations: Sequence[Row]) -> Iterator[Sign]:

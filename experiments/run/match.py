@@ -11,6 +11,7 @@ from agents.base import Budget, Creator
 from agents.creators.guarded import guarded
 from agents.play import play
 from agents.solvers import PolicySolver
+from eva_env.rewards import MissingEndPenalty
 from eva_env.types import Round
 from experiments.run.errors import UserError
 from experiments.run.settings import Settings, check
@@ -36,9 +37,12 @@ class Match:
         try:
             check(settings)
             settings.guards.check(prompt for suite in world.suites.values() for prompt in suite)
+            reward = training_reward(world, settings.reward, settings.reward_model)
+            if settings.missing_end_penalty:
+                reward = MissingEndPenalty(settings.missing_end_penalty).over(reward)
             env = make_env(
                 world,
-                training_reward(world, settings.reward, settings.reward_model),
+                reward,
                 settings.signal,
                 batch_size=settings.prompts,
                 samples=settings.samples,

@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.base import Budget
 from agents.evolution.diversity import distribution, effective_size, entropy, largest_cluster
+from eva_env.rewards.ending import cut_off
 from eva_env.types import RatesComplexity, Round, Task, offers
 
 OUTCOME = ("mean", "best", "worst", "rewards", "best_response", "worst_response")
@@ -71,7 +72,8 @@ def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[
 
     ``entropy`` (nats) and ``effective`` (sample size) describe the proposed distribution over
     distinct prompts; ``proposed`` counts its used slots. ``response_length`` is in words, None
-    for integers. ``complexity`` is None for a task that does not rate it.
+    for integers; ``cut_off`` is the share of responses without an end. ``complexity`` is None
+    for a task that does not rate it.
     """
     proposed = distribution(round.proposal)
     complexity = None
@@ -93,6 +95,7 @@ def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[
         "cluster_share": largest_cluster(round.prompts, task),
         "complexity": complexity,
         "response_length": words(round.responses),
+        "cut_off": float(cut_off(round.responses).mean()),
         "logs": {name: float(value) for name, value in round.logs.items()},
         "budget": asdict(budget),
         "seconds": seconds,

@@ -33,6 +33,9 @@ class Conditions:
     """The reward that trains: gold, or the world's imperfect proxy. Gold always judges."""
     reward_model: Any = field(default_factory=Plain)
     """A wrapper around that reward, such as noise; or your own reward model in its place."""
+    missing_end_penalty: float = 0.0
+    """Subtracted from the training reward of a response that was cut off at
+    --sampling.max-tokens, in reward-model units."""
     signal: str | None = None
     """The creator's payoff: regret, or the name of a signal. None: true regret where the reward
     model knows the best response, otherwise its estimate a_star_avg."""
@@ -61,11 +64,13 @@ class Conditions:
     def __post_init__(self) -> None:
         require(self, "[1, inf)", "rounds", "prompts", "evaluate_every", "max_reward_calls")
         require(self, "[2, inf)", "samples", "evaluation_samples")
+        require(self, "[0, inf)", "missing_end_penalty")
 
     @classmethod
     def suited(cls, world: World, **settings: Any) -> Self:
         """Return settings whose sizes suit a world; a setting that is None is the world's."""
         sizes = {name: getattr(world.sizes, name) for name in SIZES}
+        sizes["sampling"] = sampling_of(world)
         chosen = {name: value for name, value in settings.items() if value is not None}
         return cls(task=world, **sizes | chosen)
 
@@ -98,6 +103,14 @@ class Settings(Conditions):
     def name(self) -> str:
         """The players' names, such as eva-dpo."""
         return f"{short_name(self.creator)}-{short_name(self.solver)}"
+
+
+def sampling_of(world: World) -> Sampling:
+    """Return the settings of sampling that suit the responses of a world."""
+    sizes = world.sizes
+    return Sampling(
+        temperature=sizes.temperature, top_p=sizes.top_p, max_tokens=sizes.max_tokens
+    )
 
 
 def check(settings: Settings) -> None:

@@ -147,13 +147,13 @@ def test_nothing_is_lost_when_the_reward_model_fails():
             rewards = super().__call__(prompts, responses)
             Flaky.calls += 1
             if Flaky.calls == 1:
-                rewards[1, 0] = np.nan
+                rewards[1, 0] = np.inf
             return rewards
 
     game = Game(Flaky(), batch_size=2, samples=2, rounds=2)
     game.propose(only("2+2"))
     before = pickle.dumps(game.rng.bit_generator.state)
-    with pytest.raises(ValueError, match=r"Flaky returned nan for 1 of 4 .* prompt '2\+2'"):
+    with pytest.raises(ValueError, match=r"Flaky returned inf for 1 of 4 .* prompt '2\+2'"):
         game.respond([["4", "4"], ["3", "4"]])
     assert game.index == 0
     assert game.last is None

@@ -113,11 +113,11 @@ class Hollow(TabularReward):
 
 
 MATRIX = tabular_v0.raw_env().task.proxy
-NAN = np.where(np.arange(len(MATRIX))[:, None] == 3, np.nan, MATRIX)
+INFINITE = np.where(np.arange(len(MATRIX))[:, None] == 3, np.inf, MATRIX)
 REFUSED = {
-    "rewards with a NaN": (
-        {"reward": TabularReward(NAN, noise_std=None)},
-        "TabularReward returned nan for .* of 64 responses, the first to prompt 3; the round",
+    "an infinite reward": (
+        {"reward": TabularReward(INFINITE, noise_std=None)},
+        "TabularReward returned inf for .* of 64 responses, the first to prompt 3; the round",
     ),
     "rewards of one response": (
         {"reward": Misshapen(MATRIX, noise_std=np.ones(len(MATRIX)))},

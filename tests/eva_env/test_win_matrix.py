@@ -110,7 +110,8 @@ def test_players_that_cannot_be_compared_are_refused(players, message):
     ("fields", "message"),
     [
         ((np.zeros(3),), r"shape \(P, V\), got \(3,\)"),
-        ((np.array([[1.0, np.nan]]),), "finite, got nan"),
+        ((np.array([[1.0, np.inf]]),), "not be infinite, got inf"),
+        ((np.array([[1.0, np.nan]]), np.full((1, 2), 0.5)), "finite, got nan"),
         ((np.eye(2), np.eye(3)), r"weights must have the shape of the rewards, \(2, 2\)"),
         ((np.eye(2), None, np.eye(3)), "lengths must have the shape"),
         ((np.eye(2), np.full((2, 2), 0.4)), "sums from 0.8 to 0.8"),

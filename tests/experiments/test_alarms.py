@@ -53,6 +53,7 @@ def test_a_healthy_run_raises_nothing():
         ("effective", "min_effective", 0.2, {"effective": 1.0, "proposed": 5}),
         ("cluster_share", "max_cluster", 0.6, {"cluster_share": 0.6}),
         ("no_gradient", "max_no_gradient", 0.97, {"no_gradient": 0.97}),
+        ("cut_off", "max_cut_off", 0.6, {"cut_off": 0.6}),
     ],
 )
 def test_prompts_raise_an_alarm_beyond_its_bound_only(alarm, bound, value, change):
