@@ -14,6 +14,7 @@ from agents.solvers import PolicySolver
 from eva_env.rewards import MissingEndPenalty
 from eva_env.types import Round
 from experiments.run.errors import UserError
+from experiments.run.rewriting import response_rewriter, seen_task, writing_model
 from experiments.run.settings import Settings, check
 from experiments.run.setup import load_policy, make_env, training_reward
 
@@ -40,10 +41,12 @@ class Match:
             reward = training_reward(world, settings.reward, settings.reward_model)
             if settings.missing_end_penalty:
                 reward = MissingEndPenalty(settings.missing_end_penalty).over(reward)
+            writer = writing_model(settings.rewriter, policy)
             env = make_env(
                 world,
                 reward,
                 settings.signal,
+                seen_task(world, settings.rewriter, settings.rewriting, writer),
                 batch_size=settings.prompts,
                 samples=settings.samples,
                 max_cycles=settings.rounds,
@@ -53,7 +56,9 @@ class Match:
                 policy,
                 settings.solver,
                 lambda prompts, responses: game.reward_model(prompts, responses),
-                world.response_rewriter(),
+                response_rewriter(
+                    world, settings.rewriting, writer, settings.sampling.max_tokens
+                ),
             )
         except (ValueError, FileNotFoundError) as error:
             raise UserError(" ".join(str(error).split())) from error

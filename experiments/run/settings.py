@@ -14,6 +14,7 @@ from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.run.alarms import Alarms
 from experiments.run.parts import short_name
+from experiments.run.rewriting import Rewriting, resolved, seen_task
 from experiments.run.setup import Reward
 from experiments.run.specifications import suited
 
@@ -58,12 +59,18 @@ class Conditions:
     """Rounds between evaluations on the fixed suites; the last round is always evaluated."""
     evaluation_samples: int = Wordlist.sizes.evaluation_samples
     """Responses to each prompt of a suite."""
+    rewriter: str | None = None
+    """Rewrite prompts by a language model: solver, the policy that learns, or the folder of
+    another one. None: by the operators of the world."""
+    rewriting: Rewriting = field(default_factory=Rewriting)
+    """Settings of that model."""
     alarms: Alarms = field(default_factory=Alarms)
     """Bounds at which an alarm fires, and whether it ends the run."""
 
     def __post_init__(self) -> None:
         require(self, "[1, inf)", "rounds", "prompts", "evaluate_every", "max_reward_calls")
         require(self, "[2, inf)", "samples", "evaluation_samples")
+        object.__setattr__(self, "rewriter", resolved(self.rewriter))
         require(self, "[0, inf)", "missing_end_penalty")
 
     @classmethod
@@ -115,7 +122,8 @@ def sampling_of(world: World) -> Sampling:
 
 def check(settings: Settings) -> None:
     """Raise ValueError for players that do not fit the world or the reward."""
-    settings.creator.check_task(settings.task)
+    task = seen_task(settings.task, settings.rewriter, settings.rewriting)
+    settings.creator.check_task(task)
     pairwise = isinstance(settings.reward_model, PairwiseWinRate)
     if pairwise and isinstance(settings.solver, SPPO) and not settings.solver.pairwise:
         raise ValueError(

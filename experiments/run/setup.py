@@ -16,7 +16,7 @@ from agents.policies.table import TablePolicy
 from eva_env.payoffs import require_payoff
 from eva_env.plugins import is_spec, load_object
 from eva_env.rewards import Ensemble, Retrained, Wrapper
-from eva_env.types import KnowsBest, RewardModel, offers
+from eva_env.types import KnowsBest, RewardModel, Task, offers
 from eva_env.world import SoftmaxTable, World
 from experiments.run.errors import UserError
 
@@ -58,14 +58,19 @@ def base_reward(world: World, reward: Reward) -> RewardModel:
     return LearnedReward.load(proxy)
 
 
-def make_env(world: World, model: RewardModel, signal: str | None, **sizes: int) -> Any:
+def make_env(
+    world: World, model: RewardModel, signal: str | None, task: Task | None = None, **sizes: int
+) -> Any:
     """Return the world's AEC environment; ``sizes`` are batch_size, samples and max_cycles.
 
+    ``task`` takes the world's place as the source of prompts, with operators of its own.
     Without a signal the creator's payoff is true regret if the reward model knows the best
     response, otherwise its estimate A*_avg.
     """
     payoff = check_payoff(signal) or ("regret" if offers(model, KnowsBest) else "a_star_avg")
     options = world.environment_options(model, sizes["batch_size"])
+    if task is not None and task is not world:
+        options["task"] = task
     return pettingzoo.make("aec", world.environment, signal=payoff, **sizes, **options)
 
 
