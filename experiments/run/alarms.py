@@ -61,13 +61,24 @@ class Alarms:
     max_cut_off: float = 0.5
     """Greatest share of responses that are cut off at the largest number of tokens, and so end
     nowhere. Healthy in the wordlist world: at most 0.02."""
+    max_rewrites_failed: float = 0.75
+    """Greatest share of a language model's replies that give no usable rewrite, so that human
+    prompts fill the round. SmolLM2-135M: 0.1 to 0.3 with examples, about 0.9 instructed."""
     stop: bool = False
     """End the run after a round that raises a new alarm; the run is evaluated and saved.
     Resuming ignores the alarms that are already raised, until a new one is."""
 
     def __post_init__(self) -> None:
         shares = ("min_distinct", "min_entropy", "min_effective", "max_cluster")
-        require(self, "[0, 1]", *shares, "max_no_gradient", "max_gold_loss", "max_cut_off")
+        require(
+            self,
+            "[0, 1]",
+            *shares,
+            "max_no_gradient",
+            "max_gold_loss",
+            "max_rewrites_failed",
+            "max_cut_off",
+        )
         require(self, "[0, inf]", "max_kl_speed", "max_length", "max_gold_fall")
 
     def stops(self, raised: Mapping[str, Row]) -> bool:
@@ -137,6 +148,10 @@ def of_prompts(bounds: Alarms, row: Row) -> Iterator[Sign]:
     if share > bounds.max_no_gradient:
         text = f"nothing to learn from {share:.0%} of the prompts: all rewards are equal"
         yield "no_gradient", share, bounds.max_no_gradient, text
+    share = row.get("logs", {}).get("rewrites_failed", 0.0)
+    if share > bounds.max_rewrites_failed:
+        text = f"rewriting fails: {share:.0%} of the replies are no usable prompts"
+        yield "rewrites_failed", share, bounds.max_rewrites_failed, text
     share = row.get("cut_off", 0.0)
     if share > bounds.max_cut_off:
         text = f"{share:.0%} of the responses are cut off; raise --sampling.max-tokens"
