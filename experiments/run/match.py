@@ -9,6 +9,7 @@ import numpy as np
 
 from agents.base import Budget, Creator
 from agents.creators.guarded import guarded
+from agents.evolution.similarity import Similarity
 from agents.play import play
 from agents.solvers import PolicySolver
 from eva_env.rewards import MissingEndPenalty
@@ -17,6 +18,7 @@ from experiments.run.errors import UserError
 from experiments.run.rewriting import response_rewriter, seen_task, writing_model
 from experiments.run.settings import Settings, check
 from experiments.run.setup import load_policy, make_env, training_reward
+from experiments.run.similarity import similarity_of
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Match:
     solver: PolicySolver
     rngs: tuple[np.random.Generator, np.random.Generator]
     budget: Budget = field(default_factory=Budget)
+    similarity: Similarity | None = None
+    """How prompts of real text are compared."""
 
     @classmethod
     def open(cls, settings: Settings) -> "Match":
@@ -41,6 +45,7 @@ class Match:
             reward = training_reward(world, settings.reward, settings.reward_model)
             if settings.missing_end_penalty:
                 reward = MissingEndPenalty(settings.missing_end_penalty).over(reward)
+            similarity = similarity_of(world, settings.similarity)
             writer = writing_model(settings.rewriter, policy)
             env = make_env(
                 world,
@@ -65,9 +70,14 @@ class Match:
         env.reset(seed=int(env_seed.generate_state(1)[0]))
         return cls(
             env,
-            guarded(copy.deepcopy(settings.creator), settings.guards),
+            guarded(
+                copy.deepcopy(settings.creator),
+                settings.guards,
+                getattr(similarity, "embed", None),
+            ),
             solver_player,
             (np.random.default_rng(creator_seed), np.random.default_rng(solver_seed)),
+            similarity=similarity,
         )
 
     def rounds(self) -> Iterator[Round]:

@@ -54,11 +54,10 @@ class Rewriting:
         return Sampling(self.temperature, self.top_p, max_tokens)
 
 
-def resolved(rewriter: str | None) -> str | None:
-    """Return the rewriter as a run records it: a folder by its absolute path."""
-    if rewriter in (None, SOLVER) or not Path(rewriter).exists():
-        return rewriter
-    return str(Path(rewriter).resolve())
+def resolved(choice: str | None) -> str | None:
+    """Return a word or a folder as a run records it: a folder by its absolute path."""
+    is_folder = choice and ("/" in choice or choice != SOLVER) and Path(choice).exists()
+    return str(Path(choice).resolve()) if choice and is_folder else choice
 
 
 def seen_task(

