@@ -53,7 +53,9 @@ def complete(
     first token that holds a line break. Continuations are no responses to a prompt, so no
     policy reads their tokens.
     """
-    ids = [_open_ended(tokenizer, text_ids) for text_ids in token_ids(tokenizer, texts, True)]
+    ids = [
+        _open_ended(tokenizer, text_ids) for text_ids in token_ids(tokenizer, [*texts], True)
+    ]
     stopping = Stopping(model, line_breaks(tokenizer) if one_line else ())
     ends = {*stopping.generation_config.eos_token_id}
     drawn = decode(stopping, ids, n, seeds, sampling)
