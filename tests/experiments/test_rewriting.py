@@ -22,6 +22,7 @@ from agents.policies.decoding import Sampling
 from agents.policies.sampled import Sampled
 from agents.solvers import DPO
 from eva_env.tabular.world import TabularWorld
+from eva_env.types import LimitsAttempts, offers
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.cli import main
@@ -71,7 +72,7 @@ def settings_for(folder, creator=None, **changes):
         prompts=4,
         samples=2,
         evaluation_samples=2,
-        sampling=Sampling(max_tokens=5),
+        sampling=changes.pop("sampling", Sampling(max_tokens=5)),
         **changes,
     )
 
@@ -245,4 +246,5 @@ def test_the_task_is_the_world_without_a_rewriter(folder):
     assert isinstance(task, RewrittenTask)
     assert task.attempts == 5
     online = Match.open(settings_for(folder, EvaOnline()))
-    assert isinstance(online.env.unwrapped.task, RewrittenTask)
+    assert online.env.unwrapped.task.operators == task.operators
+    assert offers(online.env.unwrapped.task, LimitsAttempts)
