@@ -63,7 +63,7 @@ class Alarms:
     nowhere. Healthy in the wordlist world: at most 0.02."""
     max_rewrites_failed: float = 0.75
     """Greatest share of a language model's replies that give no usable rewrite, so that human
-    prompts fill the round. SmolLM2-135M: 0.1 to 0.3 with examples, about 0.9 instructed."""
+    prompts fill the round. SmolLM2-135M: 0.1 with examples, 0.9 instructed."""
     stop: bool = False
     """End the run after a round that raises a new alarm; the run is evaluated and saved.
     Resuming ignores the alarms that are already raised, until a new one is."""

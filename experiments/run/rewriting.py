@@ -28,8 +28,8 @@ class Rewriting:
 
     form: Form = "examples"
     """How the model is asked: it continues a list of examples as plain text, or follows an
-    instruction in its chat template. SmolLM2-135M answers the prompts instead of rewriting
-    them if it is instructed; a large model follows the instruction better."""
+    instruction in its chat template. Of SmolLM2-135M's replies 54 of 60 are accepted with
+    examples, and 4 of 40 if it is instructed, since it answers the prompts then."""
     temperature: float = 0.88
     """Divisor of the logits; 0.88 in the authors' scripts."""
     top_p: float = 0.8
