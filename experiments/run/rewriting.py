@@ -1,5 +1,6 @@
 """Rewriting by a language model: the task that the environment and the creators see."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,11 @@ class Rewriting:
         return Sampling(self.temperature, self.top_p, max_tokens)
 
 
-def resolved(choice: str | None) -> str | None:
-    """Return a word or a folder as a run records it: a folder by its absolute path."""
-    is_folder = choice and ("/" in choice or choice != SOLVER) and Path(choice).exists()
-    return str(Path(choice).resolve()) if choice and is_folder else choice
+def resolved(choice: str | None, words: Collection[str]) -> str | None:
+    """Return a choice as a run records it: one of ``words``, or a folder's absolute path."""
+    if choice is None or choice in words or not Path(choice).exists():
+        return choice
+    return str(Path(choice).resolve())
 
 
 def seen_task(

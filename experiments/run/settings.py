@@ -18,7 +18,8 @@ from eva_env.world import World
 from experiments.run.alarms import Alarms
 from experiments.run.parts import short_name
 from experiments.run.rewards import canonical, has_scale
-from experiments.run.rewriting import Rewriting, resolved, seen_task
+from experiments.run.rewriting import SOLVER, Rewriting, resolved, seen_task
+from experiments.run.similarity import CHOICES
 from experiments.run.specifications import suited
 
 SIZES = ("rounds", "prompts", "samples", "evaluate_every", "evaluation_samples")
@@ -89,8 +90,8 @@ class Conditions:
         require(self, "[1, inf)", "rounds", "prompts", "evaluate_every", "max_reward_calls")
         require(self, "[2, inf)", "samples", "evaluation_samples")
         # A run is resumed from any working directory.
-        object.__setattr__(self, "rewriter", resolved(self.rewriter))
-        object.__setattr__(self, "similarity", resolved(self.similarity))
+        object.__setattr__(self, "rewriter", resolved(self.rewriter, (SOLVER,)))
+        object.__setattr__(self, "similarity", resolved(self.similarity, CHOICES))
         require(self, "[0, inf)", "missing_end_penalty")
         for name in ("reward", "creator_reward", "judge"):  # a run resumes in any folder
             object.__setattr__(self, name, canonical(getattr(self, name)))

@@ -6,7 +6,7 @@ from agents.evolution.similarity import ByMeaning, ByWords, Similarity
 from agents.policies.sentence_embedder import PACKAGE, SentenceEmbedder, installed_embedder
 from eva_env.world import World
 
-AUTO, WORDS, EMBEDDER = "auto", "words", "embedder"
+CHOICES = AUTO, WORDS, EMBEDDER = "auto", "words", "embedder"
 """Choices of ``--similarity``; anything else is an encoder's folder."""
 
 
