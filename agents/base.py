@@ -170,6 +170,9 @@ class Budget:
     """Responses to them, those of replays included."""
     tokens: int = 0
     """Tokens of all responses that were sampled."""
+    creator_tokens: int = 0
+    """Tokens that a language model wrote to rewrite prompts and to rate them; ``tokens`` has
+    none of them, even if the model is the solver's."""
     reward_calls: int = 0
     """Responses scored by a reward model."""
     gradient_steps: int = 0

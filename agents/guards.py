@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from agents.evolution.evolve import Lineage
-from agents.evolution.near_duplicates import NearDuplicates
+from agents.evolution.near_duplicates import NearDuplicates, NearMeanings
+from agents.evolution.similarity import Embed
 from eva_env.require import require
 from eva_env.types import Floats, Ints, Task
 
@@ -22,8 +23,10 @@ class Guards:
     history breaks creators that replay or keep old prompts."""
 
     near_duplicates: float | None = None
-    """Reject text with at least this Jaccard similarity, in (0, 1], to another prompt of the
-    proposal or of the past. Exact repeats are left to deduplicate."""
+    """Reject text with at least this similarity, in (0, 1], to another prompt of the proposal
+    or of the past: of shingles (Jaccard) or, with a sentence embedder (--similarity), of
+    meaning (cosine: 0.95 finds other spellings, 0.85 most paraphrases). Exact repeats are left
+    to deduplicate."""
 
     shingle: int = 3
     """Words in a shingle: near-duplicates are compared by their sets of shingles."""
@@ -58,10 +61,15 @@ class Guards:
                     f"leave them off"
                 )
 
-    def index(self) -> NearDuplicates | None:
-        """Return an empty index of near-duplicates; None if that guard is off."""
+    def index(self, embed: Embed | None = None) -> NearDuplicates | NearMeanings | None:
+        """Return an empty index of near-duplicates; None if that guard is off.
+
+        They are near by meaning if sentence embeddings are given, else by their words.
+        """
         if self.near_duplicates is None:
             return None
+        if embed is not None:
+            return NearMeanings(self.near_duplicates, embed)
         return NearDuplicates(self.near_duplicates, self.shingle)
 
 
@@ -102,6 +110,7 @@ class Admission:
         contaminated: prompts that no creator may show.
         published: prompts of earlier proposals.
         past: the same, indexed by similarity; None if near-duplicates may pass.
+        embed: gives sentence embeddings; None compares words.
     """
 
     def __init__(
@@ -109,12 +118,13 @@ class Admission:
         guards: Guards,
         contaminated: Contamination | Collection[Any],
         published: Collection[Any],
-        past: NearDuplicates | None,
+        past: NearDuplicates | NearMeanings | None,
+        embed: Embed | None = None,
     ) -> None:
         self.guards, self.contaminated = guards, contaminated
         self.published, self.past = published, past
         self.taken: set[Any] = set()
-        self.near = guards.index()
+        self.near = guards.index(embed)
         self.rejected: Counter[str] = Counter()
 
     def reason(self, prompt: Any) -> str | None:

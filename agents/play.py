@@ -11,6 +11,7 @@ import numpy as np
 from pettingzoo import AECEnv
 
 from agents.base import Budget, Creator, Replay, Solver
+from agents.evolution.writing import Written
 from eva_env.missing import mean_reward, with_signal
 from eva_env.types import Proposal, Round
 
@@ -34,6 +35,7 @@ def play(
     creator.on_start(solver)
     while not game.done:
         # 1. The creator proposes, and the environment draws the prompts.
+        written = Written.of(base_env.task)
         proposal = creator.propose(base_env.task, base_env.proposals, creator_rng)
         if not isinstance(proposal, Proposal):
             raise ValueError(
@@ -61,4 +63,8 @@ def play(
         observed = with_signal(creator.observe_round(creator_round, replay, creator_rng))
         if len(observed.prompts):
             logs |= creator.learn(observed, creator_rng)
+        # 5. Rewrites and ratings by a language model are counted, and how many failed.
+        written = Written.of(base_env.task) - written
+        budget.add(creator_tokens=written.tokens)
+        logs |= written.logs()
         yield replace(round, logs=logs)

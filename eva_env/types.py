@@ -104,8 +104,8 @@ class Task(Protocol):
 
     Any object with these members is a task. To name it in a command, derive it from
     ``eva_env.world.World``, which adds its rewards, starting policy and environment.
-    Optional hooks: ``RewritesInBatch``, ``LimitsAttempts``, ``RatesComplexity``, ``RatesComplexityInBatch``,
-    ``GroupsOperators`` and ``Enumerable``.
+    Optional hooks: ``RewritesInBatch``, ``LimitsAttempts``, ``RatesComplexity``,
+    ``RatesComplexityInBatch``, ``GroupsOperators`` and ``Enumerable``.
     """
 
     @property

@@ -71,6 +71,9 @@ class World(ABC):
     broad_distribution: ClassVar[str] = "human"
     """The distribution of ``seed`` from which members of a reward ensemble are trained."""
 
+    real_text: ClassVar[bool] = False
+    """True if prompts are ordinary language, so that a sentence embedder can compare them."""
+
     proxy_can_pass: ClassVar[bool] = False
     """True if a response that passes by gold has a proxy reward of 1 too."""
 

@@ -8,15 +8,19 @@ import numpy as np
 
 from agents.base import Creator, Logs, Replay, Solver
 from agents.evolution.evolve import Lineage
+from agents.evolution.similarity import Embed
 from agents.guards import REDRAWS, Admission, Contamination, Guards, spread_topics
 from eva_env.distributions import softmax
 from eva_env.types import Proposal, Round, Task
 
 
-def guarded(creator: Creator, guards: Guards) -> Creator:
-    """Return the creator behind the guards; the creator itself if all guards are off."""
+def guarded(creator: Creator, guards: Guards, embed: Embed | None = None) -> Creator:
+    """Return the creator behind the guards; the creator itself if all guards are off.
+
+    ``embed`` gives sentence embeddings, by which near-duplicates are found.
+    """
     off = Guards(shingle=guards.shingle, ngram=guards.ngram)
-    return creator if guards == off else Guarded(creator, guards)
+    return creator if guards == off else Guarded(creator, guards, embed)
 
 
 @dataclass
@@ -36,9 +40,12 @@ class Guarded(Creator):
     guards: Guards
     """The guards that its proposals pass."""
 
+    embed: Embed | None = None
+    """Gives sentence embeddings, by which near-duplicates are found; None compares words."""
+
     def __post_init__(self) -> None:
         self.published: dict[Any, None] = {}
-        self.past = self.guards.index()
+        self.past = self.guards.index(self.embed)
         self.counts: dict[str, float] = {}
         self._suites: tuple[Task | None, Contamination | Collection[Any]] = (None, ())
 
@@ -47,7 +54,8 @@ class Guarded(Creator):
         # 1. Sort out the rejected prompts.
         proposal = self.creator.propose(task, n, rng)
         self.guards.check(proposal.prompts)
-        admission = Admission(self.guards, self._contaminated(task), self.published, self.past)
+        contaminated = self._contaminated(task)
+        admission = Admission(self.guards, contaminated, self.published, self.past, self.embed)
         slots = _lineages(proposal)
         missing = [i for i, slot in enumerate(slots) if not admission.admits(slot.prompt)]
         rejected = dict(admission.rejected)
@@ -121,7 +129,7 @@ class Guarded(Creator):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a ``state_dict()``."""
         self.creator.load_state_dict(state["creator"])
-        self.published, self.past = {}, self.guards.index()
+        self.published, self.past = {}, self.guards.index(self.embed)
         self._remember(state["published"])
         self.counts = dict(state["counts"])
 

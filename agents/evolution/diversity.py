@@ -7,14 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.special import entr
 
-from agents.evolution.similarity import cluster_shares
+from agents.evolution.similarity import ByWords, Similarity, cluster_shares
 from eva_env.distributions import softmax
 from eva_env.types import Floats, Proposal, RatesComplexity, Task, offers
-
-SIMILAR = 0.7
-"""Jaccard similarity of words, in [0, 1], from which two prompts are near-duplicates. In the
-wordlist world 29 % of rewrites are near-duplicates of their parents, 46 % if both are long, and
-0.2 % of pairs of human prompts. At 0.5, most prompts of a round are in one cluster."""
 
 
 def distribution(proposal: Proposal) -> Floats:
@@ -38,15 +33,19 @@ def effective_size(probabilities: Floats) -> float:
     return float(1 / np.square(probabilities).sum()) if len(probabilities) else 0.0
 
 
-def largest_cluster(prompts: Sequence[Any], task: Task) -> float:
+def largest_cluster(
+    prompts: Sequence[Any], task: Task, similarity: Similarity | None = None
+) -> float:
     """Return the share of B prompts, in (0, 1], in the largest cluster of near-duplicates.
 
-    Texts cluster through chains of pairs of similarity at least ``SIMILAR``. Integer prompts
+    Texts cluster through chains of pairs whose similarity is at least ``similarity.near``;
+    without a similarity, it is that of words. Integer prompts
     have no words: their clusters have one topic and, if the task rates it, one complexity; in
     the tabular world these are the variants of a level.
     """
     if isinstance(prompts[0], str):
-        return float(cluster_shares(prompts, SIMILAR).max())
+        similarity = similarity or ByWords()
+        return float(cluster_shares(prompts, similarity.near, similarity).max())
     topics = [task.topic(prompt) for prompt in prompts]
     levels = [0.0] * len(prompts)
     if offers(task, RatesComplexity):

@@ -113,7 +113,8 @@ def operator_weights(
     """
     if not task.operators:
         raise ValueError(
-            f"{type(task).__name__} has no rewrite operators; play Static or Fresh instead"
+            f"{type(task).__name__} has no rewrite operators; give --rewriter solver for text, "
+            f"or play Static or Fresh"
         )
     if not operators:
         return list(task.operators), np.zeros(len(task.operators))

@@ -258,7 +258,7 @@ RATINGS = {
             ("Compare two ways to heat a small house, with the costs of each per year.", 4),
             ("Say hello in French.", 1),
             (
-                "Prove that there are infinitely many primes, and estimate how many lie below n.",
+                "Prove that there are endless primes, and estimate how many lie below n.",
                 5,
             ),
             ("Write a polite email that asks for a day off.", 3),

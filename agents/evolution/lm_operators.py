@@ -201,11 +201,12 @@ class RewrittenTask:
         None where the model writes no prompt that the wrapped task accepts.
         """
         children = self.rewriter(prompts, operators, rng)
-        valid = [
-            None if child is None or not self.valid(child) else child for child in children
+        accepted = [
+            child if child is not None and self.valid(child) else None for child in children
         ]
-        self.rewriter.written.add(rewrites_failed=valid.count(None) - children.count(None))
-        return valid
+        rejected = accepted.count(None) - children.count(None)
+        self.rewriter.written.add(rewrites_failed=rejected)
+        return accepted
 
     def valid(self, prompt: str) -> bool:
         """Return whether the wrapped task accepts the prompt."""

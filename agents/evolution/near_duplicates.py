@@ -4,7 +4,8 @@ from zlib import crc32
 
 import numpy as np
 
-from eva_env.types import Ints
+from agents.evolution.similarity import Embed
+from eva_env.types import Floats, Ints
 
 HASHES = 128
 """Number of hashes in a signature."""
@@ -86,3 +87,40 @@ class NearDuplicates:
         count = HASHES // self.rows
         bands = signature[: count * self.rows].astype(np.uint32).reshape(count, self.rows)
         return [k.to_bytes(2, "big") + band.tobytes() for k, band in enumerate(bands)]
+
+
+class NearMeanings:
+    """An index of texts that finds one of similar meaning to a given text.
+
+    The similarity is the cosine of sentence embeddings, compared with all texts in the index.
+
+    Args:
+        threshold: cosine in (0, 1] from which texts are near-duplicates. With all-MiniLM-L6-v2,
+            0.95 finds other spellings, 0.85 nine of ten paraphrases.
+        embed: gives the embeddings.
+    """
+
+    def __init__(self, threshold: float, embed: Embed) -> None:
+        self.threshold, self.embed = threshold, embed
+        self.texts: list[str] = []
+        self.vectors: Floats = np.zeros((0, 0))
+
+    def add(self, text: str) -> None:
+        """Add a text."""
+        (vector,) = self.embed([text])
+        # 1. Double the room, so that adding n texts copies O(n) vectors.
+        if len(self.texts) == len(self.vectors):
+            larger = np.zeros((max(64, 2 * len(self.texts)), len(vector)))
+            larger[: len(self.texts)] = self.vectors if self.texts else 0.0
+            self.vectors = larger
+        # 2. Fill the next place.
+        self.vectors[len(self.texts)] = vector
+        self.texts.append(text)
+
+    def find(self, text: str) -> str | None:
+        """Return the first text added that is near the given one but not equal; else None."""
+        if not self.texts:
+            return None
+        cosines = self.vectors[: len(self.texts)] @ self.embed([text])[0]
+        near = (self.texts[i] for i in np.flatnonzero(cosines >= self.threshold))
+        return next((found for found in near if found != text), None)

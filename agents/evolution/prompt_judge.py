@@ -40,7 +40,7 @@ SCALE = re.compile(
 
 NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)?(?!\w)")
 SPREAD = re.compile(
-    r"(?<![\w.])(\d(?:\.\d+)?)\s*(?:to|and|or|-|\u2013|/)\s*(\d(?:\.\d+)?)(?![\w])",
+    r"(?<![\w.])\d(?:\.\d+)?\s*(?:to|and|or|-|\u2013|/)\s*\d(?:\.\d+)?(?!\w)",
     re.IGNORECASE,
 )
 """A verdict of two numbers, such as "between 3 and 4"."""
@@ -58,7 +58,10 @@ VERDICT = re.compile(
 """A labelled verdict: "[[4]]", "**Rating:** 4", "I'd rate this a 4", "this prompt is a 4"."""
 
 ALONE = re.compile(r"[\s*_#`\"'(]*(\d[\d.]*)[\s*_`\"').!]*")
-"""A line that is a number, or a reply that begins with one."""
+"""A line that is a number."""
+
+BEGINNING = re.compile(r"\W*(\d[\d.]*)(?=\s*(?:$|[,;:(\u2013\u2014-]))")
+"""The number with which a reply begins."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +113,7 @@ def rating(reply: str) -> float:
         values = _verdicts(line)
         if values:
             return _one(values)
-    if lines and (
-        match := re.match(r"\W*(\d[\d.]*)(?=\s*(?:$|[,;:(\u2013\u2014-]))", lines[0])
-    ):
+    if lines and (match := BEGINNING.match(lines[0])):
         return _one([match[1]])
     return _one([text for line in lines for text in [*_spreads(line), *NUMBER.findall(line)]])
 

@@ -92,20 +92,25 @@ LONGEST = (2.0, 40)
 """A rewrite has at most this many times the prompt's words plus this many: the instruction
 allows twenty words more, and an answer is usually longer."""
 
-REQUESTS = re.compile(
-    r"\?|\b(?:add|advise|analy[sz]e|answer|argue|ask|assess|begin|brainstorm|build|calculate|"
-    r"choose|classify|compare|complete|compose|compute|consider|continue|contrast|convert|"
-    r"correct|create|critique|debate|define|describe|design|determine|develop|devise|discuss|"
-    r"draft|draw|edit|elaborate|estimate|evaluate|examine|explain|explore|extract|fill|find|"
-    r"fix|generate|give|guess|help|how|identify|illustrate|imagine|implement|improve|include|"
-    r"interpret|invent|invite|justify|list|make|name|need|offer|outline|paraphrase|pick|plan|"
-    r"please|predict|prepare|pretend|produce|propose|prove|provide|rank|recommend|reflect|"
-    r"rephrase|reply|report|respond|review|rewrite|role-?play|say|select|share|show|simplify|"
-    r"sketch|solve|sort|specify|state|suggest|summari[sz]e|talk|teach|tell|think|translate|"
-    r"use|want|what|when|where|which|who|why|write)\b",
-    re.IGNORECASE,
+_VERBS = (
+    r"(?:add|advise|analy[sz]e|answer|argue|ask|assess|begin|brainstorm|build|calculate|choose|"
+    r"classify|compare|complete|compose|compute|consider|continue|contrast|convert|correct|"
+    r"create|critique|debate|define|describe|design|determine|develop|devise|discuss|draft|draw|"
+    r"edit|elaborate|estimate|evaluate|examine|explain|explore|extract|fill|find|fix|generate|"
+    r"give|guess|help|identify|illustrate|imagine|implement|improve|include|interpret|invent|"
+    r"justify|list|make|name|outline|paraphrase|pick|plan|predict|prepare|pretend|produce|"
+    r"propose|prove|provide|rank|recommend|reflect|rephrase|reply|report|respond|review|rewrite|"
+    r"role-?play|say|select|share|show|simplify|sketch|solve|sort|specify|state|suggest|"
+    r"summari[sz]e|talk|teach|tell|think|translate|use|work|write)"
 )
-"""A question mark, or a word by which one asks for something."""
+REQUESTS = re.compile(
+    rf"\?|(?:^|[.!:;,]['\"\u201d)]*\s+|\b(?:please|then|not?)\s+)['\"\u201c]?{_VERBS}\b"
+    r"|\A\W*(?:what|when|where|which|who|why|how)\b"
+    r"|\b(?:please|(?:help|tell|give|show|write|teach)\s+(?:me|us)|how\s+to|"
+    r"i(?:\s+would|['\u2019]d)?\s+(?:need|want|like))\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A question, a clause that begins with an order, or another form of a request."""
 
 
 def read_prompt(reply: str, prompt: str, shown: Collection[str] = ()) -> str | None:
@@ -115,7 +120,7 @@ def read_prompt(reply: str, prompt: str, shown: Collection[str] = ()) -> str | N
     reply is refused if it is empty, equals the prompt up to case, spaces and punctuation,
     repeats a shown text, refuses, or answers the prompt instead of asking. It counts as an
     answer if it is longer than ``LONGEST`` allows or, where the prompt itself has one, if it
-    has no word of ``REQUESTS``. The line in which a reply was cut off is dropped.
+    holds none of ``REQUESTS``. The line in which a reply was cut off is dropped.
     """
     whole = reply if getattr(reply, "ended", True) else reply.rpartition("\n")[0]
     text = without_reasoning(whole)

@@ -1,4 +1,4 @@
-"""A language model as a writer of prompts and ratings: its interface, and what it has written."""
+"""A language model that writes prompts and ratings: its interface, and what it wrote."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -82,16 +82,25 @@ def replies_of(
     """Return a writer's reply to each request, (P,), and add its tokens to ``written``.
 
     In the form ``examples``, requests are continued as plain text, to the end of the line if
-    ``one_line``. A writer that cannot do that raises ValueError.
+    ``one_line``. A writer that cannot do that raises ValueError. The reply is empty to a
+    request that does not fit into the writer's context.
     """
-    before = getattr(writer, "tokens", 0)
-    if form == "instructions":
-        drawn = writer.sample(requests, 1, rng)
-    else:
+    plain = form == "examples"
+    if plain:
         require_completion(writer)
-        drawn = writer.complete(requests, 1, rng, one_line=one_line)  # type: ignore[attr-defined]
+    fits = getattr(writer, "fits", None)
+    places = [i for i, text in enumerate(requests) if fits is None or fits(text, plain=plain)]
+    fitting, before = [requests[i] for i in places], getattr(writer, "tokens", 0)
+    drawn: Any = []
+    if fitting and plain:
+        drawn = writer.complete(fitting, 1, rng, one_line=one_line)  # type: ignore[attr-defined]
+    elif fitting:
+        drawn = writer.sample(fitting, 1, rng)
     written.add(tokens=getattr(writer, "tokens", 0) - before)
-    return [reply for (reply,) in drawn]
+    replies = [""] * len(requests)
+    for i, (reply,) in zip(places, drawn, strict=True):
+        replies[i] = reply
+    return replies
 
 
 def require_completion(writer: Any) -> None:

@@ -184,7 +184,17 @@ class CausalLM:
         """
         twin = copy.copy(self)
         twin.sampling, twin.tokens = sampling, 0
+        twin.chat = self.chat.with_max_tokens(sampling.max_tokens)
+        twin._layout = self.layout  # so that the model is checked once
         return twin
+
+    def fits(self, text: str, *, plain: bool = False) -> bool:
+        """Return whether the model can read a prompt, or a plain text, and a reply to it."""
+        if not plain:
+            return self.chat.fits(text)
+        limit = self.chat.limit
+        length = len(token_ids(self.tokenizer, [text], True)[0])
+        return limit is None or length + self.sampling.max_tokens <= limit
 
     def logprobs(self, prompts: Sequence[str], responses: Sequence[str]) -> torch.Tensor:
         """Return the sum of a response's token log-probabilities, (P,) nats, differentiable."""

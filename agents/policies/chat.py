@@ -1,8 +1,9 @@
 """From a prompt to the token ids that a model reads, and the token that ends a response."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from eva_env.chat import Message, as_prompt, messages_of
 
@@ -68,6 +69,12 @@ class Chat:
         for prompt, turns, ids in zip(new, messages, encoded, strict=True):
             self._ids[prompt] = self._fitted(turns, ids)
         return [self._ids[prompt] for prompt in prompts]
+
+    def with_max_tokens(self, max_tokens: int) -> Self:
+        """Return the same template for responses of another length."""
+        twin = copy(self)
+        twin.max_tokens, twin._ids = max_tokens, {}
+        return twin
 
     def fits(self, prompt: str) -> bool:
         """Return True if the model can read the prompt and a response of ``max_tokens``."""

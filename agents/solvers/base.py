@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from agents.base import Grid, Logs, Solver
+from agents.evolution.writing import Written
 from agents.policies.base import Policy, as_sampled
 from agents.policies.batches import token_logprobs
 from agents.solvers.optimise import OptimizerSettings
@@ -84,8 +85,11 @@ class PolicySolver(Solver):
 
     @property
     def tokens(self) -> int:
-        """Tokens sampled so far."""
-        return self.policy.tokens
+        """Tokens sampled so far, those of a language model that rewrites responses too."""
+        rewriter = self.response_rewriter
+        if getattr(rewriter, "policy", self.policy) is self.policy:
+            return self.policy.tokens
+        return self.policy.tokens + Written.of(rewriter).tokens
 
     @property
     def reward_calls(self) -> int:

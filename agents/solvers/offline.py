@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from agents.base import Logs
+from agents.evolution.writing import Written
 from agents.losses.pairs import Pairs
 from agents.losses.robust import worst_case
 from agents.solvers.base import Method, PolicySolver, Reference
@@ -117,7 +118,10 @@ class Offline(OptimizerSettings, Method):
         logs: dict[str, float] = {"pairs": len(preferences.item)}
         logs |= {"ties": preferences.ties, "narrow": preferences.narrow}
         if self.improve_chosen and solver.response_rewriter and preferences.prompts:
+            written = Written.of(solver.response_rewriter)
             rewrites = solver.response_rewriter(preferences.prompts, preferences.chosen, rng)
+            shares = (Written.of(solver.response_rewriter) - written).logs()
+            logs |= {f"response_{name}": share for name, share in shares.items()}
             preferences = preferences.rewritten(rewrites)
         # 2. On a restart, the policy goes back to its start and sees the pairs of all rounds.
         if self.restart:

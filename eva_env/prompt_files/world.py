@@ -68,6 +68,7 @@ class Prompts(World):
         temperature=0.7,
     )
     oracle = False
+    real_text = True
 
     def __post_init__(self) -> None:
         require(self, "(0, 1)", "held_out")

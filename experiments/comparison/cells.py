@@ -150,7 +150,7 @@ def final_proposal(match: Match, settings: Settings) -> list[Row]:
 
     Slots with the same prompt become one row. Raises ValueError if no prompt is valid.
     """
-    task: Any = settings.task
+    task: Any = match.env.unwrapped.task
     rng = np.random.default_rng([settings.seed, DRAW])
     proposal: Proposal = match.creator.propose(task, match.env.unwrapped.proposals, rng)
     by_prompt: dict[Any, Row] = {}

@@ -73,7 +73,7 @@ def spent(rounds: Records) -> dict[str, float]:
     """Return the mean budget of a run, and its seconds without evaluations."""
     runs = list(rounds.values())
     last = [run[-1]["budget"] for run in runs]
-    budget = {name: float(np.mean([parts[name] for parts in last])) for name in last[0]}
+    budget = {name: float(np.mean([parts.get(name, 0) for parts in last])) for name in last[0]}
     seconds = [sum(row["seconds"] for row in run) for run in runs]
     return budget | {"seconds": float(np.mean(seconds))}
 
@@ -81,7 +81,7 @@ def spent(rounds: Records) -> dict[str, float]:
 def _mean_budgets(budgets: Sequence[Sequence[Mapping[str, float]]]) -> Named:
     """Return each part of the budget by round, the mean over the seeds."""
     return {
-        name: np.mean([[parts[name] for parts in run] for run in budgets], 0).tolist()
+        name: np.mean([[parts.get(name, 0) for parts in run] for run in budgets], 0).tolist()
         for name in budgets[0][0]
     }
 

@@ -105,10 +105,16 @@ def strategies(summary: Summary) -> Table:
         ]
         table.add_row(
             f"{key[name]} {label(name, summary)}{_seeds(arm, summary)}", *scores,
-            f"{spent['tokens']:,.0f}\n{spent['reward_calls']:,.0f}",
+            f"{_tokens(spent)}\n{spent['reward_calls']:,.0f}",
             f"{spent['gradient_steps']:,.0f}\n{spent['seconds']:.1f}",
         )  # fmt: skip
     return table
+
+
+def _tokens(spent: Mapping[str, float]) -> str:
+    """Return an arm's tokens: those of responses, and those of rewriting if there are any."""
+    written = spent.get("creator_tokens")
+    return f"{spent['tokens']:,.0f}" + (f" + {written:,.0f} rewriting" if written else "")
 
 
 def _cell(suite: Summary, score: str, scale: float, digits: int) -> str:

@@ -72,7 +72,13 @@ class PlayerSession(ABC):
             for round, rival_payoff in self.rounds():
                 now = time.perf_counter()
                 round = replace(round, logs={**round.logs, "rival": rival_payoff})
-                row = summarise(round, self.task, self.match.budget, now - round_start)
+                row = summarise(
+                    round,
+                    self.task,
+                    self.match.budget,
+                    now - round_start,
+                    self.match.similarity,
+                )
                 run.append("prompts", genealogy.rows(round))
                 run.append("rounds", [row])
                 if round.logs.get("gradient_steps"):

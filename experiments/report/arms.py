@@ -89,11 +89,22 @@ def curves(summary: Summary) -> Section | None:
     return Section("Learning curves", [Switch("Show", options)], lead) if options else None
 
 
+REWRITING = "creator_tokens"
+"""A unit of the budget that is left out if no arm has spent any."""
+
+
 def units(summary: Summary) -> tuple[list[str], list[str]]:
     """Return the units of the budget to draw over, and those proportional to responses."""
     lines = [line for arm in summary.arms.values() for line in arm.get("curves", {}).values()]
     budgets = [line.get("budget", {}) for line in lines]
-    names = list(dict.fromkeys(unit for budget in budgets for unit in budget))
+    names = list(
+        dict.fromkeys(
+            unit
+            for budget in budgets
+            for unit in budget
+            if unit != REWRITING or any(any(spent.get(unit) or ()) for spent in budgets)
+        )
+    )
     same = [name for name in names if name != "responses" and proportional(budgets, name)]
     kept = sorted((n for n in names if n not in same), key=lambda unit: unit != "responses")
     return kept, same
@@ -158,7 +169,12 @@ def drift_charts(summary: Summary) -> Iterator[Any]:
 def budget(summary: Summary) -> Section | None:
     """Return what every arm has spent, as the mean over seeds."""
     spent = {name: arm.get("budget") or {} for name, arm in summary.arms.items()}
-    names = dict.fromkeys(unit for amounts in spent.values() for unit in amounts)
+    names = dict.fromkeys(
+        unit
+        for amounts in spent.values()
+        for unit in amounts
+        if unit != REWRITING or any(arm.get(unit) for arm in spent.values())
+    )
     rows = [
         [text_entry(summary.label(arm)), *(number_entry(amounts.get(n), 1) for n in names)]
         for arm, amounts in spent.items()

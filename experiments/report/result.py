@@ -133,6 +133,8 @@ def spent(record: Record) -> list[tuple[str, str, str]]:
         detail = ", ".join(
             f"{number(budget[k])} {k}" for k in ("prompts", "tokens") if k in budget
         )
+        if budget.get("creator_tokens"):
+            detail += f", {number(budget['creator_tokens'])} tokens of rewriting"
         tiles.append(("responses", number(budget.get("responses")), detail))
     seconds = [row["seconds"] for row in record.rounds if "seconds" in row]
     if seconds:

@@ -61,6 +61,9 @@ class Alarms:
     max_cut_off: float = 0.5
     """Greatest share of responses that are cut off at the largest number of tokens, and so end
     nowhere. Healthy in the wordlist world: at most 0.02."""
+    max_rewrites_failed: float = 0.75
+    """Greatest share of a language model's replies that give no usable rewrite, so that human
+    prompts fill the round. SmolLM2-135M: 0.1 with examples, 0.9 instructed."""
     max_missing: float = 0.1
     """Greatest share of a round's responses, or of an evaluation's, that get no reward. They
     are left out; what can't be scored is seldom a fair sample."""
@@ -71,7 +74,7 @@ class Alarms:
     def __post_init__(self) -> None:
         shares = ("min_distinct", "min_entropy", "min_effective", "max_cluster")
         require(self, "[0, 1]", *shares, "max_no_gradient", "max_gold_loss")
-        require(self, "[0, 1]", "max_cut_off", "max_missing")
+        require(self, "[0, 1]", "max_cut_off", "max_missing", "max_rewrites_failed")
         require(self, "[0, inf]", "max_kl_speed", "max_length", "max_gold_fall")
 
     def stops(self, raised: Mapping[str, Row]) -> bool:
@@ -141,6 +144,10 @@ def of_prompts(bounds: Alarms, row: Row) -> Iterator[Sign]:
     if share > bounds.max_no_gradient:
         text = f"nothing to learn from {share:.0%} of the prompts: all rewards are equal"
         yield "no_gradient", share, bounds.max_no_gradient, text
+    share = row.get("logs", {}).get("rewrites_failed", 0.0)
+    if share > bounds.max_rewrites_failed:
+        text = f"rewriting fails: {share:.0%} of the replies are no usable prompts"
+        yield "rewrites_failed", share, bounds.max_rewrites_failed, text
     share = max(row.get(name, 0.0) for name in ("rewards_missing", "creator_rewards_missing"))
     if share > bounds.max_missing:
         text = f"{share:.0%} of the responses got no reward and are left out"

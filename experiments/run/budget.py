@@ -6,7 +6,7 @@ from experiments.run.settings import Conditions
 
 
 def forecast(settings: Conditions) -> str:
-    """Return the responses and reward calls of a run in one sentence."""
+    """Return the responses, reward calls and rewrites of a run in one sentence."""
     responses = settings.rounds * settings.prompts * settings.samples
     cap = settings.max_reward_calls
     end = "" if cap is None else f", ending at {cap:,} reward calls"
@@ -17,4 +17,18 @@ def forecast(settings: Conditions) -> str:
         f"{settings.samples} responses = {responses:,} responses{end}; creators that sample "
         f"responses twice and methods that sample while they learn spend more; {evaluations} "
         f"evaluations of {suite_prompts * settings.evaluation_samples:,} responses each"
+        f"{_rewriting(settings)}"
+    )
+
+
+def _rewriting(settings: Conditions) -> str:
+    """The replies of a language model that rewrites each prompt of a round once; or nothing."""
+    if settings.rewriter is None:
+        return ""
+    rewriting = settings.rewriting
+    rewrites = (settings.rounds - 1) * settings.prompts
+    rated = ", and as many ratings" if rewriting.judge else ""
+    return (
+        f"; rewriting takes up to {rewrites * (1 + rewriting.retries):,} replies of "
+        f"{rewriting.max_tokens} tokens{rated}, if every prompt is rewritten once a round"
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from agents.base import Budget, Creator
 from agents.creators.guarded import guarded
+from agents.evolution.similarity import Similarity
 from agents.play import play
 from agents.policies.base import Policy
 from agents.solvers import PolicySolver
@@ -24,8 +25,10 @@ from experiments.run.rewards import (
     reward_of,
     training_reward,
 )
+from experiments.run.rewriting import response_rewriter, seen_task, writing_model
 from experiments.run.settings import Settings, check
 from experiments.run.setup import files_of, load_policy, make_env, pinned
+from experiments.run.similarity import similarity_of
 from experiments.run.start import Start
 
 
@@ -40,6 +43,8 @@ class Match:
     start: Start
     """The policy before the first round."""
     budget: Budget = field(default_factory=Budget)
+    similarity: Similarity | None = None
+    """How prompts of real text are compared."""
     judge: Judge | None = None
     """The reward that decides in evaluations; None: the world's gold."""
 
@@ -59,6 +64,8 @@ class Match:
             reward, creator_reward, judge = rewards_of(settings)
             if settings.missing_end_penalty:
                 reward = MissingEndPenalty(settings.missing_end_penalty).over(reward)
+            similarity = similarity_of(world, settings.similarity)
+            writer = writing_model(settings.rewriter, policy, settings.device)
             env = make_env(
                 world,
                 reward,
@@ -67,6 +74,7 @@ class Match:
                 batch_size=settings.prompts,
                 samples=settings.samples,
                 max_cycles=settings.rounds,
+                task=seen_task(world, settings.rewriter, settings.rewriting, writer),
                 fits=fits_of(policy),
             )
             game: Any = env.unwrapped.game
@@ -74,7 +82,9 @@ class Match:
                 policy,
                 settings.solver,
                 lambda prompts, responses: game.reward_model(prompts, responses),
-                world.response_rewriter(),
+                response_rewriter(
+                    world, settings.rewriting, writer, settings.sampling.max_tokens
+                ),
                 start,
             )
         except (ValueError, FileNotFoundError) as error:
@@ -82,10 +92,15 @@ class Match:
         env.reset(seed=int(env_seed.generate_state(1)[0]))
         return cls(
             env,
-            guarded(copy.deepcopy(settings.creator), settings.guards),
+            guarded(
+                copy.deepcopy(settings.creator),
+                settings.guards,
+                getattr(similarity, "embed", None),
+            ),
             solver_player,
             (np.random.default_rng(creator_seed), np.random.default_rng(solver_seed)),
             start,
+            similarity=similarity,
             judge=judge,
         )
 

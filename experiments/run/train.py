@@ -73,7 +73,9 @@ class Recorder:
         run, match, settings = self.run, self.match, self.settings
         played = round.index + 1
         seconds = time.perf_counter() - self.began
-        row = summarise(round, match.env.unwrapped.task, match.budget, seconds)
+        row = summarise(
+            round, match.env.unwrapped.task, match.budget, seconds, match.similarity
+        )
         run.append("prompts", self.genealogy.rows(round))
         run.append("rounds", [row])
         # 2. Evaluate. The last round is always evaluated, whatever ends the run.
