@@ -10,7 +10,8 @@ The parts of a language model's work:
 
 - ``checkpoints`` and ``pretrained`` load models; ``chat`` gives a prompt's token ids;
   ``sampled`` is a response with the tokens that were drawn.
-- ``decoding`` samples, ``plain_decoding`` for models that cannot decode samples side by side;
+- ``decoding`` samples; ``unfinished`` computes only unfinished samples, and ``plain_decoding``
+  is for models that cannot decode samples side by side;
   ``choosing`` draws a token from logits; ``mixture`` joins two models.
 - ``packing`` reads log-probabilities of several responses in a row; ``logits`` computes them
   from hidden states, in chunks.
