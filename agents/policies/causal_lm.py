@@ -18,6 +18,7 @@ from agents.policies.batches import cut
 from agents.policies.character_lm import character_tokenizer, small_llama
 from agents.policies.chat import CACHED_TEXTS, Chat, context_length, token_ids
 from agents.policies.checkpoints import read_causal_lm
+from agents.policies.completion import NO_VOCABULARY, line_breaks, plain_ids
 from agents.policies.decoding import SHARED, Drawn, Sampling, decode, end_ids
 from agents.policies.layout import Layout, find_layout
 from agents.policies.logits import hidden_states
@@ -147,6 +148,43 @@ class CausalLM:
         """Return the response of the most likely tokens to each of B prompts, (B, 1)."""
         seeds = np.zeros(len(prompts), np.uint64)
         return self._decode(prompts, 1, seeds, replace(self.sampling, temperature=0.0))
+
+    def complete(
+        self, texts: Sequence[str], n: int, rng: np.random.Generator, *, one_line: bool = False
+    ) -> list[list[Sampled]]:
+        """Continue each of P plain texts n times without the chat template, (P, n) strings.
+
+        With ``one_line``, a continuation ends with the first token that holds a line break.
+        Continuations are no responses to a prompt, so no policy reads their tokens.
+        """
+        seeds = rng.integers(2**63, size=len(texts), dtype=np.uint64)
+        drawn = decode(
+            self.model,
+            plain_ids(self.tokenizer, texts),
+            n,
+            seeds,
+            self.sampling,
+            ends=(*self.ends, *(line_breaks(self.tokenizer) if one_line else ())),
+            way=self.layout.decoding,
+        )
+        self.tokens += sum(len(reply.ids) for reply in drawn)
+        texts = self.tokenizer.batch_decode(
+            [reply.ids for reply in drawn], skip_special_tokens=True
+        )
+        replies = [
+            Sampled(text, reply.ids, reply.ended, NO_VOCABULARY)
+            for text, reply in zip(texts, drawn, strict=True)
+        ]
+        return [replies[i : i + n] for i in range(0, len(replies), n)]
+
+    def with_sampling(self, sampling: Sampling) -> Self:
+        """Return a policy with the same model that draws by other settings.
+
+        It changes with this policy, and counts its own tokens.
+        """
+        twin = copy.copy(self)
+        twin.sampling, twin.tokens = sampling, 0
+        return twin
 
     def logprobs(self, prompts: Sequence[str], responses: Sequence[str]) -> torch.Tensor:
         """Return the sum of a response's token log-probabilities, (P,) nats, differentiable."""

@@ -47,7 +47,7 @@ class GrowingLayer(DynamicLayer):
             self.room = [key_states, value_states]
             end = key_states.shape[2]
         else:
-            start = self.keys.shape[2]
+            start = self.get_seq_length()
             end = start + step.n
             if end > self.room[0].shape[2]:
                 self.room = [_longer(states, SPARE * step.n) for states in self.room]
@@ -58,7 +58,7 @@ class GrowingLayer(DynamicLayer):
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep some rows of the batch."""
-        end = self.keys.shape[2]
+        end = self.get_seq_length()
         self.room = [states[indices] for states in self.room]
         self.keys, self.values = (states[:, :, :end] for states in self.room)
 

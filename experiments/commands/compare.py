@@ -17,6 +17,7 @@ from experiments.commands.options import (
     require_growth,
     settings_from,
     warn,
+    with_files,
 )
 from experiments.comparison import terminal
 from experiments.comparison.settings import Comparison, check_fit
@@ -26,13 +27,14 @@ from experiments.run.config import describe, overlay, to_toml
 from experiments.run.errors import UserError
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
-from experiments.run.settings import Conditions, remark
+from experiments.run.settings import Conditions, remarks
 from experiments.run.specifications import no_setting, option_names
 from experiments.run.tracking import Mode, send, with_mode
 
 ROLES = ("task", "reward_model", "policy")
 SHORT = (
     *("creators", "solvers", "seeds", "tune", "rounds", "prompts", "samples", "reward"),
+    "judge",
     *("suite", "oracle", "workers", "out", "resume", "config", "dry-run"),
 )
 
@@ -81,6 +83,7 @@ def begin(arguments: Arguments) -> Command:
     shared = split_conditions(config, arguments.config_path)
     base = Comparison.suited(arguments.world(shared))
     conditions = settings_from(arguments, base.conditions, shared)
+    conditions = with_files(conditions, arguments.rest)
     comparison = overlay(replace(base, conditions=conditions), config, arguments.config_path)
     return parse(Command(comparison), arguments.rest, "compare", SHORT)
 
@@ -122,7 +125,8 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
     console = console or Console()
     comparison = command.settings
     run = opened(command, argv)
-    for note in {remark(comparison.settings(arm, 0)) for arm in comparison.arms}:
+    notes = [note for arm in comparison.arms for note in remarks(comparison.settings(arm, 0))]
+    for note in dict.fromkeys(notes):
         warn("compare", note)
     stage = Stage(run, comparison, command.workers)
     try:

@@ -14,6 +14,7 @@ from rich.table import Table
 from agents.evaluate import bootstrap, evaluate
 from agents.policies.base import Policy
 from agents.policies.decoding import Sampling
+from agents.policies.pretrained import Pretrained
 from eva_env.require import require
 from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.wordlist import Wordlist
@@ -43,7 +44,9 @@ class Command:
     samples: int = 8
     """Responses to each prompt."""
     sampling: Sampling = field(default_factory=Sampling)
-    """Sampling of a language model's responses."""
+    """Sampling of a language model's responses; that of the run by default."""
+    device: str = "cpu"
+    """Where language models compute: cpu, cuda, cuda:1 or mps."""
     seed: int = SEED
     """Seed of the responses and of the bootstrap."""
     json: bool = False
@@ -93,6 +96,7 @@ def begin(arguments: Arguments) -> Command:
         settings = None if word.startswith("-") else settings_of(word)
         if settings is not None:
             parts = {"task": settings.task, "policy": settings.policy}
+            parts |= {"sampling": settings.sampling, "device": settings.device}
     if "task" in arguments.parts:
         parts["task"] = arguments.world({})
     if "policy" in arguments.parts:
@@ -125,7 +129,8 @@ def report(command: Command) -> dict[str, Any]:
     """Return gold reward, pass rate, and win rate with its interval, as one row."""
     world = command.task
     policy = checkpoint_policy(command)
-    start = load_policy(world, None, command.sampling)
+    files = command.policy if isinstance(command.policy, Pretrained | str) else None
+    start = load_policy(world, files, command.sampling, command.device)
     prompts = (
         read_prompts(command.prompts, world)
         if command.prompts
@@ -153,8 +158,10 @@ def checkpoint_policy(command: Command) -> Policy:
     """Return the policy to evaluate."""
     folder = checkpoint_folder(command.checkpoint)
     if not Path(folder).is_dir():
-        return load_policy(command.task, folder, command.sampling)
-    return load_checkpoint(command.task, folder, command.policy, command.sampling)
+        return load_policy(command.task, folder, command.sampling, command.device)
+    return load_checkpoint(
+        command.task, folder, command.policy, command.sampling, command.device
+    )
 
 
 def run_of(checkpoint: str) -> tuple[Run, Path | None] | None:

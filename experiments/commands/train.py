@@ -15,20 +15,28 @@ from experiments.commands.options import (
     require_growth,
     settings_from,
     warn,
+    with_files,
 )
 from experiments.run.budget import forecast
-from experiments.run.config import describe, to_toml
+from experiments.run.config import describe, to_json, to_toml
 from experiments.run.errors import UserError
 from experiments.run.match import Match
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
-from experiments.run.settings import Settings, remark
+from experiments.run.rewards import SAME
+from experiments.run.settings import Settings, remarks
 from experiments.run.tracking import Mode, tracked, with_mode
 from experiments.run.train import Row, train
-from experiments.run.wording import counted
+from experiments.run.wording import counted, decimal
 
 ROLES = ("creator", "solver", "task", "reward_model", "policy")
-SHORT = ("rounds", "prompts", "samples", "reward", "seed", "out", "resume", "config", "dry-run")
+MEMORY = ("device", "keep", "solver.micro_batch_tokens")
+MEMORY += ("policy.logits_megabytes", "policy.gradient_checkpointing")
+"""Settings of where and in what portions a run computes; a resumed run may change them."""
+SHORT = (
+    *("rounds", "prompts", "samples", "reward", "judge", "seed"),
+    *("out", "resume", "config", "dry-run"),
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,8 @@ def main(args: list[str]) -> int:
         print(f"{to_toml(settings)}\n# {forecast(settings)}")
         return 0
     run, match = opened(command, ["train", *args])
-    warn("train", remark(settings))
+    for note in remarks(settings):
+        warn("train", note)
     return play(run, settings, match, command.wandb)
 
 
@@ -67,11 +76,12 @@ def begin(arguments: Arguments) -> Command:
     """Return a new run: the world's defaults, the config file, the typed options."""
     base = Settings.suited(arguments.world(arguments.config))
     settings = settings_from(arguments, base, arguments.config)
+    settings = with_files(settings, arguments.rest)
     return parse(Command(settings), arguments.rest, "train", SHORT)
 
 
 def resume(arguments: Arguments, folder: Path) -> Command:
-    """Return the command that continues a run; only ``rounds`` may grow."""
+    """Return the command that continues a run; ``rounds`` may grow, ``MEMORY`` change."""
     run = Run.open(folder)
     recorded = run.settings(Settings)
     if "task" in arguments.parts or arguments.config:
@@ -80,7 +90,7 @@ def resume(arguments: Arguments, folder: Path) -> Command:
     command = parse(Command(typed), arguments.rest, "train", SHORT)
     if command.out is not None:
         raise UserError("a resumed run keeps its folder; leave out --out")
-    require_growth(folder, recorded, command.settings, "rounds")
+    require_growth(folder, recorded, command.settings, "rounds", MEMORY)
     return command
 
 
@@ -94,10 +104,10 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Match]:
         )
         return Run.create(folder, describe(settings, argv)), match
     run = Run.open(command.resume)
-    if run.settings(Settings).rounds < settings.rounds:
+    if run.settings(Settings) != settings:
         for last in run.checkpoints[-1:]:
             run.load(last)  # raises before the record promises more rounds
-        run.amend(rounds=settings.rounds)
+        run.amend(**to_json(settings))
     return run, match
 
 
@@ -131,10 +141,16 @@ def conclusion(run: Run) -> list[str]:
     latest = {row["suite"]: row for row in rows if row["round"] == rows[-1]["round"]}
     suite = "hard" if "hard" in latest else next(iter(latest))
     result = latest[suite]
+    win_rate = None if result["win_rate"] is None else 100 * result["win_rate"]
     finding = (
         f"after {counted(result['round'], 'round')}, suite {suite}: gold reward "
-        f"{result['gold']:.3f}, win "
-        f"rate against the starting policy {100 * result['win_rate']:.1f} %. One seed cannot "
-        f"show which creator or method is better; eva compare can."
+        f"{decimal(result['gold'])}, win rate against the starting policy "
+        f"{decimal(win_rate, 1)} %. One seed cannot show which creator or method is better; "
+        f"eva compare can."
     )
+    share = result.get("rewards_missing")
+    if share:
+        finding += f" {share:.0%} of these responses got no reward and are left out."
+    if run.config.get("judged_by") == SAME:
+        finding += f" {SAME[0].upper()}{SAME[1:]}."
     return [finding, *lines]

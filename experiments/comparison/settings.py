@@ -12,6 +12,8 @@ from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.comparison.arms import Arm, pair
 from experiments.run.errors import UserError
+from experiments.run.fitting import check_prompts
+from experiments.run.rewards import check_rewards_of, has_two_rewards
 from experiments.run.settings import Conditions, Settings, check
 from experiments.run.setup import check_payoff, load_policy
 
@@ -85,6 +87,8 @@ class Comparison:
             shared["max_reward_calls"] = (
                 shared["rounds"] * shared["prompts"] * shared["samples"]
             )
+            if has_two_rewards(self.conditions):  # each response is scored twice
+                shared["max_reward_calls"] *= 2
         creator, solver = arm.players
         return Settings(
             **shared,
@@ -102,8 +106,8 @@ class Comparison:
 def check_fit(comparison: Comparison) -> None:
     """Raise UserError for settings that no cell could play.
 
-    These are an unknown suite, a suite without a distribution for the oracle, a policy that
-    cannot be read, and players that do not fit the world or the reward.
+    These are an unknown suite, a suite without a distribution for the oracle, a policy or a
+    reward that cannot be read, and players that do not fit the world or the reward.
     """
     world, conditions = comparison.task, comparison.conditions
     if comparison.suite not in world.suites:
@@ -117,8 +121,16 @@ def check_fit(comparison: Comparison) -> None:
                 f"suite {comparison.suite!r} cannot decide: {error}; give --no-oracle, or a "
                 f"suite whose distribution seed() knows"
             ) from error
-    load_policy(comparison.world(0), conditions.policy, conditions.sampling)
+    world_of_first = comparison.world(0)
+    policy = load_policy(
+        world_of_first, conditions.policy, conditions.sampling, conditions.device
+    )
+    try:
+        check_prompts(world_of_first, policy)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     check_payoff(conditions.signal)
+    check_rewards_of(conditions)
     for arm in comparison.arms:
         try:
             check(comparison.settings(arm, 0))

@@ -7,11 +7,13 @@
                         best and the worst response
     evaluations.jsonl   a row per suite: gold reward, pass rate, win rate against the starting
                         policy, KL to it (nats per response), length (words), training reward
-    answers.jsonl       all responses of the last evaluation, with their gold rewards
+    answers.jsonl       all responses of the last evaluation, with their gold rewards (null:
+                        missing)
     alarms.jsonl        a row per alarm and round that raises it, see
                         ``experiments.run.alarms``
     transcripts.jsonl   some prompts with the responses before and after
-    checkpoints/        round-0003/: the policy as it saves itself, and state.pt with the rest
+    checkpoints/        round-0003/: the policy as it saves itself, and state.pt with the rest;
+                        an adapter's folder holds the adapter alone
 
 A row's ``round`` is the number of rounds played when it was written: the rows with
 ``round <= 3`` describe the state at checkpoint ``round-0003``.
@@ -19,6 +21,7 @@ A row's ``round`` is the number of rounds played when it was written: the rows w
 
 import io
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -107,7 +110,7 @@ class Run:
     def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows to ``name``.jsonl in one write; a truncated last line is dropped."""
         path = self.folder / f"{name}.jsonl"
-        text = "".join(json.dumps(row) + "\n" for row in rows)
+        text = "".join(map(as_line, rows))
         with on_disk(path), path.open("a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
@@ -120,7 +123,7 @@ class Run:
         path = self.folder / f"{name}.jsonl"
         with on_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, "".join(json.dumps(row) + "\n" for row in rows))
+            _replace(path, "".join(map(as_line, rows)))
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """Return all rows of ``name``.jsonl; a truncated last line is left out."""
@@ -191,11 +194,36 @@ class Run:
             (draft / "state.pt").write_bytes(buffer.getbuffer())
             os.replace(draft, folder)
 
+    def prune(self, keep: str, suite: str) -> None:
+        """Delete the checkpoints that a setting does not keep: "all", "last" or "best".
+
+        The last one always stays. The best one has the highest win rate on the suite among
+        those that were evaluated.
+        """
+        if keep == "all" or not self.checkpoints:
+            return
+        kept = {self.checkpoints[-1]}
+        if keep == "best":
+            scores = {
+                row["round"]: row["win_rate"]
+                for row in self.rows("evaluations")
+                if row["suite"] == suite and row["round"] in self.checkpoints
+            }
+            kept |= {max(scores, key=lambda round: scores[round])} if scores else set()
+        for round in self.checkpoints:
+            if round not in kept:
+                folder = self.checkpoint(round)
+                draft = folder.with_name(f".{folder.name}")
+                with on_disk(folder):  # a kill leaves a whole checkpoint or a hidden folder
+                    shutil.rmtree(draft, ignore_errors=True)
+                    os.replace(folder, draft)
+                    shutil.rmtree(draft)
+
     def load(self, round: int) -> dict[str, Any]:
         """Return the state of a checkpoint, unpickled: open only run folders that you trust."""
         path = self.checkpoint(round) / "state.pt"
         try:
-            return torch.load(path, weights_only=False)
+            return torch.load(path, map_location="cpu", weights_only=False)
         except (ModuleNotFoundError, AttributeError) as error:
             raise UserError(
                 f"{self.folder} was begun with another version of eva and cannot be continued "
@@ -206,6 +234,22 @@ class Run:
                 f"cannot read the checkpoint {path} ({_one_line(error)}): delete "
                 f"{path.parent} to continue from the checkpoint before it"
             ) from error
+
+
+def as_line(row: Mapping[str, Any]) -> str:
+    """Return a row as a line of JSON; NaN and infinity, which JSON lacks, become null."""
+    try:
+        return json.dumps(row, allow_nan=False) + "\n"
+    except ValueError:
+        return json.dumps(_finite(row), allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

@@ -1,12 +1,15 @@
 """The settings of a run: players, world, reward and sizes."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
+
+import torch
 
 from agents.base import Creator
 from agents.creators import Eva
 from agents.guards import Guards
 from agents.policies.decoding import Sampling
+from agents.policies.pretrained import Pretrained
 from agents.solvers import DPO, SPPO, Method
 from eva_env.require import require
 from eva_env.rewards import PairwiseWinRate, Plain
@@ -14,7 +17,7 @@ from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.run.alarms import Alarms
 from experiments.run.parts import short_name
-from experiments.run.setup import Reward
+from experiments.run.rewards import canonical, has_scale
 from experiments.run.specifications import suited
 
 SIZES = ("rounds", "prompts", "samples", "evaluate_every", "evaluation_samples")
@@ -29,8 +32,16 @@ class Conditions:
     """Checks on proposed prompts, around any creator."""
     task: World = field(default_factory=Wordlist)
     """The world: prompts, suites, gold reward and starting policy."""
-    reward: Reward = "gold"
-    """The reward that trains: gold, or the world's imperfect proxy. Gold always judges."""
+    reward: str = "gold"
+    """The reward that trains: gold, proxy (the world's imperfect one), the FOLDER of a
+    classifier, pairwise:FOLDER, file.py:function, or a world's name for its verifier; see eva
+    list rewards."""
+    creator_reward: str | None = None
+    """The reward that pays the creator, written as the one that trains. None: the same.
+    Another one is scored in addition."""
+    judge: str | None = None
+    """The reward that decides in evaluations, written as the one that trains. None: the
+    world's gold reward; in a world without one, the reward that trains."""
     reward_model: Any = field(default_factory=Plain)
     """A wrapper around that reward, such as noise; or your own reward model in its place."""
     missing_end_penalty: float = 0.0
@@ -50,8 +61,11 @@ class Conditions:
     differ in the responses they score per round; the limit makes budgets equal. None: play all
     rounds; a comparison sets rounds * prompts * samples."""
     policy: Any = None
-    """The starting policy: the name or folder of a checkpoint, or your own policy. None: the
-    world's."""
+    """The starting policy: a ``Pretrained``, the name or folder of a checkpoint, or your own
+    policy. None: the world's."""
+    device: str = "cpu"
+    """Where language models compute: cpu, cuda, cuda:1 or mps. One device for the policy,
+    reward models and the rewriter."""
     sampling: Sampling = field(default_factory=Sampling)
     """Sampling of a language model's responses, in play and in evaluations."""
     evaluate_every: int = Wordlist.sizes.evaluate_every
@@ -65,6 +79,8 @@ class Conditions:
         require(self, "[1, inf)", "rounds", "prompts", "evaluate_every", "max_reward_calls")
         require(self, "[2, inf)", "samples", "evaluation_samples")
         require(self, "[0, inf)", "missing_end_penalty")
+        for name in ("reward", "creator_reward", "judge"):  # a run resumes in any folder
+            object.__setattr__(self, name, canonical(getattr(self, name)))
 
     @classmethod
     def suited(cls, world: World, **settings: Any) -> Self:
@@ -87,6 +103,9 @@ class Settings(Conditions):
     """Seed of creator, solver and environment."""
     checkpoint_every: int = 1
     """Rounds between checkpoints; the last round always has one."""
+    keep: Literal["all", "last", "best"] = "all"
+    """Checkpoints to keep: all, the last one, or also the one with the best win rate on the
+    deciding suite. A checkpoint with all weights of a large model is large."""
 
     @classmethod
     def suited(cls, world: World, **settings: Any) -> Self:
@@ -116,21 +135,44 @@ def sampling_of(world: World) -> Sampling:
 def check(settings: Settings) -> None:
     """Raise ValueError for players that do not fit the world or the reward."""
     settings.creator.check_task(settings.task)
-    pairwise = isinstance(settings.reward_model, PairwiseWinRate)
-    if pairwise and isinstance(settings.solver, SPPO) and not settings.solver.pairwise:
+    part = isinstance(settings.reward_model, PairwiseWinRate)
+    ranked = settings.reward.startswith("pairwise:")
+    if not (part or ranked):
+        return
+    given = "reward-model:pairwise-win-rate" if part else f"--reward {settings.reward}"
+    if part and ranked:
         raise ValueError(
-            "SPPO would make win rates of the win rates that reward-model:pairwise-win-rate "
-            "gives; add --solver.pairwise"
+            f"--reward {settings.reward} gives win rates already; leave out "
+            f"reward-model:pairwise-win-rate"
+        )
+    if isinstance(settings.solver, SPPO) and not settings.solver.pairwise:
+        raise ValueError(
+            f"SPPO would make win rates of the win rates that {given} gives; add "
+            f"--solver.pairwise"
         )
 
 
-def remark(settings: Settings) -> str | None:
-    """Return a warning about pass rates under a reward without a scale, or None."""
-    creator, world = settings.creator, settings.task
-    if not creator.counts_passes or settings.reward != "proxy" or world.proxy_can_pass:
-        return None
-    return (
-        f"{short_name(creator)} counts the responses that pass, but the proxy's rewards are "
-        f"logits without a scale; watch the pass rate, set --creator.passing where there is "
-        f"one, or use --reward gold"
-    )
+def remarks(settings: Settings) -> list[str]:
+    """Return warnings about settings that are allowed and probably not meant."""
+    creator, world, policy = settings.creator, settings.task, settings.policy
+    paying = settings.creator_reward or settings.reward
+    texts = []
+    if creator.counts_passes and not has_scale(paying, world):
+        rewards = (
+            "the proxy's rewards are" if paying == "proxy" else f"the rewards of {paying} are"
+        )
+        kind = "win rates" if paying.startswith("pairwise:") else "logits without a scale"
+        texts.append(
+            f"{short_name(creator)} counts the responses that pass, but {rewards} {kind}; "
+            f"watch the pass rate, set --creator.passing where there is one, or use --reward "
+            f"gold"
+        )
+    if isinstance(policy, Pretrained):
+        if policy.dtype in ("bfloat16", "float16") and not policy.is_adapted:
+            texts.append(
+                f"{policy.dtype} weights round small steps of full fine-tuning away; keep "
+                f"--policy.dtype float32, or train an adapter with --policy.lora-rank 16"
+            )
+        if settings.device == "cpu" and torch.cuda.is_available():
+            texts.append("a CUDA device is available and unused; give --device cuda")
+    return texts

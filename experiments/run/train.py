@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from eva_env.types import Round
+from eva_env.types import RewardModel, Round
 from experiments.run.alarms import Watch
 from experiments.run.errors import UserError
-from experiments.run.evaluation import Evaluator
+from experiments.run.evaluation import SEED, Evaluator
 from experiments.run.match import Match
 from experiments.run.records import Run
+from experiments.run.rewards import judge_of, pointwise, ranker_in, trains_on_judge
 from experiments.run.rows import Genealogy, summarise
 from experiments.run.settings import Settings
 
@@ -31,6 +32,7 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
     recorder = Recorder.of(run, settings, match, evaluator, played)
     if played < 0:
         yield {"round": 0, "evaluations": recorder.evaluate(0), "alarms": {}}
+    match.start.release()
     if exhausted(settings, recorder.spent):
         return
     for round in match.rounds():
@@ -87,9 +89,11 @@ class Recorder:
         run.append("alarms", alarms.values())
         last = last or settings.alarms.stops(alarms)
         self.watch.before = alarms
+        match.start.release()
         # 4. The checkpoint comes last: a resumed run drops all rows after its checkpoint.
         if last or played % settings.checkpoint_every == 0:
-            run.save(played, match.solver.policy, match.state_dict())
+            run.save(played, match.solver.policy, match.checkpoint())
+            run.prune(settings.keep, settings.task.deciding)
         return row | {"evaluations": evaluations, "alarms": alarms}, last
 
     def evaluate(self, played: int) -> dict[str, Row]:
@@ -106,9 +110,22 @@ class Recorder:
 
 def evaluator_of(settings: Settings, match: Match) -> Evaluator:
     """Return the evaluator of a match that has played no round yet."""
-    proxy = match.solver.reward_model if settings.reward == "proxy" else None
-    start = match.solver.policy.frozen()
-    return Evaluator(settings.task, start, settings.evaluation_samples, proxy)
+    policy, n = match.solver.policy, settings.evaluation_samples
+    proxy = None
+    if not trains_on_judge(settings):
+        game_reward = match.env.unwrapped.game.reward_model
+        proxy = match.solver.reward_model
+        if ranker_in(game_reward) is not None:
+            proxy = pointwise(game_reward, policy, n, SEED)
+    judge = match.judge or judge_of(settings, None)
+    model = judging(settings, match)
+    return Evaluator(settings.task, match.start, n, proxy, model, judge.passes)
+
+
+def judging(settings: Settings, match: Match) -> RewardModel:
+    """Return the reward that judges a match's players, before any of them has learned."""
+    judge = match.judge or judge_of(settings, None)
+    return pointwise(judge.model, match.solver.policy, settings.evaluation_samples, SEED)
 
 
 def exhausted(settings: Settings, spent: Sequence[int]) -> bool:
@@ -130,6 +147,18 @@ def restore(run: Run, match: Match) -> int:
     if played > len(run.rows("rounds")):
         raise UserError(f"{run.folder} has lost rows of rounds.jsonl; start a new run")
     if played >= 0:
-        match.load_state_dict(run.load(played))
+        load(run, played, match)
     run.truncate(played)
     return played
+
+
+def load(run: Run, round: int, match: Match) -> None:
+    """Load the checkpoint of a round into a match; UserError if it cannot be read."""
+    state, folder = run.load(round), run.checkpoint(round)
+    try:
+        match.restore(folder, state)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"cannot read the checkpoint {folder} ({' '.join(str(error).split())}): delete it "
+            f"to continue from the checkpoint before it"
+        ) from error
