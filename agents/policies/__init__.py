@@ -8,11 +8,12 @@ and ``CausalLM.untrained`` a small one with random weights over the characters o
 
 The parts of a language model's work:
 
-- ``checkpoints`` and ``pretrained`` load models; ``chat`` gives a prompt's token ids; ``sampled``
-  is a response with the tokens that were drawn.
-- ``decoding`` samples, ``plain_decoding`` for models that cannot decode samples side by side;
+- ``checkpoints`` and ``pretrained`` load models; ``chat`` gives a prompt's token ids;
+  ``sampled`` is a response with the tokens that were drawn.
+- ``decoding`` samples; ``unfinished`` computes only unfinished samples, and ``plain_decoding``
+  is for models that cannot decode samples side by side;
   ``choosing`` draws a token from logits; ``mixture`` joins two models.
-- ``packing`` reads log-probabilities of several responses in a row; ``logits`` computes them from
-  hidden states, in chunks.
+- ``packing`` reads log-probabilities of several responses in a row; ``logits`` computes them
+  from hidden states, in chunks.
 - ``attention`` makes masks; ``layout`` checks, on toy input, what a model reads right.
 """

@@ -19,7 +19,7 @@ from agents.policies.character_lm import character_tokenizer, small_llama
 from agents.policies.chat import CACHED_TEXTS, Chat, context_length, token_ids
 from agents.policies.checkpoints import read_causal_lm
 from agents.policies.completion import NO_VOCABULARY, line_breaks, plain_ids
-from agents.policies.decoding import Drawn, Sampling, decode, end_ids
+from agents.policies.decoding import SHARED, Drawn, Sampling, decode, end_ids
 from agents.policies.layout import Layout, find_layout
 from agents.policies.logits import hidden_states
 from agents.policies.mixture import Mixture
@@ -248,7 +248,7 @@ class CausalLM:
         """
         mixture = self._with_model(Mixture(self.model, other.model, weight))
         same = self.layout == other.layout and windows(self.model) == windows(other.model)
-        if not same or self.layout.decoding != "side by side":
+        if not same or self.layout.decoding not in SHARED:
             mixture._layout = replace(self.layout, decoding="recomputed")
         return mixture
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 LIKELIEST = 512
 """Tokens among which the nucleus is looked for before the whole vocabulary is sorted."""
 
+BLOCK = 256
+"""Tokens of a block, where a draw finds the block before the token."""
+
 
 class Choice(NamedTuple):
     """Drawn tokens (R,), and their log-probabilities (R,) under the drawing distribution."""
@@ -75,7 +78,33 @@ def _largest(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def inverse_cdf(weights: Tensor, uniform: Tensor) -> Tensor:
-    """Return the places (R,) where the cumulated weights (R, V) pass a share of their sum."""
-    cdf = weights.cumsum(-1, dtype=torch.float64)
-    place = torch.searchsorted(cdf, (uniform * cdf[:, -1])[:, None], right=True)[:, 0]
-    return place.clamp(max=cdf.shape[-1] - 1)
+    """Return the places (R,) where the cumulated weights (R, V) pass a share of their sum.
+
+    A place with weight 0 is never returned. For a large vocabulary, a block of tokens is found
+    first, so that a few cumulated weights are enough.
+    """
+    rows, size = weights.shape
+    # The largest share stays below 1 after rounding.
+    share = uniform.clamp(max=1 - 1e-12)[:, None]
+    if size < 8 * BLOCK:
+        return _first_past(weights.cumsum(-1, dtype=torch.float64), share)[0][:, 0]
+    # 1. Find the block: whole ones, and the rest of the vocabulary.
+    whole = size // BLOCK * BLOCK
+    sums = weights[:, :whole].view(rows, -1, BLOCK).sum(-1)
+    if whole < size:
+        sums = torch.cat([sums, weights[:, whole:].sum(-1, keepdim=True)], -1)
+    block, share = _first_past(sums.cumsum(-1, dtype=torch.float64), share)
+    # 2. Find the token in it, by the share of the block's weight that is left.
+    places = block * BLOCK + torch.arange(BLOCK, device=weights.device)
+    inside = weights.gather(-1, places.clamp(max=size - 1)).where(places < size, 0.0)
+    place, _ = _first_past(inside.cumsum(-1, dtype=torch.float64), share)
+    return (block * BLOCK + place)[:, 0]
+
+
+def _first_past(cdf: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first place (R, 1) past a share of the sum, and the share within it."""
+    target = share * cdf[:, -1:]
+    place = torch.searchsorted(cdf, target, right=True).clamp(max=cdf.shape[-1] - 1)
+    start = cdf.gather(-1, (place - 1).clamp(min=0)).where(place > 0, 0.0)
+    within = (target - start) / (cdf.gather(-1, place) - start)
+    return place, within.clamp(0.0, 1 - 1e-12)

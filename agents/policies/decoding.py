@@ -22,9 +22,13 @@ from eva_env.hashing import GOLDEN_GAMMA, mix64
 from eva_env.require import require
 from eva_env.types import Floats
 
-Way = Literal["side by side", "padded", "equal lengths", "recomputed"]
-"""How samples are decoded: n samples of a prompt in one row; one sample a row by the library's
-own cache, with padding or among prompts of equal length; or without any cache."""
+Way = Literal["unfinished", "side by side", "padded", "equal lengths", "recomputed"]
+"""How samples are decoded: n samples of a prompt side by side in one row, where a step
+computes the unfinished or all of them; one sample a row by the library's own cache, with
+padding or among prompts of equal length; or without any cache."""
+
+SHARED = ("unfinished", "side by side")
+"""The ways in which samples share a row."""
 
 SAMPLES_PER_ROW = 8
 """Most samples of a prompt that share a row of the batch; each must mask out the others."""
@@ -112,7 +116,7 @@ def decode(
     ends = end_ids(model) if ends is None else ends
     # 1. Spread a prompt's samples evenly over as many rows as they need. A row of the plain
     #    ways holds one sample.
-    most = SAMPLES_PER_ROW if way == "side by side" else 1
+    most = SAMPLES_PER_ROW if way in SHARED else 1
     rows_per_prompt = -(-samples // most)
     width = -(-samples // rows_per_prompt)
     random = uniforms(seeds, rows_per_prompt * width, sampling.max_tokens)
@@ -124,8 +128,8 @@ def decode(
     for chunk in chunks:
         chunk_prompts = [prompts[i // rows_per_prompt] for i in chunk]
         uniform = torch.from_numpy(random[chunk]).to(device_of(model))
-        if way == "side by side":
-            result = _decode_side_by_side(model, chunk_prompts, uniform, sampling, ends)
+        if way in SHARED:
+            result = _decode_side_by_side(model, chunk_prompts, uniform, sampling, ends, way)
         else:
             from agents.policies.plain_decoding import decode_rows
 
@@ -173,21 +177,27 @@ def _decode_side_by_side(
     uniform: Tensor,
     sampling: Sampling,
     ends: Sequence[int],
+    way: Way,
 ) -> Tokens:
     """Draw a response for each uniform stream, (P, n, max_tokens), n to a prompt."""
     n, steps = uniform.shape[1:]
     end = torch.tensor(ends, dtype=torch.long, device=uniform.device)
-    state = SideBySide(model, prompts, n, steps)
+    state = SideBySide(model, prompts, n, steps, way)
     tokens = torch.full(uniform.shape, -1, device=uniform.device)
     logprobs = torch.zeros(uniform.shape, device=uniform.device)
     row = torch.arange(len(prompts), device=uniform.device)  # the place of each batch row
     unfinished = torch.ones(uniform.shape[:2], dtype=torch.bool, device=uniform.device)
     for t in range(steps):
-        # 1. Draw a token for every sample; those of finished samples are thrown away.
-        choice = choose(state.logits.flatten(0, 1), uniform[row, :, t].flatten(), sampling)
-        token = choice.token.view(-1, n)
+        # 1. Draw a token for every sample that was computed; those of finished samples are
+        #    thrown away.
+        computed = state.computed
+        choice = choose(state.logits, uniform[row, :, t][computed], sampling)
+        token = torch.zeros_like(unfinished, dtype=torch.long)
+        token[computed] = choice.token
         tokens[row, :, t] = token.where(unfinished, -1)
-        logprobs[row, :, t] = choice.logprob.view(-1, n)
+        logprob = logprobs.new_zeros(unfinished.shape)
+        logprob[computed] = choice.logprob
+        logprobs[row, :, t] = logprob
         unfinished &= torch.isin(token, end, invert=True)
         # 2. A row leaves when all its samples have ended. That copies the cache, so it waits
         #    until a fifth of the rows can leave together.
@@ -198,7 +208,7 @@ def _decode_side_by_side(
             state.keep(kept)
             row, token, unfinished = row[kept], token[kept], unfinished[kept]
         # 3. Read the n new tokens of every row in one step, all at the same position.
-        state.advance(token)
+        state.advance(token, unfinished)
     return Tokens(tokens, logprobs)
 
 
@@ -206,35 +216,61 @@ class SideBySide:
     """A batch of P rows, each with a prompt and n samples that continue it.
 
     A step reads n tokens at the same position, each of which sees the prompt and the tokens of
-    its own sample. So the prompt's states are held once, and an ordinary cache and a mask are
-    enough. ``logits`` (P, n, V) are those of the next tokens.
+    its own sample. So the prompt's states are held once, and a mask is enough.
+
+    ``logits`` (A, V) are those of the next tokens of the ``computed`` samples, a mask (P, n):
+    all of them, or the unfinished ones.
     """
 
     def __init__(
-        self, model: Any, prompts: Sequence[Sequence[int]], n: int, steps: int
+        self,
+        model: Any,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        steps: int,
+        way: Way = "side by side",
     ) -> None:
         ids, mask = left_pad(prompts, device_of(model))
         position = (mask.cumsum(-1) - 1).clamp(min=0)
         arguments = {"input_ids": ids, "attention_mask": mask, "position_ids": position}
         # All n samples start from the same next-token logits.
-        logits, self.cache = forward(model, None, 1, **arguments)
-        self.logits = logits.expand(-1, n, -1)
-        self.model, self.t = model, 0
+        self.model, self.n, self.t, self.way = model, n, 0, way
+        logits, self.cache = forward(model, self._empty_cache(), 1, **arguments)
+        self.logits = logits.expand(-1, n, -1).flatten(0, 1)
+        self.computed = torch.ones(len(prompts), n, dtype=torch.bool, device=ids.device)
         self.position = mask.sum(-1, keepdim=True).expand(-1, n)
         self.masks = StepMasks(model, mask, n, steps)
 
-    def advance(self, tokens: Tensor) -> None:
-        """Read the next token of every sample, (P, n)."""
-        mask = self.masks.step(self.t)
-        self.logits, self.cache = forward(
-            self.model,
-            self.cache,
-            None,
-            input_ids=tokens,
-            attention_mask=mask,
-            position_ids=self.position + self.t,
-        )
+    def _empty_cache(self) -> Any:
+        if self.way != "unfinished":
+            return None
+        from agents.policies.unfinished import growing_cache
+
+        if isinstance(self.model, Mixture):
+            return Caches(growing_cache(), growing_cache())
+        return growing_cache()
+
+    def advance(self, tokens: Tensor, unfinished: Tensor) -> None:
+        """Read the next token of every sample, (P, n), of which some are unfinished."""
+        arguments = {
+            "input_ids": tokens,
+            "attention_mask": self.masks.step(self.t),
+            "position_ids": self.position + self.t,
+        }
         self.t += 1
+        if self.way != "unfinished":
+            logits, self.cache = forward(self.model, self.cache, None, **arguments)
+            self.logits, self.computed = logits.flatten(0, 1), torch.ones_like(unfinished)
+            return
+        from agents.policies.unfinished import Samples, computing
+
+        for name in ("input_ids", "position_ids"):
+            arguments[name] = arguments[name][unfinished][None]
+        mixed = isinstance(self.model, Mixture)
+        models = [self.model.first, self.model.second] if mixed else [self.model]
+        with computing(models, Samples(unfinished)):
+            logits, self.cache = forward(self.model, self.cache, None, **arguments)
+        self.logits, self.computed = logits[0], unfinished.clone()
 
     def keep(self, rows: Tensor) -> None:
         """Keep some rows of the batch."""

@@ -31,6 +31,9 @@ TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-3}
 LOW_PRECISION = 1e-2
 """The same for other types, or twice the error of the library's cache if that is more."""
 
+SMALL = 5_000_000
+"""Parameters below which finding the unfinished samples costs more than computing all."""
+
 PROMPT_LENGTHS, LENGTH, WINDOW = (5, 3), 9, 3
 """Toy input: prompts, the length of a prompt with a response, and a window to reach beyond."""
 
@@ -44,7 +47,7 @@ class Layout:
 
     packs: bool = True
     """Responses to one prompt share a row when log-probabilities are read."""
-    decoding: Way = "side by side"
+    decoding: Way = "unfinished"
     """How samples are decoded."""
     head: bool = True
     """Logits are computed in chunks, from hidden states; else by the model, row by row."""
@@ -53,13 +56,15 @@ class Layout:
         """Return a line for the reader of a run."""
         rows = "packed rows" if self.packs else "one row a response"
         logits = "logits in chunks" if self.head else "logits of whole rows"
-        return f"{rows}, decoding {self.decoding}, {logits}"
+        decoding = {"unfinished": "side by side"}.get(self.decoding, self.decoding)
+        return f"{rows}, decoding {decoding}, {logits}"
 
 
 @torch.no_grad()
-def find_layout(model: Any) -> Layout:
+def find_layout(model: Any, small: int = SMALL) -> Layout:
     """Return the layout that is right for a model, by a check that takes a few forward passes.
 
+    A model of fewer than ``small`` parameters computes all samples of a row at each step.
     Raises ValueError for adapters that put virtual tokens in front of a prompt.
     """
     adapter = getattr(model, "active_peft_config", None)
@@ -73,7 +78,10 @@ def find_layout(model: Any) -> Layout:
         head = toy.holds(toy.head)
         packs = maskable and toy.holds(lambda: toy.packed(head))
         decoding: Way = "recomputed"
-        if maskable and toy.holds(toy.side_by_side):
+        large = sum(weight.numel() for weight in model.parameters()) >= small
+        if maskable and large and toy.holds(lambda: toy.side_by_side("unfinished")):
+            decoding = "unfinished"
+        elif maskable and toy.holds(lambda: toy.side_by_side("side by side")):
             decoding = "side by side"
         elif toy.holds(lambda: toy.generated(slice(None))):
             decoding = "padded"
@@ -148,19 +156,25 @@ class Toy:
             expected[i, : LENGTH - size] = chosen(logits, self.ids[i, size:])
         return values, expected
 
-    def side_by_side(self) -> tuple[Tensor, Tensor]:
-        """Compare the logits of decoding side by side, fed with the toy's tokens."""
+    def side_by_side(self, way: Way) -> tuple[Tensor, Tensor]:
+        """Compare the logits of decoding side by side, fed with the toy's tokens.
+
+        After the first step, the second sample of the second prompt is finished.
+        """
         steps = LENGTH - max(PROMPT_LENGTHS)
-        state = SideBySide(self.model, self.prompts, 2, steps)
+        state = SideBySide(self.model, self.prompts, 2, steps, way)
         values, expected = [], []
-        row = torch.arange(4, device=self.device)
         size = torch.from_numpy(self.sizes).to(self.device)
+        row = torch.arange(4, device=self.device)
+        unfinished = torch.ones(2, 2, dtype=torch.bool, device=self.device)
         for t in range(steps):
-            values.append(state.logits.flatten(0, 1).float())
-            expected.append(self.plain[row, size + t - 1])
+            computed = state.computed.flatten()
+            values.append(state.logits.float())
+            expected.append(self.plain[row, size + t - 1][computed])
+            unfinished[1, 1] = t < 1
             if t + 1 < steps:
-                state.advance(self.ids[row, size + t].view(2, 2))
-        return torch.stack(values), torch.stack(expected)
+                state.advance(self.ids[row, size + t].view(2, 2), unfinished)
+        return torch.cat(values), torch.cat(expected)
 
     def generated(self, rows: slice) -> tuple[Tensor, Tensor]:
         """Compare the logits of ``model.generate`` on some rows, fed with the toy's tokens."""

@@ -23,8 +23,8 @@ class Sampled(str):
         ids: the drawn token ids, (L,), with the end token if one was drawn.
         ended: False if the response was cut off at the largest number of tokens.
         vocabulary: a key of the vocabulary that the ids belong to.
-        logprobs: the log-probability of each token under the law that drew it (temperature
-            and nucleus included), (L,) nats; None for greedy decoding.
+        logprobs: the log-probability of each token under the distribution that drew it
+            (temperature and nucleus included), (L,) nats; None for greedy decoding.
     """
 
     __slots__ = ("ended", "ids", "logprobs", "vocabulary")

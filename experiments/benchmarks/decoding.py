@@ -59,7 +59,13 @@ def main() -> None:
         for _ in range(TURNS):
             ours = seconds(
                 lambda rows=rows: decode(
-                    policy.model, prompts, SAMPLES, seeds, policy.sampling, rows // SAMPLES
+                    policy.model,
+                    prompts,
+                    SAMPLES,
+                    seeds,
+                    policy.sampling,
+                    rows // SAMPLES,
+                    way=policy.layout.decoding,
                 )
             )
             turns.append((ours, seconds(lambda rows=rows: generate(policy, prompts, rows))))

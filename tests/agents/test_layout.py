@@ -14,6 +14,7 @@ from tests.support.tiny_models import ARCHITECTURES, UNUSUAL, tiny, tokenizer
 EXPECTED = dict.fromkeys(ARCHITECTURES | UNUSUAL, Layout())
 EXPECTED |= dict.fromkeys(("mpt", "bloom", "mamba", "gpt_neo"), Layout(False, "padded"))
 EXPECTED |= {
+    "gemma2": Layout(decoding="side by side"),  # its attention has a soft cap
     "qwen3_next": Layout(False, "padded"),
     "recurrent_gemma": Layout(False, "equal lengths"),
     "rwkv": Layout(False, "recomputed"),
@@ -28,11 +29,15 @@ def test_each_architecture_gets_the_fastest_way_that_is_right(architecture, dtyp
     model = tiny(architecture).to(dtype)
     state, config = torch.get_rng_state(), model.config.to_dict()
     model.train()
-    assert find_layout(model) == EXPECTED[architecture]
+    assert find_layout(model, small=0) == EXPECTED[architecture]
     assert torch.equal(torch.get_rng_state(), state)
     assert model.training
     assert model.config.to_dict() == config
     assert all(weight.grad is None for weight in model.parameters())
+
+
+def test_a_small_model_computes_all_samples():
+    assert find_layout(tiny("llama")) == Layout(decoding="side by side")
 
 
 @pytest.mark.parametrize("architecture", ["llama", "phi3", "gemma3_text"])
@@ -44,11 +49,11 @@ def test_a_mask_that_shows_too_much_is_noticed(architecture, monkeypatch):
         return original(model, torch.zeros_like(segments), positions)
 
     monkeypatch.setattr("agents.policies.packing.packed_masks", without_segments)
-    assert find_layout(tiny(architecture)) == Layout(packs=False)
+    assert find_layout(tiny(architecture), small=0) == Layout(packs=False)
     monkeypatch.undo()
     if SLIDING in windows(tiny(architecture)):
         monkeypatch.setattr(attention, "windows", lambda model: {FULL: None, SLIDING: None})
-        assert find_layout(tiny(architecture)) == Layout(False, "padded")
+        assert find_layout(tiny(architecture), small=0) == Layout(False, "padded")
 
 
 def test_a_head_that_is_not_understood_leaves_the_models_own_logits():

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import torch
 from agents.policies.batches import exchange_lengths, token_logprobs
 from agents.policies.causal_lm import CausalLM
 from agents.policies.chat import Chat
-from agents.policies.decoding import Sampling
+from agents.policies.decoding import SHARED, Sampling
+from agents.policies.layout import find_layout
 from agents.policies.sampled import Sampled
 from tests.support.tiny_models import ARCHITECTURES, UNUSUAL, tiny, tokenizer
 
@@ -26,7 +28,9 @@ def policy_of(architecture, dtype=torch.float32, **sampling):
         for name, weight in model.named_parameters():
             if weight.dim() > 1 and "embed" not in name and "wte" not in name:
                 weight *= 4.0
-    return CausalLM(model, tokenizer(), Sampling(**{"max_tokens": 12, **sampling}))
+    policy = CausalLM(model, tokenizer(), Sampling(**{"max_tokens": 12, **sampling}))
+    policy._layout = find_layout(model, small=0)
+    return policy
 
 
 def single(policy, prompt, ids, temperature=1.0):
@@ -43,7 +47,7 @@ def test_log_probabilities_are_those_of_the_drawn_tokens_one_row_at_a_time(archi
     policy = policy_of(architecture)
     plain = architecture in PLAIN
     assert policy.layout.packs == (not plain)
-    assert (policy.layout.decoding == "side by side") == (not plain)
+    assert (policy.layout.decoding in SHARED) == (not plain)
     assert policy.layout.head
     responses = policy.sample(PROMPTS, 3, np.random.default_rng(0))
     flat = [response for row in responses for response in row]
@@ -70,7 +74,7 @@ def test_log_probabilities_are_those_of_the_drawn_tokens_one_row_at_a_time(archi
 @pytest.mark.parametrize("architecture", ["llama", "gemma2", "phi3", "gpt2", "mpt", "mamba"])
 def test_bfloat16_gives_float32_log_probabilities_of_the_same_tokens(architecture):
     policy = policy_of(architecture, torch.bfloat16)
-    assert (policy.layout.decoding == "side by side") == (architecture not in PLAIN)
+    assert (policy.layout.decoding in SHARED) == (architecture not in PLAIN)
     (responses,) = policy.sample(PROMPTS[:1], 4, np.random.default_rng(0))
     actual = policy.token_logprobs(PROMPTS[:1] * 4, responses)
     assert actual.dtype == torch.float32
@@ -78,6 +82,31 @@ def test_bfloat16_gives_float32_log_probabilities_of_the_same_tokens(architectur
         expected = single(policy, PROMPTS[0], response.ids.tolist())
         assert torch.allclose(values[: len(expected)], expected, atol=0.15)
         assert (values[: len(expected)] - expected).abs().mean() < 0.04
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "phi3", "gpt2", "gemma3_text"])
+def test_samples_that_end_early_leave_and_change_nothing(architecture):
+    """Both ways side by side draw the same tokens; one computes the unfinished samples only."""
+    policy = policy_of(architecture, max_tokens=40)
+    policy.model.get_output_embeddings().bias = torch.nn.Parameter(
+        torch.zeros(len(tokenizer())).index_fill(0, torch.tensor(policy.ends), 3.0)
+    )
+    assert policy.layout.decoding == "unfinished"
+    computed = []
+    policy.model.register_forward_hook(
+        lambda *_, **__: computed.append(_[2].logits.shape[:2].numel())
+    )
+    drawn = policy.sample(PROMPTS, 5, np.random.default_rng(0))
+    sizes = np.array([[len(response.ids) for response in row] for row in drawn])
+    assert 1 < np.median(sizes) < 30
+    # After the prompts, a step computes the samples that had not ended before it.
+    assert computed[1:] == [int((sizes > t).sum()) for t in range(1, sizes.max())]
+    policy._layout = replace(policy.layout, decoding="side by side")
+    again = policy.sample(PROMPTS, 5, np.random.default_rng(0))
+    for row, other in zip(drawn, again, strict=True):
+        for response, expected in zip(row, other, strict=True):
+            assert response.ids.tolist() == expected.ids.tolist()
+            assert np.allclose(response.logprobs, expected.logprobs, atol=2e-4)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES | UNUSUAL)
