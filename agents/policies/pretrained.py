@@ -108,7 +108,13 @@ class Pretrained:
             truncation=self.truncation,
         )
         kind = AdaptedLM if self.is_adapted else CausalLM
-        return kind(model.to(device), tokenizer, sampling, chat)
+        return kind(
+            model.to(device),
+            tokenizer,
+            sampling,
+            chat,
+            logits_megabytes=self.logits_megabytes,
+        )
 
 
 def checkpoint_activations(model: Any) -> None:
