@@ -16,6 +16,7 @@ import typeguard
 
 from experiments.run.errors import UserError
 from experiments.run.parts import KINDS, find, name_of
+from experiments.run.rewards import judged_by
 from experiments.run.specifications import no_setting, option_names, read
 
 PACKAGES = {"eva": "eva-env"} | {
@@ -146,12 +147,13 @@ def to_toml(settings: Any) -> str:
 
 
 def describe(settings: Any, argv: list[str]) -> dict[str, Any]:
-    """Return the content of config.json: settings, versions, git commit, command line."""
+    """Return the content of config.json: settings, judge, versions, commit, command line."""
     versions = {name: metadata.version(package) for name, package in PACKAGES.items()}
     return {
         "settings": to_json(settings),
         "seed": getattr(settings, "seed", None),
         "argv": argv,
+        "judged_by": judged_by(getattr(settings, "conditions", settings)),
         "versions": {"python": sys.version.split()[0], **versions},
         "commit": _commit(),
     }

@@ -9,6 +9,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from experiments.run.wording import decimal
+
 SUITE = "hard"
 
 
@@ -69,9 +71,10 @@ class ProgressTable:
         if self.live:
             self.live.update(self.render())
         elif evaluation and not self.brief:
+            gold, win_rate = (decimal(evaluation[name]) for name in ("gold", "win_rate"))
             self.console.print(
-                f"{arm}, seed {seed}, round {row['round']}: {SUITE} gold reward "
-                f"{evaluation['gold']:.3f}, win rate {evaluation['win_rate']:.3f}",
+                f"{arm}, seed {seed}, round {row['round']}: {SUITE} gold reward {gold}, win "
+                f"rate {win_rate}",
                 highlight=False,
             )
         for alarm in row.get("alarms", {}).values():
