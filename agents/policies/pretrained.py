@@ -9,7 +9,7 @@ import torch
 from agents.policies.adapters import AdaptedLM, add_adapter, base_of, read_adapter
 from agents.policies.causal_lm import CausalLM
 from agents.policies.chat import Chat, Truncation, context_length
-from agents.policies.checkpoints import ADAPTER, find_causal_lm, read_causal_lm
+from agents.policies.checkpoints import ADAPTER, find_causal_lm, in_one_line, read_causal_lm
 from agents.policies.decoding import Sampling
 from eva_env.require import require
 
@@ -108,7 +108,13 @@ class Pretrained:
             truncation=self.truncation,
         )
         kind = AdaptedLM if self.is_adapted else CausalLM
-        return kind(model.to(device), tokenizer, sampling, chat)
+        return kind(
+            model.to(device),
+            tokenizer,
+            sampling,
+            chat,
+            logits_megabytes=self.logits_megabytes,
+        )
 
 
 def checkpoint_activations(model: Any) -> None:
@@ -125,7 +131,8 @@ def checkpoint_activations(model: Any) -> None:
             f"{type(model).__name__} cannot compute its activations again; leave out "
             f"--policy.gradient-checkpointing"
         )
-    model.gradient_checkpointing_enable({"use_reentrant": False})
+    with in_one_line("gradient checkpointing"):
+        model.gradient_checkpointing_enable({"use_reentrant": False})
 
     def set_flags(module: torch.nn.Module, _: Any) -> None:
         for layer in module.modules():

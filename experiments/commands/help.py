@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
+from agents.policies.pretrained import Pretrained
 from experiments.run.parts import KINDS, short_name
 
 WIDTH, INDENT = 96, 26
@@ -91,6 +92,8 @@ def options(command: Any, prefix: str = "") -> Iterator[Option]:
         value, name = getattr(command, spec.name), spec.name.replace("_", "-")
         if is_dataclass(value) and not isinstance(value, type):
             groups.append((prefix if spec.name in FLAT else f"{prefix}{name}.", value))
+        elif spec.name == "policy" and value is None:  # those of the world's checkpoint
+            groups.append((f"{prefix}policy.", Pretrained()))
         elif spec.name not in KINDS:
             yield Option(prefix + name, hints[spec.name], value, texts.get(spec.name, ""))
     for group_prefix, value in groups:
