@@ -104,7 +104,7 @@ class Task(Protocol):
 
     Any object with these members is a task. To name it in a command, derive it from
     ``eva_env.world.World``, which adds its rewards, starting policy and environment.
-    Optional hooks: ``RewritesInBatch``, ``RatesComplexity``, ``RatesComplexityInBatch``,
+    Optional hooks: ``RewritesInBatch``, ``LimitsAttempts``, ``RatesComplexity``, ``RatesComplexityInBatch``,
     ``GroupsOperators`` and ``Enumerable``.
     """
 
@@ -185,6 +185,15 @@ class RewritesInBatch(Task, Protocol):
         self, prompts: Sequence[Any], operators: Sequence[str], rng: np.random.Generator
     ) -> list[Any | None]:
         """Rewrite each prompt by its operator; None where the operator does not apply."""
+        ...
+
+
+class LimitsAttempts(Task, Protocol):
+    """A task whose rewrites are costly, and whose prompts are so many that none need repeat."""
+
+    @property
+    def attempts(self) -> int:
+        """Most attempts at one rewrite, each by the next operator; at least 1."""
         ...
 
 

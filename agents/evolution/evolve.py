@@ -6,7 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eva_env.types import Floats, Proposal, RewritesInBatch, Task, offers
+from eva_env.types import (
+    Floats,
+    LimitsAttempts,
+    Proposal,
+    RewritesInBatch,
+    Task,
+    offers,
+)
 
 Step = tuple[Any, str]
 """A rewrite and the operator that made it."""
@@ -165,12 +172,15 @@ def rewrite(
 
     New is what is neither in ``taken`` nor in ``born``, to which all rewrites are added. After
     ``TRIES`` passes over a plan, the first rewrite that came out is accepted though it repeats:
-    a task of few prompts may have no others. None if no operator applies.
+    a task of few prompts may have no others. A task that limits its attempts has others, so
+    there a repeat is no rewrite. None if no operator applies.
     """
     steps: list[Step | None] = [None] * len(prompts)
     pending = list(range(len(prompts)))
     longest = max(map(len, plans), default=0)
-    for attempt in range(TRIES * longest):
+    is_limited = offers(task, LimitsAttempts)
+    attempts = task.attempts if is_limited and longest else TRIES * longest
+    for attempt in range(attempts):
         if not pending:
             break
         # 1. Rewrite all pending prompts by the next operator of their plans.
@@ -187,7 +197,7 @@ def rewrite(
                 born.add(child)
             # 4. A repeat: keep the first one, in case nothing new follows.
             else:
-                steps[i] = steps[i] or (child, operator)
+                steps[i] = None if is_limited else steps[i] or (child, operator)
                 still_pending.append(i)
         pending = still_pending
     return steps

@@ -4,14 +4,20 @@ The ten operators are those of eva (Ye et al. 2025, arXiv 2411.00062, App. F); t
 ours. ``RewrittenTask`` replaces a task's operators by them, so every creator can use them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from agents.evolution.examples import continued, example_texts, few_shot
 from agents.evolution.operators import complexity
-from agents.evolution.prompt_judge import PromptJudge, Writer
-from eva_env.types import Floats, Task
+from agents.evolution.prompt_judge import PromptJudge
+from agents.evolution.replies import read_prompt
+from agents.evolution.writing import Form, Writer, Written, replies_of
+from eva_env.chat import last_request, with_last_request
+from eva_env.types import Floats, RatesComplexity, RatesComplexityInBatch, Task, offers
 
 MARKER = "New prompt:"
 """The model writes the rewrite after it; the text after the last marker counts."""
@@ -58,12 +64,16 @@ BREADTH = {
 """Instructions that lead to a different prompt, by operator."""
 
 
+SHOWN = tuple(part for part in re.split(r"\n- |\n\n|\. |\n", RULES) if len(part) > 30)
+"""Parts of the instruction that a rewrite must not repeat."""
+
+
 @dataclass(frozen=True)
 class LMRewriter:
     """Rewrite operators that ask a language model.
 
     The authors' scripts sample at temperature 0.88 and up to 666 tokens: give the policy such a
-    ``Sampling``.
+    ``Sampling``. Of a prompt of several messages, the last request is rewritten.
     """
 
     policy: Writer
@@ -75,39 +85,62 @@ class LMRewriter:
     breadth: Mapping[str, str] = field(default_factory=lambda: BREADTH)
     """Instructions that lead to a different prompt, by operator."""
 
+    form: Form = "instructions"
+    """The form of the request: the instruction in the chat template, or examples that a plain
+    text continues (``agents.evolution.examples``)."""
+
+    written: Written = field(default_factory=Written, compare=False)
+    """Counts of the replies so far."""
+
     def __call__(
         self, prompts: Sequence[str], operators: Sequence[str], rng: np.random.Generator
     ) -> list[str | None]:
         """Rewrite each of P prompts by its operator, in one call of the policy.
 
-        None for a reply that is empty or repeats the prompt. Raises ValueError for an unknown
-        operator.
+        None for a reply without a usable rewrite (``agents.evolution.replies.read_prompt``).
+        Raises ValueError for an unknown operator.
         """
-        requests = [self.ask(*pair) for pair in zip(prompts, operators, strict=True)]
-        replies = self.policy.sample(requests, 1, rng)
-        return [read(reply, prompt) for prompt, (reply,) in zip(prompts, replies, strict=True)]
+        if not prompts:
+            return []
+        old = [last_request(prompt) for prompt in prompts]
+        requests = [self.ask(*pair) for pair in zip(old, operators, strict=True)]
+        one_line = not any("\n" in text for text in old)
+        replies = replies_of(
+            self.policy, requests, self.form, rng, self.written, one_line=one_line
+        )
+        new = list(map(self.read, replies, old, operators))
+        failed = sum(text is None for text in new)
+        self.written.add(rewrites=len(new), rewrites_failed=failed)
+        return [
+            None if text is None else with_last_request(prompt, text)
+            for prompt, text in zip(prompts, new, strict=True)
+        ]
 
     def ask(self, prompt: str, operator: str) -> str:
         """Return the request to the model for one rewrite."""
+        if operator not in self.depth and operator not in self.breadth:
+            names = ", ".join([*self.depth, *self.breadth])
+            raise ValueError(f"unknown operator {operator!r}; known: {names}")
+        if self.form == "examples":
+            return few_shot(prompt, operator)
         if operator in self.depth:
             return HARDER.format(method=self.depth[operator], prompt=prompt)
-        if operator in self.breadth:
-            return DIFFERENT.format(method=self.breadth[operator], prompt=prompt)
-        names = ", ".join([*self.depth, *self.breadth])
-        raise ValueError(f"unknown operator {operator!r}; known: {names}")
+        return DIFFERENT.format(method=self.breadth[operator], prompt=prompt)
 
-
-def read(reply: str, prompt: str) -> str | None:
-    """Return the rewrite in a reply; None if it is empty or equals the prompt."""
-    text = reply.rpartition(MARKER)[2].strip()
-    return text if text and text.split() != prompt.split() else None
+    def read(self, reply: str, prompt: str, operator: str) -> str | None:
+        """Return the rewrite in a reply; None if it has none that is usable."""
+        if self.form == "examples":
+            return read_prompt(continued(reply, prompt), prompt, example_texts(operator))
+        methods = (self.depth.get(operator, ""), self.breadth.get(operator, ""))
+        return read_prompt(reply, prompt, [*filter(None, methods), *SHOWN])
 
 
 @dataclass(frozen=True)
 class RewrittenTask:
     """A task of text whose prompts a language model rewrites, and may rate.
 
-    Seeds, suites, validity and topics are those of the wrapped task.
+    Seeds, suites, validity and topics are those of the wrapped task. It rates complexity if it
+    has a judge, or if the wrapped task does.
     """
 
     task: Task
@@ -116,6 +149,9 @@ class RewrittenTask:
     """Rewrites the prompts."""
     judge: PromptJudge | None = None
     """Rates the complexity of prompts; None: the wrapped task does."""
+    attempts: int = 3
+    """Replies for one rewrite, each by another operator; a prompt without a valid new rewrite
+    among them is dropped."""
 
     @property
     def depth(self) -> tuple[str, ...]:
@@ -143,25 +179,33 @@ class RewrittenTask:
         """The suites of the wrapped task."""
         return self.task.suites
 
+    @property
+    def written(self) -> Written:
+        """What rewriter and judge have written so far."""
+        judged = Written() if self.judge is None else self.judge.written
+        return self.rewriter.written + judged
+
     def seed(self, n: int, rng: np.random.Generator, distribution: str = "human") -> list[str]:
         """Draw n prompts of the wrapped task."""
         return self.task.seed(n, rng, distribution)
 
     def mutate(self, prompt: str, operator: str, rng: np.random.Generator) -> str | None:
-        """Rewrite one prompt; None if the model writes none."""
+        """Rewrite one prompt; None if the model writes no valid one."""
         return self.mutate_all([prompt], [operator], rng)[0]
 
     def mutate_all(
         self, prompts: Sequence[str], operators: Sequence[str], rng: np.random.Generator
     ) -> list[str | None]:
-        """Rewrite each of P prompts by its operator, in one call of the policy."""
-        return self.rewriter(prompts, operators, rng)
+        """Rewrite each of P prompts by its operator, in one call of the policy.
 
-    def complexity_all(self, prompts: Sequence[str], rng: np.random.Generator) -> Floats:
-        """Return the sum of the judge's ratings, (P,), or the wrapped task's complexity."""
-        if self.judge is None:
-            return complexity(self.task, prompts, rng)
-        return self.judge(prompts, rng).sum(-1)
+        None where the model writes no prompt that the wrapped task accepts.
+        """
+        children = self.rewriter(prompts, operators, rng)
+        valid = [
+            None if child is None or not self.valid(child) else child for child in children
+        ]
+        self.rewriter.written.add(rewrites_failed=valid.count(None) - children.count(None))
+        return valid
 
     def valid(self, prompt: str) -> bool:
         """Return whether the wrapped task accepts the prompt."""
@@ -170,3 +214,23 @@ class RewrittenTask:
     def topic(self, prompt: str) -> str:
         """Return the topic that the wrapped task gives the prompt."""
         return self.task.topic(prompt)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the optional hooks that rate complexity, where they have an answer."""
+        # Only names that are missing above arrive here; pickling asks before there is a task.
+        if name == "complexity_all" and "task" in vars(self) and self._rates_complexity:
+            return self._complexity_all
+        if name == "complexity" and "task" in vars(self) and offers(self.task, RatesComplexity):
+            return self.task.complexity
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def _rates_complexity(self) -> bool:
+        hooks = (RatesComplexity, RatesComplexityInBatch)
+        return self.judge is not None or any(offers(self.task, hook) for hook in hooks)
+
+    def _complexity_all(self, prompts: Sequence[str], rng: np.random.Generator) -> Floats:
+        """The sum of the judge's ratings, (P,), or the wrapped task's complexity."""
+        if self.judge is None:
+            return complexity(self.task, prompts, rng)
+        return self.judge(prompts, rng).sum(-1)

@@ -47,8 +47,9 @@ def complexity(task: Task, prompts: Sequence[Any], rng: np.random.Generator) -> 
 def check_complexity(task: Task) -> None:
     """Raise ValueError if the task does not rate the complexity of prompts."""
     if not (offers(task, RatesComplexityInBatch) or offers(task, RatesComplexity)):
+        world = getattr(task, "task", task)  # of prompts that a language model rewrites
         raise ValueError(
-            f"{type(task).__name__} does not say how complex a prompt is; give it a method "
-            f"complexity(prompt), or wrap it in agents.evolution.lm_operators.RewrittenTask "
-            f"with a judge"
+            f"{type(world).__name__} does not say how complex a prompt is; give it a method "
+            f"complexity(prompt), or let a language model rate prompts: --rewriter solver "
+            f"--rewriting.judge, in Python RewrittenTask with a judge"
         )

@@ -1,9 +1,18 @@
 """Policies: models behind one interface, and the learned reward model.
 
 ``base`` is the interface; ``table`` a softmax table over integers, where everything is exact;
-``causal_lm`` any Hugging Face causal LM, and ``CausalLM.untrained`` a small one with random
-weights over the characters of a toy task (``character_lm``); ``learned_reward`` a sequence
-classifier as reward model. The parts of a language model's work: ``decoding`` samples,
-``packing`` reads log-probabilities, ``mixture`` joins two models, ``checkpoints`` finds the
-shipped ones. ``batches`` and ``divergence`` serve any policy.
+``causal_lm`` any Hugging Face causal LM, ``adapters`` one of which only a LoRA adapter learns,
+and ``CausalLM.untrained`` a small one with random weights over the characters of a toy task
+(``character_lm``); ``learned_reward`` a sequence classifier as reward model. ``batches`` and
+``divergence`` serve any policy.
+
+The parts of a language model's work:
+
+- ``checkpoints`` and ``pretrained`` load models; ``chat`` gives a prompt's token ids; ``sampled``
+  is a response with the tokens that were drawn.
+- ``decoding`` samples, ``plain_decoding`` for models that cannot decode samples side by side;
+  ``choosing`` draws a token from logits; ``mixture`` joins two models.
+- ``packing`` reads log-probabilities of several responses in a row; ``logits`` computes them from
+  hidden states, in chunks.
+- ``attention`` makes masks; ``layout`` checks, on toy input, what a model reads right.
 """

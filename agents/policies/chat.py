@@ -59,13 +59,15 @@ class Chat:
         for a conversation that the template refuses, and for several messages without a
         template.
         """
-        for prompt in prompts:
-            if prompt not in self._ids:
-                ids = self._fitted(messages_of(prompt))
-                if len(self._ids) >= CACHED_TEXTS:
-                    self._ids.clear()
-                self._ids[prompt] = ids
-        return [self._ids.get(prompt) or self.encode([prompt])[0] for prompt in prompts]
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._ids]
+        if len(self._ids) + len(new) > CACHED_TEXTS:
+            self._ids.clear()
+            new = list(dict.fromkeys(prompts))
+        messages = [messages_of(prompt) for prompt in new]
+        encoded = self._encoded([self._text(turns) for turns in messages]) if new else []
+        for prompt, turns, ids in zip(new, messages, encoded, strict=True):
+            self._ids[prompt] = self._fitted(turns, ids)
+        return [self._ids[prompt] for prompt in prompts]
 
     def fits(self, prompt: str) -> bool:
         """Return True if the model can read the prompt and a response of ``max_tokens``."""
@@ -95,9 +97,8 @@ class Chat:
         special = {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder}
         return next((token for token in closing if token in special), eos)
 
-    def _fitted(self, messages: list[Message]) -> list[int]:
-        """The token ids of messages, truncated as far as the settings allow."""
-        ids = self._encoded(messages)
+    def _fitted(self, messages: list[Message], ids: list[int]) -> list[int]:
+        """The token ids of messages, truncated if they are too many and the settings allow."""
         if self.limit is None or len(ids) + self.max_tokens <= self.limit:
             return ids
         refused = ValueError(
@@ -115,7 +116,7 @@ class Chat:
         while self.truncation == "left" and last and len(ids) > room:
             turns, last = turns[1:], last - 1
             if turns[0]["role"] == "user":
-                ids = self._encoded([*head, *turns])
+                ids = self._encoded([self._text([*head, *turns])])[0]
         if len(ids) <= room:
             return ids
         # 2. Then the last user message, to the most characters that fit.
@@ -124,35 +125,39 @@ class Chat:
         def cut(kept: int) -> list[int]:
             start = len(content) - kept if self.truncation == "left" else 0
             shorter = {**turns[last], "content": content[start : start + kept]}
-            return self._encoded([*head, *turns[:last], shorter, *turns[last + 1 :]])
+            text = self._text([*head, *turns[:last], shorter, *turns[last + 1 :]])
+            return self._encoded([text])[0]
 
         kept = _largest(lambda kept: len(cut(kept)) <= room, len(content))
         if kept is None:
             raise refused
         return cut(kept)
 
-    def _encoded(self, messages: list[Message]) -> list[int]:
-        """The token ids of messages, of any length but 0."""
+    def _text(self, messages: list[Message]) -> str:
+        """The text of messages up to the response, in the template if there is one."""
         if self.tokenizer.chat_template:
-            text, special = self._rendered(messages, closed=False), False
-        elif len(messages) == 1 and messages[0]["role"] == "user":
-            text, special = messages[0]["content"], True
-        else:
-            raise ValueError(
-                f"the tokenizer has no chat template for the {len(messages)} messages of the "
-                f"prompt {as_prompt(messages)[:60]!r}; give --policy.template FILE"
-            )
-        ids = token_ids(self.tokenizer, [text], special)[0]
-        if ids:
-            return ids
-        starts = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
-        for start in starts:
-            if start is not None:
-                return [start]
+            return self._rendered(messages, closed=False)
+        if len(messages) == 1 and messages[0]["role"] == "user":
+            return messages[0]["content"]
         raise ValueError(
-            "an empty prompt has no token for the model to start from, since the tokenizer has "
-            "neither BOS nor EOS; leave out empty prompts, or give --policy.template FILE"
+            f"the tokenizer has no chat template for the {len(messages)} messages of the "
+            f"prompt {as_prompt(messages)[:60]!r}; give --policy.template FILE"
         )
+
+    def _encoded(self, texts: list[str]) -> list[list[int]]:
+        """The token ids of texts, of any length but 0."""
+        encoded = token_ids(self.tokenizer, texts, special=not self.tokenizer.chat_template)
+        if all(encoded):
+            return encoded
+        starts = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
+        start = next((token for token in starts if token is not None), None)
+        if start is None:
+            raise ValueError(
+                "an empty prompt has no token for the model to start from, since the tokenizer "
+                "has neither BOS nor EOS; leave out empty prompts, or give --policy.template "
+                "FILE"
+            )
+        return [ids or [start] for ids in encoded]
 
     def _rendered(self, messages: list[Message], closed: bool) -> str:
         """The text of messages in the template: up to the response, or closed after it.

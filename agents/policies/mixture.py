@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from agents.policies.decoding import forward
+from agents.policies.attention import unwrap
 
 
 class Caches(NamedTuple):
@@ -19,33 +19,24 @@ class Caches(NamedTuple):
         self.second.batch_select_indices(kept)
 
 
-class State(NamedTuple):
-    """The output of the mixture's forward pass: unnormalised logits, and both caches."""
-
-    logits: torch.Tensor
-    cache: Any
-
-
 class Mixture(torch.nn.Module):
     """A model with p(token) proportional to first^(1 - weight) * second^weight, to decode from.
 
     The opponent of Nash-MD-PG, a token at a time; Munos et al. 2023 (arXiv 2312.00886). The
     mixture of whole responses, which their analysis has, differs for more than one token.
+    ``agents.policies.decoding.forward`` reads it.
     """
 
     def __init__(self, first: Any, second: Any, weight: float) -> None:
         super().__init__()
         self.first, self.second, self.weight = first, second, weight
-        self.generation_config = first.generation_config
-        self.device, self.dtype = first.device, first.dtype
+        self.config = unwrap(first).config
+        self.generation_config = unwrap(first).generation_config
 
-    def forward(self, cache: Caches | None = None, **arguments: Any) -> State:
-        """Return mixed logits in nats, with both caches."""
-        past = cache or Caches(None, None)
-        # 1. Both models read the same tokens, each with its own cache.
-        first, first_cache = forward(self.first, past.first, **arguments)
-        second, second_cache = forward(self.second, past.second, **arguments)
-        # 2. Log-probabilities, since logits of two models differ by arbitrary constants. The
-        #    sampler's softmax normalises their weighted mean.
-        logits = torch.lerp(first.log_softmax(-1), second.log_softmax(-1), self.weight)
-        return State(logits, Caches(first_cache, second_cache))
+    def mix(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        """Return unnormalised logits of the mixture from those of both models, in nats.
+
+        Log-probabilities are mixed, since logits of two models differ by arbitrary constants.
+        """
+        first, second = first.float().log_softmax(-1), second.float().log_softmax(-1)
+        return torch.lerp(first, second, self.weight)

@@ -5,7 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
+from agents.policies.attention import device_of, packed_masks, text_config
+from agents.policies.logits import Head, chosen, hidden_states, logprobs_of, tokens_in
 from eva_env.types import Ints
 
 RESPONSES_PER_ROW = 8
@@ -39,7 +43,8 @@ def pack(
 ) -> Packed:
     """Pack the token ids of P prompts and responses; those of equal key share their prompt.
 
-    The last token of a response predicts nothing and is left out of ``ids``.
+    The last token of a response predicts nothing and is left out of ``ids``. A response may
+    have no tokens.
     """
     # 1. Assign responses to rows: a row fills up before the same key opens another one.
     members: list[list[int]] = []
@@ -55,7 +60,7 @@ def pack(
     counts = np.array([len(row_members) for row_members in members])
     prompt_sizes = np.array([len(prompts[row_members[0]]) for row_members in members])
     sizes = np.array([len(responses[i]) for i in order])
-    stored = sizes - 1
+    stored = np.maximum(sizes - 1, 0)
     row = np.repeat(np.arange(len(members)), counts)
     first = np.concatenate([[0], counts.cumsum()[:-1]])  # a row's first response
     before = stored.cumsum() - stored
@@ -65,7 +70,7 @@ def pack(
     # 3. From here on, one entry per response token. The prompt's last token predicts the first
     #    token of every response, and each stored token predicts the next one.
     index = np.repeat(np.arange(len(order)), sizes)  # the token's response among the S
-    token = np.array([token for i in order for token in responses[i]])
+    token = np.array([token for i in order for token in responses[i]], np.int64)
     step = np.arange(len(token)) - np.repeat(sizes.cumsum() - sizes, sizes)
     token_row = row[index]
     source = np.where(step == 0, prompt_sizes[token_row] - 1, start[index] + step - 1)
@@ -86,35 +91,79 @@ def pack(
     return Packed(ids, positions, segments, token_row, source, token, response, step, shape)
 
 
-def attention(segments: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return the additive mask (R, 1, W, W): causal, and no response sees another one."""
-    width = segments.shape[1]
-    causal = torch.ones(width, width, dtype=torch.bool, device=segments.device).tril()
-    seen = (segments[:, None, :] == 0) | (segments[:, None, :] == segments[:, :, None])
-    mask = torch.zeros(len(segments), 1, width, width, dtype=dtype, device=segments.device)
-    return mask.masked_fill(~(seen & causal)[:, None], torch.finfo(dtype).min)
+def packed_logprobs(
+    model: Any,
+    packed: Packed,
+    *,
+    head: bool = True,
+    megabytes: float = 256.0,
+    temperature: float = 1.0,
+) -> Tensor:
+    """Return log-probabilities of responses by token, (P, L) nats in float32, 0 after the end.
 
-
-def packed_logprobs(model: Any, packed: Packed) -> torch.Tensor:
-    """Return log-probabilities of the responses' tokens, (P, L) nats, 0 after the end."""
-    device = model.device
-    ids, positions, segments, row, source, token, response, step = (
-        torch.from_numpy(part).to(device) for part in packed[:-1]
+    Args:
+        model: a causal LM. Several responses in a row need one that reads custom masks.
+        packed: the rows.
+        head: the logits are those of ``Head``; False takes the model's own.
+        megabytes: a bound on the memory of logits that exist together.
+        temperature: divisor of the logits.
+    """
+    device = device_of(model)
+    row, source, token, response, step = (
+        torch.from_numpy(part).to(device) for part in packed[3:-1]
     )
+    if not len(token):
+        return next(iter(model.parameters())).float().sum() * torch.zeros(packed.shape).to(
+            device
+        )
     # 1. Rows of one response each are causal without a mask, and padding is to their right.
-    mask = attention(segments, model.dtype) if (packed.segments > 1).any() else None
-    # 2. No logits are needed before the last token of the shortest prompt: they are the largest
-    #    tensor here, (R, W, vocabulary).
-    skipped = int(packed.source.min())
-    logits = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions,
-        use_cache=False,
-        logits_to_keep=ids.shape[1] - skipped,
-    ).logits
-    # 3. Normalise only the places that predict a response token, and put each token's
-    #    log-probability where its response and step say.
-    predictions = logits[row, source - skipped].float().log_softmax(-1)
-    chosen = predictions.gather(-1, token[:, None])[:, 0]
-    return chosen.new_zeros(packed.shape).index_put((response, step), chosen)
+    arguments = {"input_ids": torch.from_numpy(packed.ids).to(device)}
+    if (packed.segments > 1).any():
+        segments, positions = (
+            torch.from_numpy(part).to(device) for part in (packed.segments, packed.positions)
+        )
+        arguments["position_ids"] = positions
+        arguments["attention_mask"] = packed_masks(model, segments, positions)
+    # 2. Only the states that predict a response token go through the head.
+    if head:
+        states = hidden_states(model, **arguments)[row, source]
+        logprobs = logprobs_of(Head(model), states, token, megabytes, temperature)
+    else:
+        logprobs = _own_logprobs(model, arguments, packed, megabytes, temperature)
+    # 3. Put each token's log-probability where its response and step say.
+    return logprobs.new_zeros(packed.shape).index_put((response, step), logprobs)
+
+
+def _own_logprobs(
+    model: Any, arguments: dict[str, Any], packed: Packed, megabytes: float, temperature: float
+) -> Tensor:
+    """Return log-probabilities (T,) by the model's own logits, some rows at a time."""
+
+    def read(rows: slice, places: Tensor, sources: Tensor, tokens: Tensor) -> Tensor:
+        logits = model(**_rows(arguments, rows), use_cache=False).logits
+        return chosen(logits[places, sources], tokens, temperature)
+
+    device, (count, width) = device_of(model), packed.ids.shape
+    size = max(1, tokens_in(megabytes, text_config(model).vocab_size) // width)
+    keep_logits = size >= count or not torch.is_grad_enabled()
+    parts, order = [], []
+    for start in range(0, count, size):
+        places = np.flatnonzero((packed.row >= start) & (packed.row < start + size))
+        tensors = (packed.row[places] - start, packed.source[places], packed.token[places])
+        call = [slice(start, start + size), *(torch.from_numpy(x).to(device) for x in tensors)]
+        if keep_logits:
+            parts.append(read(*call))
+        else:  # one chunk's logits exist at a time; the backward pass reads its rows again
+            parts.append(checkpoint(read, *call, use_reentrant=False))
+        order.append(places)
+    return torch.cat(parts)[torch.from_numpy(np.concatenate(order).argsort()).to(device)]
+
+
+def _rows(arguments: dict[str, Any], rows: slice) -> dict[str, Any]:
+    """Return a model's arguments for some rows of the batch."""
+    return {
+        name: {kind: mask[rows] for kind, mask in value.items()}
+        if isinstance(value, dict)
+        else value[rows]
+        for name, value in arguments.items()
+    }

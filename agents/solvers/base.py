@@ -30,6 +30,8 @@ class PolicySolver(Solver):
         method: how the solver responds and learns.
         reward_model: scores the candidates of methods that choose among them (best-of-n).
         response_rewriter: rewrites responses, for methods that train on rewritten ones.
+        initial: returns the frozen policy that the run started from. None: a copy made now,
+            which ``state_dict`` then holds too.
 
     Raises ValueError if the method needs one of these and it is not given.
     """
@@ -40,14 +42,24 @@ class PolicySolver(Solver):
         method: "Method",
         reward_model: RewardModel | None = None,
         response_rewriter: ResponseRewriter | None = None,
+        initial: Callable[[], Policy] | None = None,
     ) -> None:
         self.policy, self.method = policy, method
         self.reward_model, self.response_rewriter = reward_model, response_rewriter
-        self.initial = policy.frozen()
+        self._copy = policy.frozen() if initial is None else None
+        self._initial = initial
         self.optimizer: torch.optim.Optimizer | None = None
         self.memory: dict[str, Any] = {}
         self.scored = 0
         method.check(self)
+
+    @property
+    def initial(self) -> Policy:
+        """The policy that the run started from, frozen."""
+        if self._copy is not None:
+            return self._copy
+        assert self._initial is not None
+        return self._initial()
 
     def respond(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
         """Return the n responses to each prompt that the method learns from."""
@@ -81,10 +93,11 @@ class PolicySolver(Solver):
         return self.scored
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the policy, optimiser, starting policy and the method's memory."""
+        """Return policy, optimiser and the method's memory, and a copied starting policy."""
+        copied = {} if self._copy is None else {"initial": self._copy.state_dict()}
         return {
             "policy": self.policy.state_dict(),
-            "initial": self.initial.state_dict(),
+            **copied,
             "optimizer": self.optimizer.state_dict() if self.optimizer else None,
             "memory": dict(self.memory),
             "tokens": self.policy.tokens,
@@ -92,9 +105,11 @@ class PolicySolver(Solver):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from ``state_dict()``."""
-        self.policy.load_state_dict(state["policy"])
-        self.initial.load_state_dict(state["initial"])
+        """Continue from ``state_dict()``; without ``policy``, with the weights as they are."""
+        if "policy" in state:
+            self.policy.load_state_dict(state["policy"])
+        if self._copy is not None and "initial" in state:
+            self._copy.load_state_dict(state["initial"])
         self.memory, self.scored = dict(state["memory"]), state["scored"]
         self.policy.tokens = state["tokens"]
         self.optimizer = None
@@ -134,6 +149,14 @@ class Method(ABC):
 
     grid: ClassVar[Grid] = {}
     """The settings that a fair comparison tunes."""
+
+    @property
+    def uses_initial(self) -> bool:
+        """True if updates or responses read the policy that the run started from.
+
+        By default they do, unless the method's field ``reference`` says "round".
+        """
+        return getattr(self, "reference", "initial") != "round"
 
     @abstractmethod
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:

@@ -16,6 +16,11 @@ from eva_env.types import Round
 class Fixed(Method):
     """The starting policy, which never changes: a baseline, and a fixed opponent."""
 
+    @property
+    def uses_initial(self) -> bool:
+        """False: nothing is learned."""
+        return False
+
     def update(self, solver: PolicySolver, round: Round, rng: np.random.Generator) -> Logs:
         """Do nothing."""
         return {"gradient_steps": 0}

@@ -38,6 +38,11 @@ class NashMD(Online):
         super().__post_init__()
         require(self, "[0, 1]", "mixture")
 
+    @property
+    def uses_initial(self) -> bool:
+        """True: the opponent is a mixture with the starting policy."""
+        return True
+
     def respond(
         self, solver: PolicySolver, prompts: Sequence[Any], n: int, rng: np.random.Generator
     ) -> Any:

@@ -81,6 +81,11 @@ class Offline(OptimizerSettings, Method):
                 "improve_chosen rewrites one chosen response a prompt; set pairs to best_worst"
             )
 
+    @property
+    def uses_initial(self) -> bool:
+        """True for a restart and for the reference "initial"."""
+        return self.restart or getattr(self, "reference", "round") == "initial"
+
     @abstractmethod
     def loss(self, pairs: Pairs) -> Tensor:
         """Return the loss of each pair, (P,)."""

@@ -100,6 +100,11 @@ class Prompts(World):
     # The task
 
     @property
+    def training_prompts(self) -> tuple[str, ...]:
+        """All prompts that creators may draw, so that a run checks them before it starts."""
+        return self.data.training
+
+    @property
     def suites(self) -> Mapping[str, tuple[str, ...]]:
         """Return the suites that the files name, or the suite ``held-out``."""
         return self.data.suites

@@ -17,6 +17,7 @@ from experiments.commands.options import (
     require_growth,
     settings_from,
     warn,
+    with_files,
 )
 from experiments.comparison import terminal
 from experiments.comparison.settings import Comparison, check_fit
@@ -26,7 +27,7 @@ from experiments.run.config import describe, overlay, to_toml
 from experiments.run.errors import UserError
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
-from experiments.run.settings import Conditions, remark
+from experiments.run.settings import Conditions, remarks
 from experiments.run.specifications import no_setting, option_names
 from experiments.run.tracking import Mode, send, with_mode
 
@@ -81,6 +82,7 @@ def begin(arguments: Arguments) -> Command:
     shared = split_conditions(config, arguments.config_path)
     base = Comparison.suited(arguments.world(shared))
     conditions = settings_from(arguments, base.conditions, shared)
+    conditions = with_files(conditions, arguments.rest)
     comparison = overlay(replace(base, conditions=conditions), config, arguments.config_path)
     command = parse(Command(comparison), arguments.rest, "compare", SHORT)
     return replace(command, settings=command.settings.pinned())
@@ -123,9 +125,10 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
     console = console or Console()
     comparison = command.settings
     run = opened(command, argv)
-    for note in comparison.task.remarks() if command.resume is None else ():
-        warn("compare", note)
-    for note in {remark(comparison.settings(arm, 0)) for arm in comparison.arms}:
+    notes = comparison.task.remarks() if command.resume is None else []
+    for arm in comparison.arms:
+        notes += remarks(comparison.settings(arm, 0))
+    for note in dict.fromkeys(notes):
         warn("compare", note)
     stage = Stage(run, comparison, command.workers)
     try:

@@ -47,7 +47,9 @@ class Command:
     samples: int = 8
     """Responses to each prompt."""
     sampling: Sampling = field(default_factory=Sampling)
-    """Sampling of a language model's responses; by default that of the checkpoint's run."""
+    """Sampling of a language model's responses; that of the run by default."""
+    device: str = "cpu"
+    """Where language models compute: cpu, cuda, cuda:1 or mps."""
     seed: int = SEED
     """Seed of the responses and of the bootstrap."""
     json: bool = False
@@ -98,7 +100,7 @@ def begin(arguments: Arguments) -> Command:
         settings = None if word.startswith("-") else settings_of(word)
         if settings is not None:
             parts = {"task": settings.task, "policy": settings.policy}
-            parts["sampling"] = settings.sampling
+            parts |= {"sampling": settings.sampling, "device": settings.device}
     if "task" in arguments.parts:
         parts["task"] = arguments.world({})
         parts.setdefault("sampling", sampling_of(parts["task"]))
@@ -140,7 +142,7 @@ def report(command: Command) -> dict[str, Any]:
         prompts = suite_of(world, judged_on)
     # 2. The players and the reward.
     policy = checkpoint_policy(command)
-    start = load_policy(world, copy.deepcopy(command.policy), command.sampling)
+    start = load_policy(world, copy.deepcopy(command.policy), command.sampling, command.device)
     gold = command.reward_model or world.gold_reward()
     rewards, baseline = (
         evaluate(player, prompts, gold, command.samples, command.seed)
@@ -163,8 +165,10 @@ def checkpoint_policy(command: Command) -> Policy:
     """Return the policy to evaluate."""
     folder = checkpoint_folder(command.checkpoint)
     if not Path(folder).is_dir():
-        return load_policy(command.task, folder, command.sampling)
-    return load_checkpoint(command.task, folder, command.policy, command.sampling)
+        return load_policy(command.task, folder, command.sampling, command.device)
+    return load_checkpoint(
+        command.task, folder, command.policy, command.sampling, command.device
+    )
 
 
 def run_of(checkpoint: str) -> tuple[Run, Path | None] | None:

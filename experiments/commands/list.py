@@ -13,7 +13,7 @@ from experiments.run.parts import KINDS, find, names
 from experiments.run.specifications import read
 
 USAGE = """\
-usage: eva list creators|methods|signals|operators|rewards|tasks [NAME]
+usage: eva list creators|methods|signals|operators|rewards|tasks|policies [NAME]
 
 Print each part's name, what it is, and its source; with a NAME, its settings."""
 

@@ -8,7 +8,7 @@
 import io
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import tyro
 
+from agents.policies.pretrained import Pretrained
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.commands.help import FLAT, long_help, short_help
@@ -23,6 +24,7 @@ from experiments.run.config import overlay, read_toml, to_json
 from experiments.run.errors import UserError
 from experiments.run.parts import KINDS
 from experiments.run.settings import Conditions
+from experiments.run.setup import files_of
 from experiments.run.specifications import read
 
 Chosen = TypeVar("Chosen", bound=Conditions)
@@ -92,11 +94,35 @@ def settings_from(arguments: Arguments, base: Chosen, tables: Mapping[str, Any])
 
 
 def read_policy(spec: str) -> Any:
-    """Return a user's policy, or the name or absolute folder of a checkpoint."""
-    if Path(spec).is_dir():
-        return str(Path(spec).resolve())
-    is_import_path = re.fullmatch(r"[\w.]+\.\w+(:.*)?", spec) and not Path(spec).exists()
-    return read("policy", spec) if ".py:" in spec or is_import_path else spec
+    """Return a user's policy, or the checkpoint of a name, a folder or a GGUF file."""
+    is_file = Path(spec).exists() or spec.endswith(".gguf")
+    is_import_path = re.fullmatch(r"[\w.]+\.\w+(:.*)?", spec) and not is_file
+    if ".py:" in spec or is_import_path or spec.startswith("pretrained:"):
+        return read("policy", spec)
+    return Pretrained(spec)
+
+
+def with_files(settings: Chosen, options: Sequence[str]) -> Chosen:
+    """Return the settings with a policy that has the options ``--policy.NAME``.
+
+    They belong to the checkpoint that ``--policy`` or the config file names, or else to the
+    world's. UserError if options are typed and there is no checkpoint.
+    """
+    policy, typed = settings.policy, [arg for arg in options if arg.startswith("--policy.")]
+    if policy is not None and not isinstance(policy, str | Path):
+        return settings
+    if policy is None and not typed:
+        return settings
+    try:
+        files = files_of(settings.task, policy)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if files is None:
+        raise UserError(
+            f"{typed[0]} is an option of a checkpoint, and {type(settings.task).__name__} "
+            f"starts without one; give --policy FOLDER too"
+        )
+    return replace(settings, policy=files)
 
 
 def parse(command: Command, args: list[str], prog: str, short: Sequence[str] = ()) -> Command:
@@ -156,11 +182,18 @@ def option(args: Sequence[str], name: str) -> str | None:
     return None
 
 
-def require_growth(folder: Path, recorded: Any, typed: Any, name: str) -> None:
-    """Raise UserError unless the typed settings are the record's, but for a larger ``name``."""
+def require_growth(
+    folder: Path, recorded: Any, typed: Any, name: str, free: Collection[str] = ()
+) -> None:
+    """Raise UserError unless the typed settings are the record's, but for a larger ``name``.
+
+    Those named in ``free`` may change as well.
+    """
     before, after = getattr(recorded, name), getattr(typed, name)
     changed = differences(recorded, replace(typed, **{name: before}))
     for setting, (kept, wanted) in changed.items():
+        if setting in free:
+            continue
         raise UserError(
             f"{folder} was begun with {setting} = {kept}, not {wanted}: what is resumed keeps "
             f"its settings, only --{name} may grow"

@@ -8,6 +8,7 @@ from typing import Any
 
 from agents.base import Creator
 from agents.creators import Eva, Fresh
+from agents.policies.pretrained import Pretrained
 from agents.solvers import Fixed, Method
 from eva_env.require import require
 from eva_env.wordlist import Wordlist
@@ -22,7 +23,7 @@ from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.match import Match
 from experiments.run.records import Run
-from experiments.run.settings import Settings, remark
+from experiments.run.settings import Settings, remarks
 from experiments.run.setup import Reward, load_checkpoint
 from experiments.run.specifications import read
 
@@ -97,6 +98,8 @@ class Table:
         if self.checkpoint is None:
             return self.policy
         folder = checkpoint_folder(self.checkpoint)
+        if isinstance(self.policy, Pretrained):
+            return self.policy.saved_in(folder)
         if self.policy is None or isinstance(self.policy, str):
             return str(Path(folder).resolve() if Path(folder).is_dir() else folder)
         return load_checkpoint(self.task, folder, self.policy)
@@ -157,8 +160,7 @@ def sit(seat: str, args: list[str], terminal: Terminal) -> int:
     # The folder is made last, so that refused settings leave none.
     run = Run.create(folder or Path("runs", f"play-{time.strftime('%Y%m%d-%H%M%S')}"), config)
     terminal.say(f"{session.welcome} ? explains, Ctrl-D or quit leaves.")
-    note = remark(settings) if seat == "solver" else None
-    if note:
+    for note in remarks(settings) if seat == "solver" else []:
         terminal.say(note, "yellow")
     stopped = session.play(run)
     played = len(run.rows("rounds"))

@@ -15,20 +15,24 @@ from experiments.commands.options import (
     require_growth,
     settings_from,
     warn,
+    with_files,
 )
 from experiments.run.budget import forecast
-from experiments.run.config import describe, to_toml
+from experiments.run.config import describe, to_json, to_toml
 from experiments.run.errors import UserError
 from experiments.run.match import Match
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
-from experiments.run.settings import Settings, remark
+from experiments.run.settings import Settings, remarks
 from experiments.run.setup import pinned
 from experiments.run.tracking import Mode, tracked, with_mode
 from experiments.run.train import Row, train
 from experiments.run.wording import counted
 
 ROLES = ("creator", "solver", "task", "reward_model", "policy")
+MEMORY = ("device", "keep", "solver.micro_batch_tokens")
+MEMORY += ("policy.logits_megabytes", "policy.gradient_checkpointing")
+"""Settings of where and in what portions a run computes; a resumed run may change them."""
 SHORT = ("rounds", "prompts", "samples", "reward", "seed", "out", "resume", "config", "dry-run")
 
 
@@ -60,9 +64,9 @@ def main(args: list[str]) -> int:
         print(f"{to_toml(settings)}\n# {forecast(settings)}")
         return 0
     run, match = opened(command, ["train", *args])
-    for line in settings.task.remarks() if command.resume is None else ():
-        warn("train", line)
-    warn("train", remark(settings))
+    notes = settings.task.remarks() if command.resume is None else []
+    for note in [*notes, *remarks(settings)]:
+        warn("train", note)
     return play(run, settings, match, command.wandb)
 
 
@@ -70,13 +74,14 @@ def begin(arguments: Arguments) -> Command:
     """Return a new run: the world's defaults, the config file, the typed options."""
     base = Settings.suited(arguments.world(arguments.config))
     settings = settings_from(arguments, base, arguments.config)
+    settings = with_files(settings, arguments.rest)
     command = parse(Command(settings), arguments.rest, "train", SHORT)
     settings = replace(command.settings, task=pinned(command.settings.task))
     return replace(command, settings=settings)
 
 
 def resume(arguments: Arguments, folder: Path) -> Command:
-    """Return the command that continues a run; only ``rounds`` may grow."""
+    """Return the command that continues a run; ``rounds`` may grow, ``MEMORY`` change."""
     run = Run.open(folder)
     recorded = run.settings(Settings)
     if "task" in arguments.parts or arguments.config:
@@ -85,7 +90,7 @@ def resume(arguments: Arguments, folder: Path) -> Command:
     command = parse(Command(typed), arguments.rest, "train", SHORT)
     if command.out is not None:
         raise UserError("a resumed run keeps its folder; leave out --out")
-    require_growth(folder, recorded, command.settings, "rounds")
+    require_growth(folder, recorded, command.settings, "rounds", MEMORY)
     return command
 
 
@@ -99,10 +104,10 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Match]:
         )
         return Run.create(folder, describe(settings, argv)), match
     run = Run.open(command.resume)
-    if run.settings(Settings).rounds < settings.rounds:
+    if run.settings(Settings) != settings:
         for last in run.checkpoints[-1:]:
             run.load(last)  # raises before the record promises more rounds
-        run.amend(rounds=settings.rounds)
+        run.amend(**to_json(settings))
     return run, match
 
 

@@ -26,7 +26,7 @@ from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import plain
 from experiments.run.settings import Settings
-from experiments.run.train import evaluator_of, restore, train
+from experiments.run.train import evaluator_of, load, restore, train
 
 Row = dict[str, Any]
 
@@ -204,7 +204,7 @@ class Crossing:
         """Respond and record the regret; yield one row with the number of prompts."""
         match, run = Match.open(self.settings), Run(self.folder)
         if run.checkpoints:  # the starting policy has none
-            match.load_state_dict(run.load(run.checkpoints[-1]))
+            load(run, run.checkpoints[-1], match)
         task, n = self.settings.task, self.settings.evaluation_samples
         player = match.solver if run.checkpoints else match.solver.policy
         rows = []

@@ -12,6 +12,7 @@ from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.comparison.arms import Arm, pair
 from experiments.run.errors import UserError
+from experiments.run.fitting import check_prompts
 from experiments.run.settings import Conditions, Settings, check
 from experiments.run.setup import check_payoff, load_policy, pinned
 
@@ -131,7 +132,14 @@ def check_fit(comparison: Comparison) -> None:
                 f"suite {suite!r} cannot decide: {error}; give {remedy}, or a suite whose "
                 f"distribution seed() knows"
             ) from error
-    load_policy(comparison.world(0), conditions.policy, conditions.sampling)
+    world_of_first = comparison.world(0)
+    policy = load_policy(
+        world_of_first, conditions.policy, conditions.sampling, conditions.device
+    )
+    try:
+        check_prompts(world_of_first, policy)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     check_payoff(conditions.signal)
     for arm in comparison.arms:
         try:

@@ -70,7 +70,7 @@ class PlayerSession(ABC):
                 run.append("prompts", genealogy.rows(round))
                 run.append("rounds", [row])
                 if round.logs.get("gradient_steps"):
-                    run.save(round.index + 1, self.policy, self.match.state_dict())
+                    run.save(round.index + 1, self.policy, self.match.checkpoint())
                 round_start = now
                 own_payoff = round.payoffs[self.role]
                 own_total, rival_total = own_total + own_payoff, rival_total + rival_payoff

@@ -14,6 +14,7 @@ from eva_env.signals import passed
 from eva_env.types import Floats, RewardModel, Round
 from eva_env.world import World
 from experiments.run.rows import origins_of, plain, words
+from experiments.run.start import Start
 
 SEED = 1
 """Seed of evaluation responses, the same for all runs, so that scores are coupled."""
@@ -31,18 +32,29 @@ class Evaluator:
 
     Args:
         task: the world, whose suites and gold reward are used.
-        start: the starting policy.
+        start: the starting policy, or what returns it.
         n: responses to each prompt.
         proxy: the reward that trains, in its current state; None if gold trains.
     """
 
     def __init__(
-        self, task: World, start: Policy, n: int, proxy: RewardModel | None = None
+        self,
+        task: World,
+        start: Policy | Start,
+        n: int,
+        proxy: RewardModel | None = None,
     ) -> None:
         self.suites, self.gold = task.suites, task.gold_reward()
-        self.start, self.n, self.proxy = start, n, proxy
-        self.before = {name: self.respond(start, suite) for name, suite in self.suites.items()}
+        self._start, self.n, self.proxy = start, n, proxy
+        self.before = {
+            name: self.respond(self.start, suite) for name, suite in self.suites.items()
+        }
         self.latest = dict(self.before)
+
+    @property
+    def start(self) -> Policy:
+        """The starting policy."""
+        return self._start() if isinstance(self._start, Start) else self._start
 
     def respond(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
         """Return a player's responses (P, n) and their gold rewards (P, n)."""

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,21 @@ import numpy as np
 from agents.base import Budget, Creator
 from agents.creators.guarded import guarded
 from agents.play import play
+from agents.policies.base import Policy
 from agents.solvers import PolicySolver
 from eva_env.rewards import MissingEndPenalty
 from eva_env.types import Round
-from experiments.run.errors import UserError
+from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
+from experiments.run.fitting import check_prompts, fits_of
 from experiments.run.settings import Settings, check
-from experiments.run.setup import load_policy, make_env, pinned, training_reward
+from experiments.run.setup import (
+    files_of,
+    load_policy,
+    make_env,
+    pinned,
+    training_reward,
+)
+from experiments.run.start import Start
 
 
 @dataclass
@@ -26,6 +36,8 @@ class Match:
     creator: Creator
     solver: PolicySolver
     rngs: tuple[np.random.Generator, np.random.Generator]
+    start: Start
+    """The policy before the first round."""
     budget: Budget = field(default_factory=Budget)
 
     @classmethod
@@ -33,11 +45,17 @@ class Match:
         """Return a match before its first round; UserError for settings that do not fit."""
         env_seed, creator_seed, solver_seed = np.random.SeedSequence(settings.seed).spawn(3)
         world = pinned(settings.task)  # before anything is loaded
-        policy = load_policy(world, copy.deepcopy(settings.policy), settings.sampling)
+        policy = load_policy(
+            world, copy.deepcopy(settings.policy), settings.sampling, settings.device
+        )
+        start = starting(settings, policy)
         try:
             check(settings)
+            check_prompts(world, policy)
             settings.guards.check(prompt for suite in world.suites.values() for prompt in suite)
-            reward = training_reward(world, settings.reward, settings.reward_model)
+            reward = training_reward(
+                world, settings.reward, settings.reward_model, settings.device
+            )
             if settings.missing_end_penalty:
                 reward = MissingEndPenalty(settings.missing_end_penalty).over(reward)
             env = make_env(
@@ -47,6 +65,7 @@ class Match:
                 batch_size=settings.prompts,
                 samples=settings.samples,
                 max_cycles=settings.rounds,
+                fits=fits_of(policy),
             )
             game: Any = env.unwrapped.game
             solver_player = PolicySolver(
@@ -54,6 +73,7 @@ class Match:
                 settings.solver,
                 lambda prompts, responses: game.reward_model(prompts, responses),
                 world.response_rewriter(),
+                start,
             )
         except (ValueError, FileNotFoundError) as error:
             raise UserError(" ".join(str(error).split())) from error
@@ -63,6 +83,7 @@ class Match:
             guarded(copy.deepcopy(settings.creator), settings.guards),
             solver_player,
             (np.random.default_rng(creator_seed), np.random.default_rng(solver_seed)),
+            start,
         )
 
     def rounds(self) -> Iterator[Round]:
@@ -71,10 +92,33 @@ class Match:
             yield from play(self.env, self.creator, self.solver, self.rngs, self.budget)
         except (ValueError, FloatingPointError) as error:
             raise UserError(" ".join(str(error).split())) from error
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise out_of_memory(error) from error
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Return ``state_dict()`` without the weights that the policy's own folder holds."""
+        state = self.state_dict()
+        if self.start.has_files:
+            state["solver"] = {k: v for k, v in state["solver"].items() if k != "policy"}
+        return state
+
+    def restore(self, folder: Path, state: Mapping[str, Any]) -> None:
+        """Restore ``checkpoint()``; ``folder`` is where the policy saved itself."""
+        if "policy" not in state["solver"]:
+            policy: Any = self.solver.policy
+            policy.restore(folder)
+        self.load_state_dict(state)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that changes during play, picklable."""
+        """Return everything that changes during play, picklable.
+
+        The starting policy is in it only if the settings cannot make it again.
+        """
+        start = {} if self.start.has_files else {"start": self.start().state_dict()}
         return {
+            **start,
             "env": self.env.unwrapped.state_dict(),
             "creator": self.creator.state_dict(),
             "solver": self.solver.state_dict(),
@@ -87,6 +131,21 @@ class Match:
         self.env.unwrapped.load_state_dict(state["env"])
         self.creator.load_state_dict(state["creator"])
         self.solver.load_state_dict(state["solver"])
+        start = state.get("start") or state["solver"].get("initial")  # older checkpoints
+        if start is not None and not self.start.has_files:
+            self.start().load_state_dict(start)
         for rng, generator_state in zip(self.rngs, state["rngs"], strict=True):
             rng.bit_generator.state = generator_state
         self.budget = Budget(**state["budget"])
+
+
+def starting(settings: Settings, policy: Policy) -> Start:
+    """Return the starting policy of a match, given the policy before its first update."""
+    files = files_of(settings.task, settings.policy)
+    if files is None:
+        return Start(policy, None)
+
+    def read() -> Policy:
+        return load_policy(settings.task, files, settings.sampling, settings.device)
+
+    return Start(policy, read, settings.solver.uses_initial)

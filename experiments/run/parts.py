@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from agents.base import Creator
 from agents.creators import AnyCreator
+from agents.policies.pretrained import Pretrained
 from agents.solvers import AnyMethod, Method
 from eva_env.names import canonical_name
 from eva_env.plugins import is_spec, load_object, spec_of
@@ -36,7 +37,7 @@ KINDS = {
     "solver": Kind("methods", typing.get_args(AnyMethod), Method),
     "task": Kind("tasks", typing.get_args(AnyWorld), World),
     "reward_model": Kind("rewards", typing.get_args(AnyRewardModel), None),
-    "policy": Kind("policies", (), None),
+    "policy": Kind("policies", (Pretrained,), None),
 }
 """Kinds by role: the field of ``Settings`` that holds the part."""
 

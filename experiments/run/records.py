@@ -11,7 +11,8 @@
     alarms.jsonl        a row per alarm and round that raises it, see
                         ``experiments.run.alarms``
     transcripts.jsonl   some prompts with the responses before and after
-    checkpoints/        round-0003/: the policy as it saves itself, and state.pt with the rest
+    checkpoints/        round-0003/: the policy as it saves itself, and state.pt with the rest;
+                        an adapter's folder holds the adapter alone
 
 A row's ``round`` is the number of rounds played when it was written: the rows with
 ``round <= 3`` describe the state at checkpoint ``round-0003``.
@@ -191,11 +192,36 @@ class Run:
             (draft / "state.pt").write_bytes(buffer.getbuffer())
             os.replace(draft, folder)
 
+    def prune(self, keep: str, suite: str) -> None:
+        """Delete the checkpoints that a setting does not keep: "all", "last" or "best".
+
+        The last one always stays. The best one has the highest win rate on the suite among
+        those that were evaluated.
+        """
+        if keep == "all" or not self.checkpoints:
+            return
+        kept = {self.checkpoints[-1]}
+        if keep == "best":
+            scores = {
+                row["round"]: row["win_rate"]
+                for row in self.rows("evaluations")
+                if row["suite"] == suite and row["round"] in self.checkpoints
+            }
+            kept |= {max(scores, key=lambda round: scores[round])} if scores else set()
+        for round in self.checkpoints:
+            if round not in kept:
+                folder = self.checkpoint(round)
+                draft = folder.with_name(f".{folder.name}")
+                with on_disk(folder):  # a kill leaves a whole checkpoint or a hidden folder
+                    shutil.rmtree(draft, ignore_errors=True)
+                    os.replace(folder, draft)
+                    shutil.rmtree(draft)
+
     def load(self, round: int) -> dict[str, Any]:
         """Return the state of a checkpoint, unpickled: open only run folders that you trust."""
         path = self.checkpoint(round) / "state.pt"
         try:
-            return torch.load(path, weights_only=False)
+            return torch.load(path, map_location="cpu", weights_only=False)
         except (ModuleNotFoundError, AttributeError) as error:
             raise UserError(
                 f"{self.folder} was begun with another version of eva and cannot be continued "

@@ -1,12 +1,15 @@
 """The settings of a run: players, world, reward and sizes."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
+
+import torch
 
 from agents.base import Creator
 from agents.creators import Eva
 from agents.guards import Guards
 from agents.policies.decoding import Sampling
+from agents.policies.pretrained import Pretrained
 from agents.solvers import DPO, SPPO, Method
 from eva_env.require import require
 from eva_env.rewards import PairwiseWinRate, Plain
@@ -50,8 +53,11 @@ class Conditions:
     differ in the responses they score per round; the limit makes budgets equal. None: play all
     rounds; a comparison sets rounds * prompts * samples."""
     policy: Any = None
-    """The starting policy: the name or folder of a checkpoint, or your own policy. None: the
-    world's."""
+    """The starting policy: a ``Pretrained``, the name or folder of a checkpoint, or your own
+    policy. None: the world's."""
+    device: str = "cpu"
+    """Where language models compute: cpu, cuda, cuda:1 or mps. One device for the policy,
+    reward models and the rewriter."""
     sampling: Sampling = field(default_factory=Sampling)
     """Sampling of a language model's responses, in play and in evaluations."""
     evaluate_every: int = Wordlist.sizes.evaluate_every
@@ -87,6 +93,9 @@ class Settings(Conditions):
     """Seed of creator, solver and environment."""
     checkpoint_every: int = 1
     """Rounds between checkpoints; the last round always has one."""
+    keep: Literal["all", "last", "best"] = "all"
+    """Checkpoints to keep: all, the last one, or also the one with the best win rate on the
+    deciding suite. A checkpoint with all weights of a large model is large."""
 
     @classmethod
     def suited(cls, world: World, **settings: Any) -> Self:
@@ -124,13 +133,22 @@ def check(settings: Settings) -> None:
         )
 
 
-def remark(settings: Settings) -> str | None:
-    """Return a warning about pass rates under a reward without a scale, or None."""
-    creator, world = settings.creator, settings.task
-    if not creator.counts_passes or settings.reward != "proxy" or world.proxy_can_pass:
-        return None
-    return (
-        f"{short_name(creator)} counts the responses that pass, but the proxy's rewards are "
-        f"logits without a scale; watch the pass rate, set --creator.passing where there is "
-        f"one, or use --reward gold"
-    )
+def remarks(settings: Settings) -> list[str]:
+    """Return warnings about settings that are allowed and probably not meant."""
+    creator, world, policy = settings.creator, settings.task, settings.policy
+    texts = []
+    if creator.counts_passes and settings.reward == "proxy" and not world.proxy_can_pass:
+        texts.append(
+            f"{short_name(creator)} counts the responses that pass, but the proxy's rewards "
+            f"are logits without a scale; watch the pass rate, set --creator.passing where "
+            f"there is one, or use --reward gold"
+        )
+    if isinstance(policy, Pretrained):
+        if policy.dtype in ("bfloat16", "float16") and not policy.is_adapted:
+            texts.append(
+                f"{policy.dtype} weights round small steps of full fine-tuning away; keep "
+                f"--policy.dtype float32, or train an adapter with --policy.lora-rank 16"
+            )
+        if settings.device == "cpu" and torch.cuda.is_available():
+            texts.append("a CUDA device is available and unused; give --device cuda")
+    return texts

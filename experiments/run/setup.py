@@ -1,24 +1,27 @@
 """Build a run's environment, training reward and starting policy from its world."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pettingzoo
+import torch
 from safetensors import SafetensorError
 from transformers.utils import logging
 
 import eva_env  # noqa: F401 - registers the environments
 from agents.policies.base import Policy
-from agents.policies.causal_lm import CausalLM
 from agents.policies.decoding import Sampling
+from agents.policies.pretrained import Pretrained
 from agents.policies.table import TablePolicy
 from eva_env.payoffs import require_payoff
 from eva_env.plugins import is_spec, load_object
 from eva_env.rewards import Ensemble, Retrained, Wrapper
 from eva_env.types import KnowsBest, RewardModel, offers
 from eva_env.world import SoftmaxTable, World
-from experiments.run.errors import UserError
+from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
+from experiments.run.fitting import Fitting
 
 Reward = Literal["gold", "proxy"]
 
@@ -31,28 +34,30 @@ def pinned(world: World) -> World:
         raise UserError(" ".join(str(error).split())) from error
 
 
-def training_reward(world: World, reward: Reward, reward_model: Any = None) -> RewardModel:
+def training_reward(
+    world: World, reward: Reward, reward_model: Any = None, device: str = "cpu"
+) -> RewardModel:
     """Return the reward that trains: gold or proxy, inside the wrapper of the settings.
 
     A ``reward_model`` that is not a ``Wrapper`` trains in the place of both. The members of an
     ensemble are fitted here, to responses of the starting policy.
     """
     if reward_model is None:
-        return base_reward(world, reward)
+        return base_reward(world, reward, device)
     if not isinstance(reward_model, Wrapper):
         return reward_model
-    base, gold = base_reward(world, reward), world.gold_reward()
+    base, gold = base_reward(world, reward, device), world.gold_reward()
     if isinstance(reward_model, Retrained):
         return reward_model.over(base, gold)
     if isinstance(reward_model, Ensemble):
         rng = np.random.default_rng(reward_model.seed)
         prompts = world.seed(reward_model.comparisons, rng, world.broad_distribution)
-        responses = load_policy(world).sample(prompts, 4, rng)
+        responses = load_policy(world, device=device).sample(prompts, 4, rng)
         return reward_model.bootstrap(base, gold, prompts, responses)
     return reward_model.over(base)
 
 
-def base_reward(world: World, reward: Reward) -> RewardModel:
+def base_reward(world: World, reward: Reward, device: str = "cpu") -> RewardModel:
     """Return the world's gold or proxy reward; UserError if it has no proxy."""
     if reward == "gold":
         return world.gold_reward()
@@ -63,17 +68,28 @@ def base_reward(world: World, reward: Reward) -> RewardModel:
         return proxy
     from agents.policies.learned_reward import LearnedReward
 
-    return LearnedReward.load(proxy)
+    learned = LearnedReward.load(proxy)
+    learned.model.to(device)
+    return learned
 
 
-def make_env(world: World, model: RewardModel, signal: str | None, **sizes: int) -> Any:
+def make_env(
+    world: World,
+    model: RewardModel,
+    signal: str | None,
+    fits: Callable[[Any], bool] | None = None,
+    **sizes: int,
+) -> Any:
     """Return the world's AEC environment; ``sizes`` are batch_size, samples and max_cycles.
 
+    A text prompt that does not fit, as ``fits`` says, is invalid in it.
     Without a signal the creator's payoff is true regret if the reward model knows the best
     response, otherwise its estimate A*_avg.
     """
     payoff = check_payoff(signal) or ("regret" if offers(model, KnowsBest) else "a_star_avg")
     options = world.environment_options(model, sizes["batch_size"])
+    if fits is not None:
+        options["task"] = Fitting(options["task"], fits)
     return pettingzoo.make("aec", world.environment, signal=payoff, **sizes, **options)
 
 
@@ -92,27 +108,56 @@ def check_payoff(signal: str | None) -> Any:
     return payoff
 
 
-def load_policy(world: World, policy: Any = None, sampling: Sampling | None = None) -> Policy:
+def load_policy(
+    world: World, policy: Any = None, sampling: Sampling | None = None, device: str = "cpu"
+) -> Policy:
     """Return the policy that a run starts from.
 
-    ``policy`` is None for the world's, the name or folder of a checkpoint, or a user's object
-    with the methods of ``Policy``. Raises UserError for a folder without a checkpoint of the
-    world's kind.
+    ``policy`` is None for the world's, a ``Pretrained``, the name or folder of a checkpoint, or
+    a user's object with the methods of ``Policy``, which chooses its own device. Raises
+    UserError for a folder without a checkpoint of the world's kind.
     """
     logging.disable_progress_bar()  # transformers' bars would break the live table
-    if policy is not None and not isinstance(policy, str | Path):
-        return require_policy(policy)
+    require_device(device)
     try:
+        files = files_of(world, policy)
+        if files is not None and _starts_as_table(world):
+            return load_table(world, files.folder)
+        if files is not None:
+            return files.load(sampling, device)
         start = world.starting_policy() if policy is None else policy
-        if isinstance(start, str | Path):
-            if _starts_as_table(world):
-                return load_table(world, start)
-            return CausalLM.load(start, sampling)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(" ".join(str(error).split())) from error
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise out_of_memory(error) from error
     if isinstance(start, SoftmaxTable):
         return TablePolicy(start.reference_logits, start.features)
     return require_policy(start)
+
+
+def files_of(world: World, policy: Any = None) -> Pretrained | None:
+    """Return the checkpoint that a policy setting names; None for a policy without files."""
+    start = world.starting_policy() if policy is None else policy
+    if isinstance(start, str | Path):
+        return Pretrained(str(start))
+    return start if isinstance(start, Pretrained) else None
+
+
+def require_device(device: str) -> None:
+    """Raise UserError, with the remedy, for a device that torch does not know or see."""
+    try:
+        kind, index = torch.device(device).type, torch.device(device).index or 0
+    except RuntimeError as error:
+        raise UserError(f"unknown device {device!r}; give cpu, cuda, cuda:1 or mps") from error
+    if kind == "cuda" and index >= torch.cuda.device_count():
+        raise UserError(
+            f"no device {device}: this torch sees {torch.cuda.device_count()} CUDA devices; "
+            f"give --device cpu, or install a torch with CUDA"
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UserError("no device mps on this machine; give --device cpu")
 
 
 def require_policy(policy: Any) -> Policy:
@@ -144,7 +189,11 @@ def load_table(world: World, folder: str | Path) -> TablePolicy:
 
 
 def load_checkpoint(
-    world: World, folder: str | Path, start: Any = None, sampling: Sampling | None = None
+    world: World,
+    folder: str | Path,
+    start: Any = None,
+    sampling: Sampling | None = None,
+    device: str = "cpu",
 ) -> Policy:
     """Return the policy that a run saved in a folder.
 
@@ -152,8 +201,10 @@ def load_checkpoint(
     of a user's class is read by the ``load`` of that class.
     """
     start = world.starting_policy() if start is None else start
+    if isinstance(start, Pretrained):
+        return load_policy(world, start.saved_in(folder), sampling, device)
     if isinstance(start, str | Path | SoftmaxTable):
-        return load_policy(world, folder, sampling)
+        return load_policy(world, folder, sampling, device)
     try:
         return type(start).load(folder)
     except (AttributeError, OSError, ValueError) as error:

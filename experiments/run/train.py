@@ -31,6 +31,7 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
     recorder = Recorder.of(run, settings, match, evaluator, played)
     if played < 0:
         yield {"round": 0, "evaluations": recorder.evaluate(0), "alarms": {}}
+    match.start.release()
     if exhausted(settings, recorder.spent):
         return
     for round in match.rounds():
@@ -87,9 +88,11 @@ class Recorder:
         run.append("alarms", alarms.values())
         last = last or settings.alarms.stops(alarms)
         self.watch.before = alarms
+        match.start.release()
         # 4. The checkpoint comes last: a resumed run drops all rows after its checkpoint.
         if last or played % settings.checkpoint_every == 0:
-            run.save(played, match.solver.policy, match.state_dict())
+            run.save(played, match.solver.policy, match.checkpoint())
+            run.prune(settings.keep, settings.task.deciding)
         return row | {"evaluations": evaluations, "alarms": alarms}, last
 
     def evaluate(self, played: int) -> dict[str, Row]:
@@ -107,8 +110,7 @@ class Recorder:
 def evaluator_of(settings: Settings, match: Match) -> Evaluator:
     """Return the evaluator of a match that has played no round yet."""
     proxy = match.solver.reward_model if settings.reward == "proxy" else None
-    start = match.solver.policy.frozen()
-    return Evaluator(settings.task, start, settings.evaluation_samples, proxy)
+    return Evaluator(settings.task, match.start, settings.evaluation_samples, proxy)
 
 
 def exhausted(settings: Settings, spent: Sequence[int]) -> bool:
@@ -130,6 +132,18 @@ def restore(run: Run, match: Match) -> int:
     if played > len(run.rows("rounds")):
         raise UserError(f"{run.folder} has lost rows of rounds.jsonl; start a new run")
     if played >= 0:
-        match.load_state_dict(run.load(played))
+        load(run, played, match)
     run.truncate(played)
     return played
+
+
+def load(run: Run, round: int, match: Match) -> None:
+    """Load the checkpoint of a round into a match; UserError if it cannot be read."""
+    state, folder = run.load(round), run.checkpoint(round)
+    try:
+        match.restore(folder, state)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"cannot read the checkpoint {folder} ({' '.join(str(error).split())}): delete it "
+            f"to continue from the checkpoint before it"
+        ) from error

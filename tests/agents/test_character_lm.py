@@ -55,7 +55,11 @@ def test_every_sampled_token_is_a_character_of_the_text_or_its_end():
     responses = policy.sample(PROMPTS, 4, np.random.default_rng(0))
     flat = [response for row in responses for response in row]
     assert policy.tokens == sum(min(len(text) + 1, 3) for text in flat)
-    assert policy.lengths(flat).tolist() == [len(text) + 1 for text in flat]
+    assert policy.lengths(flat).tolist() == [min(len(text) + 1, 3) for text in flat]
+    assert policy.lengths([str(text) for text in flat]).tolist() == [
+        len(text) + 1 for text in flat
+    ]
+    assert any(not text.ended for text in flat)
 
 
 def test_samples_have_the_frequency_that_logprobs_say():

@@ -8,9 +8,16 @@ import torch
 from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from agents.policies.decoding import Sampling, choose, decode, left_pad, uniforms
+from agents.policies.choosing import choose
+from agents.policies.decoding import Sampling, left_pad, uniforms
+from agents.policies.decoding import decode as decode_with_logprobs
 
 EOS = 2
+
+
+def decode(*arguments, **settings):
+    """The drawn ids alone."""
+    return [drawn.ids for drawn in decode_with_logprobs(*arguments, **settings)]
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +120,10 @@ def test_greedy_equals_generate(model):
 def test_choose_is_inverse_cdf():
     logits = torch.log(torch.tensor([[0.5, 0.2, 0.3]])).expand(4, 3)
     u = torch.tensor([0.0, 0.49, 0.51, 0.99], dtype=torch.float64)
-    assert choose(logits, u, Sampling()).tolist() == [0, 0, 1, 2]
+    assert choose(logits, u, Sampling()).token.tolist() == [0, 0, 1, 2]
     # Nucleus of 0.6: tokens 0 and 2, renormalised to 5/8 and 3/8, most likely first.
     u = torch.tensor([0.0, 0.62, 0.63, 0.99], dtype=torch.float64)
-    assert choose(logits, u, Sampling(top_p=0.6)).tolist() == [0, 0, 2, 2]
+    assert choose(logits, u, Sampling(top_p=0.6)).token.tolist() == [0, 0, 2, 2]
 
 
 def test_uniforms_are_splitmix64():

@@ -57,7 +57,7 @@ def test_samples_follow_the_exact_mixture(weight):
         assert sum(table.values()) == pytest.approx(1)
         counts = dict.fromkeys(table, 0)
         for response in drawn[i * n : (i + 1) * n]:
-            counts[tuple(response)] += 1
+            counts[tuple(response.ids)] += 1
         kept = [r for r, p in table.items() if p * n >= 5]
         observed = np.array([counts[r] for r in kept])
         expected = np.array([table[r] * n for r in kept])

@@ -22,7 +22,7 @@ from experiments.run.errors import UserError
 from experiments.run.evaluation import Evaluator
 from experiments.run.match import Match
 from experiments.run.records import FILES, Run
-from experiments.run.settings import Settings, remark
+from experiments.run.settings import Settings, remarks
 from experiments.run.train import train
 
 WORLD = TabularWorld(topics=2, levels=4, variants=2, responses=6)
@@ -421,10 +421,10 @@ def test_players_that_do_not_fit_are_refused_before_a_folder_is_made(tmp_path, c
 
 
 def test_pass_rates_of_a_proxy_are_remarked_on():
-    assert "logits without a scale" in str(remark(Settings(creator=SFL(), reward="proxy")))
+    assert "logits without a scale" in str(remarks(Settings(creator=SFL(), reward="proxy")))
     assert "logits without a scale" in str(
-        remark(Settings(creator=Eva(signal="learnability"), reward="proxy"))
+        remarks(Settings(creator=Eva(signal="learnability"), reward="proxy"))
     )
-    assert remark(Settings(creator=SFL())) is None
-    assert remark(Settings(creator=SFL(), reward="proxy", task=TabularWorld())) is None
-    assert remark(Settings()) is None
+    assert remarks(Settings(creator=SFL())) == []
+    assert remarks(Settings(creator=SFL(), reward="proxy", task=TabularWorld())) == []
+    assert remarks(Settings()) == []

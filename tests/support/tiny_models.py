@@ -54,6 +54,34 @@ ARCHITECTURES = {
 }
 """Configurations by architecture; a window of 8 tokens is shorter than every prompt."""
 
+LINEAR = {
+    "layer_types": ["linear_attention", "full_attention"],
+    "linear_num_value_heads": 4,
+    "linear_num_key_heads": 2,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16,
+    "shared_expert_intermediate_size": 16,
+}
+LOCAL = {"attention_types": [[["global", "local"], 1]], "window_size": 8}
+GRIFFIN = {
+    "attention_window_size": 8,
+    "lru_width": 32,
+    "block_types": ["recurrent", "attention"],
+}
+
+UNUSUAL = {
+    "cohere2": SIZES | SLIDING | LAYERS | {"logit_scale": 0.25},
+    "granite": SIZES | {"logits_scaling": 4.0},
+    "gpt_neo": {"hidden_size": 32, "num_layers": 2, "num_heads": 4} | LOCAL,
+    "recurrent_gemma": SIZES | GRIFFIN,
+    "qwen3_next": SIZES | LINEAR,
+    "rwkv": {"hidden_size": 32, "num_hidden_layers": 2, "attention_hidden_size": 32},
+}
+"""Architectures with scaled logits, local attention or recurrent layers."""
+
 
 @cache
 def tokenizer() -> PreTrainedTokenizerFast:
@@ -80,7 +108,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def tiny(architecture: str = "llama", seed: int = 0, **changes: object) -> torch.nn.Module:
-    """A random model of an architecture in ``ARCHITECTURES``, in float32."""
+    """A random model of an architecture in ``ARCHITECTURES`` or ``UNUSUAL``, in float32."""
     words = tokenizer()
     special = {
         "vocab_size": len(words),
@@ -88,7 +116,7 @@ def tiny(architecture: str = "llama", seed: int = 0, **changes: object) -> torch
         "eos_token_id": words.eos_token_id,
         "pad_token_id": words.pad_token_id,
     }
-    settings = ARCHITECTURES[architecture] | special | changes
+    settings = (ARCHITECTURES | UNUSUAL)[architecture] | special | changes
     config = AutoConfig.for_model(architecture, **settings)
     torch.manual_seed(seed)
     return AutoModelForCausalLM.from_config(config).eval().requires_grad_(True)
