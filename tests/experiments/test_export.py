@@ -50,12 +50,8 @@ def export(folder, *options, out=None):
 
 def is_conversational(row):
     """As TRL decides it: a column holds a list of messages with a role."""
-    columns = [
-        row[name] for name in ("prompt", "chosen", "rejected", "completion") if name in row
-    ]
-    return any(
-        isinstance(c, list) and isinstance(c[0], dict) and "role" in c[0] for c in columns
-    )
+    names = {"prompt", "chosen", "rejected", "completion"} & row.keys()
+    return any(isinstance(row[name], list) and "role" in row[name][0] for name in names)
 
 
 def require_trl(rows, format):
@@ -102,7 +98,7 @@ def test_a_pair_is_the_best_response_against_the_worst(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("wrote 3 preference rows to ")
     assert "from 5 drawn prompts of 1 run in " in printed
-    assert printed.endswith("; left out: 1 ties, 1 without two rewards\n")
+    assert printed.endswith("; left out: 1 tied, 1 without two rewards\n")
     assert printed.count("\n") == 1
 
 
@@ -147,7 +143,7 @@ def test_parquet_holds_the_same_rows(tmp_path):
         (["RUN", "--out", "TAKEN"], "exists already"),
         (
             ["RUN", "--min-gap", "2"],
-            "nothing to write; left out: 1 ties, 3 below the least gap",
+            "left out: 1 tied, 3 below the least gap",
         ),
         (["RUN", "--min-gap", "-1"], "min_gap must be at least 0"),
         (["EMPTY"], "no run at"),
