@@ -113,7 +113,8 @@ def operator_weights(
     """
     if not task.operators:
         raise ValueError(
-            f"{type(task).__name__} has no rewrite operators; play Static or Fresh instead"
+            f"{type(task).__name__} has no rewrite operators; add --rewriter solver, or play "
+            f"static or fresh"
         )
     if not operators:
         return list(task.operators), np.zeros(len(task.operators))
