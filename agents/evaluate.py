@@ -11,6 +11,8 @@ import numpy as np
 
 from agents.base import Solver
 from agents.policies.base import Policy
+from eva_env.missing import mean_reward
+from eva_env.payoffs import check_rewards, name_of
 from eva_env.statistics.bootstrap import resampled
 from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.types import Floats, RewardModel
@@ -29,13 +31,33 @@ def evaluate(
     n: int,
     seed: int,
 ) -> Floats:
-    """Return the player's rewards (P, n) on fixed prompts, in reward-model units."""
-    return np.asarray(reward_model(prompts, sample_responses(player, prompts, n, seed)))
+    """Return the player's rewards (P, n) on fixed prompts, in reward-model units.
+
+    A missing reward is NaN. Raises ValueError for misshapen or infinite rewards.
+    """
+    return score(reward_model, prompts, sample_responses(player, prompts, n, seed))
 
 
-def win_rate(rewards: Floats, baseline: Floats) -> float:
-    """Return the mean of ``wins`` over prompts of coupled rewards (P, n); 1/2 is a draw."""
-    return float(wins(PlayerResponses(rewards), PlayerResponses(baseline)).mean())
+def score(reward_model: RewardModel, prompts: Sequence[Any], responses: Any) -> Floats:
+    """Return the rewards of responses (P, n); ValueError if misshapen or infinite."""
+    shape = (len(prompts), len(responses[0]))
+    rewards = check_rewards(reward_model(prompts, responses), shape, reward_model)
+    infinite = np.isinf(rewards)
+    if infinite.any():
+        prompt = prompts[int(infinite.any(-1).argmax())]
+        raise ValueError(
+            f"{name_of(reward_model)} returned {rewards[infinite][0]} for a response to prompt "
+            f"{prompt!r}; return a finite number, or NaN for a response that cannot be scored"
+        )
+    return rewards
+
+
+def win_rate(rewards: Floats, baseline: Floats) -> float | None:
+    """Return the mean of ``wins`` over prompts of coupled rewards (P, n); 1/2 is a draw.
+
+    None if no prompt has a pair of scored responses.
+    """
+    return mean_reward(wins(PlayerResponses(rewards), PlayerResponses(baseline))[:, None])
 
 
 def bootstrap(values: Floats, seed: int, draws: int = 2000) -> tuple[float, float]:

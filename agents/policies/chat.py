@@ -77,6 +77,13 @@ class Chat:
             return False
         return True
 
+    def exchange(self, prompt: str, response: str) -> str:
+        """Return the text of a prompt and a finished response in the template."""
+        messages = messages_of(prompt)
+        if messages[-1]["role"] == "assistant":  # the response continues this message
+            response = messages.pop()["content"] + response
+        return self._rendered([*messages, {"role": "assistant", "content": response}], True)
+
     @cached_property
     def end(self) -> int | None:
         """The token that closes a response in the template, or else the tokenizer's EOS.

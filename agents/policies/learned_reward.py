@@ -8,8 +8,15 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from agents.policies.chat import chat_ids, token_ids
-from agents.policies.checkpoints import resolve
+from agents.policies.chat import Chat, token_ids
+from agents.policies.classifiers import (
+    ROWS,
+    TOKENS,
+    read_classifier,
+    reads_last_token,
+    score_all,
+    score_batch,
+)
 from eva_env.rewards.comparisons import Comparisons
 from eva_env.types import Floats, Ints
 
@@ -23,66 +30,63 @@ REFIT_BATCH = 64
 class LearnedReward:
     """Scores responses by ``AutoModelForSequenceClassification``; a fixed RewardModel.
 
+    It reads text, never the policy's tokens. With a chat template it reads the conversation
+    with the response as the assistant's message, exactly as the template renders it, which is
+    how Skywork's and ArmoRM's models are used. Without one a decoder reads prompt, response and
+    EOS, and an encoder the two as a pair. A prompt and response that exceed the model's context
+    have no reward (NaN); nothing is truncated.
+
     Args:
-        model: classifier with ``num_labels=1`` that reads the logit at the last token.
-        tokenizer: its tokenizer; a chat template is applied if it has one.
-        rows: number of sequences scored at a time.
+        model: classifier with ``num_labels=1``.
+        tokenizer: its tokenizer.
+        rows: most sequences scored at a time.
+        tokens: most tokens scored at a time, padding included.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, rows: int = 512) -> None:
-        self.model, self.tokenizer, self.rows = model.eval(), tokenizer, rows
-        self._encoded: dict[str, list[int]] = {}
+    def __init__(
+        self, model: Any, tokenizer: Any, rows: int = ROWS, tokens: int = TOKENS
+    ) -> None:
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self.rows, self.tokens = rows, tokens
+        self._chat: Chat | None = None
 
     @classmethod
-    def load(cls, checkpoint: str | Path) -> Self:
+    def load(cls, checkpoint: str | Path, device: str = "cpu") -> Self:
         """Load the shipped proxy ("wordlist") or any Hugging Face folder.
 
-        Raises FileNotFoundError or ValueError, in one line, for a missing or broken checkpoint.
+        Raises FileNotFoundError or ValueError, in one line; see ``read_classifier``.
         """
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-        folder = resolve(checkpoint, "reward")
-        try:
-            model = AutoModelForSequenceClassification.from_pretrained(
-                folder, dtype=torch.float32
-            )
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-        except Exception as error:
-            raise ValueError(f"cannot load a reward model from {folder}: {error}") from error
-        return cls(model, tokenizer)
+        return cls(*read_classifier(checkpoint, device))
 
     def save(self, folder: Path) -> None:
         """Write an ordinary Hugging Face checkpoint."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
-    @torch.no_grad()
     def __call__(self, prompts: Sequence[str], responses: Sequence[Sequence[str]]) -> Floats:
         """Return rewards (B, n), logits; only differences within a prompt mean anything."""
-        pairs = [(p, r) for p, row in zip(prompts, responses, strict=True) for r in row]
+        pairs = [(p, str(r)) for p, row in zip(prompts, responses, strict=True) for r in row]
         ids = self.encode([p for p, _ in pairs], [r for _, r in pairs])
-        order = np.argsort([len(row) for row in ids], kind="stable")
-        scores = np.empty(len(ids))
-        for start in range(0, len(ids), self.rows):
-            chunk = order[start : start + self.rows]
-            scores[chunk] = self.scores([ids[i] for i in chunk]).cpu().numpy()
+        scores = score_all(self.model, self.tokenizer, ids, self.rows, self.tokens)
         return scores.reshape(len(prompts), -1)
 
     def encode(self, prompts: Sequence[str], responses: Sequence[str]) -> list[list[int]]:
-        """Return the token ids of prompt, response and end of text."""
-        prompt_ids = [chat_ids(self.tokenizer, prompt, self._encoded) for prompt in prompts]
-        response_ids = token_ids(self.tokenizer, list(responses), special=False)
-        end = self.tokenizer.eos_token_id
-        return [[*x, *y, end] for x, y in zip(prompt_ids, response_ids, strict=True)]
+        """Return the token ids of each prompt with its response, at least one token each."""
+        pairs, tokenizer = list(zip(prompts, responses, strict=True)), self.tokenizer
+        if tokenizer.chat_template:
+            self._chat = self._chat or Chat(tokenizer)
+            texts = [self._chat.exchange(prompt, response) for prompt, response in pairs]
+            return token_ids(tokenizer, texts, special=False)
+        if not reads_last_token(self.model):
+            return tokenizer(list(prompts), list(responses))["input_ids"]
+        prompt_ids = token_ids(tokenizer, list(prompts), special=True)
+        response_ids = token_ids(tokenizer, list(responses), special=False)
+        end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+        return [[*x, *y, *end] or [0] for x, y in zip(prompt_ids, response_ids, strict=True)]
 
     def scores(self, ids: Sequence[Sequence[int]]) -> torch.Tensor:
         """Return scores (P,) of token sequences, differentiable."""
-        width, pad = max(map(len, ids)), self.tokenizer.pad_token_id
-        padded = torch.tensor([[*row, *[pad] * (width - len(row))] for row in ids])
-        padded = padded.to(self.model.device)
-        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
-        mask = mask.to(padded.device)
-        return self.model(input_ids=padded, attention_mask=mask).logits[:, 0].float()
+        return score_batch(self.model, self.tokenizer, ids)
 
     def refit(self, comparisons: Comparisons, tie: float, rng: np.random.Generator) -> Self:
         """Return a copy with separate weights, after one pass over comparisons.
@@ -90,7 +94,8 @@ class LearnedReward:
         Loss: log(1 + exp(s_rejected - s_chosen)) + tie / 2 * the squared change of the scores,
         each a mean over the batch. ``rng`` orders the prompts, whose comparisons stay together.
         """
-        twin = type(self)(copy.deepcopy(self.model), self.tokenizer, self.rows)
+        model = copy.deepcopy(self.model).float()
+        twin = type(self)(model, self.tokenizer, self.rows, self.tokens)
         ids, pairs = self._sequences(comparisons)
         _, prompt = np.unique(comparisons.prompts, return_inverse=True)
         order = rng.permutation(len(prompt))[prompt].argsort(kind="stable")
@@ -125,8 +130,8 @@ class LearnedReward:
         return ids, np.reshape(places, (2, -1))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return everything but the cache of encoded prompts."""
-        return vars(self) | {"_encoded": {}}
+        """Return everything but the chat, which caches."""
+        return vars(self) | {"_chat": None}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Share the weights, which never change, so that copying an environment is cheap."""

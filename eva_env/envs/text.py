@@ -172,11 +172,10 @@ class TextEnv(BaseEnv):
         last, batch_size = self.game.last, self.game.batch_size
         if last is None:
             return np.concatenate([self._numbers(), np.zeros(2 * batch_size, np.float32)])
-        means, signal = (
-            without_missing(prompt_means(last.rewards)),
-            without_missing(last.signal),
+        values = (prompt_means(last.rewards), last.signal)
+        return np.concatenate(
+            [self._numbers(), *(_bounded(without_missing(value)) for value in values)]
         )
-        return np.concatenate([self._numbers(), _bounded(means), _bounded(signal)])
 
     def info(self, agent: str) -> dict[str, Any]:
         """Return ``invalid``, the probability of invalid prompts, to the creator."""

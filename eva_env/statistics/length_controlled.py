@@ -97,6 +97,11 @@ def _pairs(players: Sequence[PlayerResponses]) -> _Pairs:
     # 2. Set aside players that win or lose every pair; ties of 1/2 keep the others' fit finite.
     rewards = [player.rewards for player in players]
     outcome = (np.sign(_every_two(np.subtract, rewards)) + 1) / 2
+    missing = np.isnan(outcome)
+    if missing.any():  # pairs with a missing reward do not count
+        weights = np.where(missing, 0.0, weights)
+        weights /= weights.sum(-1, keepdims=True)
+        outcome = np.where(missing, 0.5, outcome)
     lost, won = (((outcome == value) | (weights == 0)).all((1, 2)) for value in (0, 1))
     outcome[lost | won] = 0.5
     # 3. Scale the differences in length.

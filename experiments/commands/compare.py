@@ -34,6 +34,7 @@ from experiments.run.tracking import Mode, send, with_mode
 ROLES = ("task", "reward_model", "policy")
 SHORT = (
     *("creators", "solvers", "seeds", "tune", "rounds", "prompts", "samples", "reward"),
+    "judge",
     *("suite", "oracle", "workers", "out", "resume", "config", "dry-run"),
 )
 

@@ -10,6 +10,7 @@ from eva_env.signals import ROUND_SIGNALS, SIGNALS
 from experiments.commands.help import settings_help, summary
 from experiments.run.errors import UserError
 from experiments.run.parts import KINDS, find, names
+from experiments.run.rewards import FORMS
 from experiments.run.specifications import read
 
 USAGE = """\
@@ -32,6 +33,9 @@ def main(args: list[str]) -> int:
     kind, *rest = args
     if kind not in (*ROLES, "signals", "operators"):
         raise UserError(f"unknown list {kind!r}; lists: {', '.join(ROLES)}, signals, operators")
+    if rest and kind == "rewards" and rest[0] in FORMS:
+        print(f"--reward {rest[0]}: {FORMS[rest[0]]}")
+        return 0
     if rest and kind in ROLES:
         print("\n".join(details(ROLES[kind], rest[0])))
         return 0
@@ -40,8 +44,17 @@ def main(args: list[str]) -> int:
         parts = {name: line for name, line in parts.items() if name == rest[0]}
         if not parts:
             raise UserError(f"unknown {kind[:-1]} {rest[0]!r}; eva list {kind} shows all")
+    if kind == "rewards" and not rest:
+        print("\n".join(reward_forms()))
     print("\n".join(table(parts)))
     return 0
+
+
+def reward_forms() -> list[str]:
+    """Return what ``--reward``, ``--creator-reward`` and ``--judge`` may name."""
+    head = "--reward, --creator-reward and --judge take one of"
+    worlds = f"{FORMS['WORLD']}: {', '.join(names('task'))}"
+    return [head, *table(FORMS | {"WORLD": worlds}), "", "reward-model: takes a wrapper"]
 
 
 def listed(kind: str) -> dict[str, str]:

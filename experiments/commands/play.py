@@ -24,7 +24,7 @@ from experiments.run.errors import UserError
 from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.settings import Settings, remarks
-from experiments.run.setup import Reward, load_checkpoint
+from experiments.run.setup import load_checkpoint
 from experiments.run.specifications import read
 
 USAGE = """\
@@ -61,7 +61,7 @@ class Table:
     checkpoint: str | None = None
     """The model: a run folder (its last checkpoint), one of its checkpoints, any Hugging Face
     folder of a causal LM, or "wordlist". None: the world's starting policy."""
-    reward: Reward = "gold"
+    reward: str = "gold"
     """The reward that is paid: gold, or the world's proxy; gold is shown as well."""
     rounds: int = 5
     """Rounds to play."""

@@ -23,17 +23,21 @@ from experiments.run.errors import UserError
 from experiments.run.match import Match
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
+from experiments.run.rewards import SAME
 from experiments.run.settings import Settings, remarks
 from experiments.run.setup import pinned
 from experiments.run.tracking import Mode, tracked, with_mode
 from experiments.run.train import Row, train
-from experiments.run.wording import counted
+from experiments.run.wording import counted, decimal
 
 ROLES = ("creator", "solver", "task", "reward_model", "policy")
 MEMORY = ("device", "keep", "solver.micro_batch_tokens")
 MEMORY += ("policy.logits_megabytes", "policy.gradient_checkpointing")
 """Settings of where and in what portions a run computes; a resumed run may change them."""
-SHORT = ("rounds", "prompts", "samples", "reward", "seed", "out", "resume", "config", "dry-run")
+SHORT = (
+    *("rounds", "prompts", "samples", "reward", "judge", "seed"),
+    *("out", "resume", "config", "dry-run"),
+)
 
 
 @dataclass(frozen=True)
@@ -142,10 +146,16 @@ def conclusion(run: Run, suite: str) -> list[str]:
         return lines
     latest = {row["suite"]: row for row in rows if row["round"] == rows[-1]["round"]}
     result = latest[suite]
+    win_rate = None if result["win_rate"] is None else 100 * result["win_rate"]
     finding = (
         f"after {counted(result['round'], 'round')}, suite {suite}: gold reward "
-        f"{result['gold']:.3f}, win "
-        f"rate against the starting policy {100 * result['win_rate']:.1f} %. One seed cannot "
-        f"show which creator or method is better; eva compare can."
+        f"{decimal(result['gold'])}, win rate against the starting policy "
+        f"{decimal(win_rate, 1)} %. One seed cannot show which creator or method is better; "
+        f"eva compare can."
     )
+    share = result.get("rewards_missing")
+    if share:
+        finding += f" {share:.0%} of these responses got no reward and are left out."
+    if run.config.get("judged_by") == SAME:
+        finding += f" {SAME[0].upper()}{SAME[1:]}."
     return [finding, *lines]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.run.rewards import SAME
 from experiments.run.wording import counted, join
 
 Summary = Mapping[str, Any]
@@ -54,6 +55,14 @@ def record_caveats(summary: Summary) -> list[str]:
             "The world's gold reward does not know the best response, so cross-play is the "
             "regret estimate a_star_avg: the best minus the mean of a solver's own responses."
         )
+    if summary.get("judged_by") == SAME:
+        sentences.append(f"{SAME[0].upper()}{SAME[1:]}.")
+    for suite, prompts in summary.get("left_out", {}).items():
+        if prompts:
+            sentences.append(
+                f"{counted(prompts, 'prompt')} of the {suite} suite are left out, since an arm "
+                f"has fewer than two scored responses there."
+            )
     budget = summary["reward_calls"]
     spent = {name: arm["budget"]["reward_calls"] for name, arm in summary["arms"].items()}
     unequal = [

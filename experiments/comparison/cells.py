@@ -14,19 +14,20 @@ from typing import Any
 import numpy as np
 
 from agents.base import Solver
-from agents.evaluate import sample_responses
+from agents.evaluate import evaluate
 from agents.policies.base import Policy
 from eva_env.distributions import draw_iid, softmax
-from eva_env.types import KnowsBest, Proposal, offers
+from eva_env.missing import prompt_means
+from eva_env.types import KnowsBest, Proposal, RewardModel, offers
 from eva_env.world import World
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED
 from experiments.run.match import Match
 from experiments.run.records import Run
-from experiments.run.rows import plain
+from experiments.run.rows import numbers, plain
 from experiments.run.settings import Settings
-from experiments.run.train import evaluator_of, load, restore, train
+from experiments.run.train import evaluator_of, judging, load, restore, train
 
 Row = dict[str, Any]
 
@@ -203,28 +204,29 @@ class Crossing:
     def play(self) -> Iterator[Row]:
         """Respond and record the regret; yield one row with the number of prompts."""
         match, run = Match.open(self.settings), Run(self.folder)
+        judge = judging(self.settings, match)
         if run.checkpoints:  # the starting policy has none
             load(run, run.checkpoints[-1], match)
-        task, n = self.settings.task, self.settings.evaluation_samples
+        n = self.settings.evaluation_samples
         player = match.solver if run.checkpoints else match.solver.policy
         rows = []
         for arm, folder in self.creators.items():
             drawn = [row for row in Run(folder).rows("final") if row["drawn"]]
-            rows.append({"creator": arm, **regrets(player, task, drawn, n)})
+            rows.append({"creator": arm, **regrets(player, judge, drawn, n)})
         run.write("crossplay", rows)
         yield {"answered": sum(len(row["prompts"]) for row in rows)}
 
 
-def regrets(player: Solver | Policy, task: World, drawn: Sequence[Row], n: int) -> Row:
+def regrets(player: Solver | Policy, judge: RewardModel, drawn: Sequence[Row], n: int) -> Row:
     """Return a player's true regret on each drawn prompt, from n responses.
 
-    Where gold does not know the best response, it is the regret estimate A*_avg, which takes
-    the best of the n responses in its place.
+    Where the judge does not know the best response, it is the regret estimate A*_avg, which
+    takes the best of the n responses in its place. None where no response has a reward.
     """
-    gold = task.gold_reward()
     prompts = [row["prompt"] for row in drawn]
-    rewards = np.asarray(gold(prompts, sample_responses(player, prompts, n, SEED)))
-    best = gold.best(prompts) if offers(gold, KnowsBest) else rewards.max(-1)
-    regret = best - rewards.mean(-1)
+    rewards = evaluate(player, prompts, judge, n, SEED)
+    highest = np.where(np.isnan(rewards), -np.inf, rewards).max(-1)
+    best = judge.best(prompts) if offers(judge, KnowsBest) else highest
+    regret = best - prompt_means(rewards)
     times = [row["drawn"] for row in drawn]
-    return {"prompts": prompts, "drawn": times, "regret": regret.tolist()}
+    return {"prompts": prompts, "drawn": times, "regret": numbers(regret)}

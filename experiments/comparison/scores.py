@@ -5,16 +5,18 @@ suite, Q prompts drawn from a creator's last proposal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from eva_env.missing import LEAST_SCORED, has_missing, mean_scored
 from eva_env.signals import passed
 from eva_env.statistics.win_rates import PlayerResponses, win_matrix
 from eva_env.types import Floats
 from experiments.comparison.cells import DRAWN_PROMPTS, cell_folder, is_finished
+from experiments.run.errors import UserError
 from experiments.run.records import Run
 
 START = "start"
@@ -38,6 +40,8 @@ class Scores:
     regret: Floats
     """True regret (S, A, L, Q), in units of gold reward: of each player (L) on the prompts
     that the creator of each arm (A) proposes for the round after the last."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """By suite: prompts that are left out, since a player has too few rewards on them."""
 
     @property
     def players(self) -> list[str]:
@@ -67,8 +71,9 @@ def read_scores(folder: Path, arms: Sequence[str], seeds: Sequence[int]) -> Scor
         suite: [[by_name.get(suite) for by_name in row] for row in read] for suite in suites
     }
     # 2. Scores by suite.
-    gold, passes, wins = {}, {}, {}
+    gold, passes, wins, left_out = {}, {}, {}, {}
     for suite, table in responses.items():
+        left_out[suite] = leave_out_missing(table, suite)
         prompts = next(len(cell.rewards) for row in table for cell in row if cell is not None)
         gold[suite] = np.stack([prompt_means(row, prompts) for row in table])
         passes[suite] = np.stack([prompt_means(row, prompts, passed) for row in table])
@@ -77,7 +82,31 @@ def read_scores(folder: Path, arms: Sequence[str], seeds: Sequence[int]) -> Scor
     regret = np.stack(
         [np.stack([crossplay_regret(cell, arms) for cell in row], axis=1) for row in cells]
     )
-    return Scores(list(arms), list(seeds), responses, gold, passes, wins, regret)
+    return Scores(list(arms), list(seeds), responses, gold, passes, wins, regret, left_out)
+
+
+def leave_out_missing(table: list[list[PlayerResponses | None]], suite: str) -> int:
+    """Leave prompts out of a suite's responses by seed and player; return their number.
+
+    All players are compared on the same prompts: those on which each of them has at least two
+    scored responses, in every seed. UserError if there is none.
+    """
+    present = [player for row in table for player in row if player is not None]
+    if not any(np.isnan(player.rewards).any() for player in present):
+        return 0
+    counts = np.stack([(~np.isnan(player.rewards)).sum(-1) for player in present])
+    kept = (counts >= LEAST_SCORED).all(0)
+    if not kept.any():
+        raise UserError(
+            f"no prompt of the suite {suite} has two scored responses by every player; the "
+            f"judge gave too few rewards"
+        )
+    for row in table:
+        for i, player in enumerate(row):
+            if player is not None:
+                lengths = None if player.lengths is None else player.lengths[kept]
+                row[i] = PlayerResponses(player.rewards[kept], None, lengths)
+    return int((~kept).sum())
 
 
 def response_rows(cell: Run, player: str) -> Sequence[Mapping[str, Any]]:
@@ -97,7 +126,8 @@ def _responses(rows: Sequence[Mapping[str, Any]]) -> PlayerResponses:
     lengths = None
     if rows[0]["lengths"] is not None:
         lengths = np.array([row["lengths"] for row in rows], dtype=np.float64)
-    return PlayerResponses(np.array([row["rewards"] for row in rows]), None, lengths)
+    rewards = np.array([row["rewards"] for row in rows], dtype=np.float64)  # None is NaN
+    return PlayerResponses(rewards, None, lengths)
 
 
 def win_rates(players: Sequence[PlayerResponses | None], prompts: int) -> Floats:
@@ -116,12 +146,26 @@ def prompt_means(
 ) -> Floats:
     """Return the mean of ``of(rewards)`` by player and prompt of one seed, (L, P)."""
     missing = np.full(prompts, np.nan)
-    return np.stack([missing if p is None else of(p.rewards).mean(-1) for p in players])
+    return np.stack([missing if p is None else means_of(p.rewards, of) for p in players])
+
+
+def means_of(rewards: Floats, of: Callable[[Floats], Any]) -> Floats:
+    """Return the mean of ``of(rewards)`` over the scored responses of each prompt, (P,)."""
+    if not has_missing(rewards):
+        return of(rewards).mean(-1)
+    return mean_scored(np.where(np.isnan(rewards), np.nan, of(rewards)))
 
 
 def crossplay_regret(cell: Run, arms: Sequence[str]) -> Floats:
     """Return a player's regret (A, Q) on the last proposal of each arm's creator."""
     regret = {
-        row["creator"]: np.repeat(row["regret"], row["drawn"]) for row in cell.rows("crossplay")
+        row["creator"]: np.repeat(filled(row["regret"]), row["drawn"])
+        for row in cell.rows("crossplay")
     }
     return np.stack([regret.get(arm, np.full(DRAWN_PROMPTS, np.nan)) for arm in arms])
+
+
+def filled(values: Sequence[float | None]) -> Floats:
+    """Return numbers with the mean of the others in place of None, which leaves means alone."""
+    array = np.array(values, dtype=np.float64)
+    return np.where(np.isnan(array), mean_scored(array), array)

@@ -13,6 +13,7 @@ from eva_env.world import World
 from experiments.comparison.arms import Arm, pair
 from experiments.run.errors import UserError
 from experiments.run.fitting import check_prompts
+from experiments.run.rewards import check_rewards_of, has_two_rewards
 from experiments.run.settings import Conditions, Settings, check
 from experiments.run.setup import check_payoff, load_policy, pinned
 
@@ -92,6 +93,8 @@ class Comparison:
             shared["max_reward_calls"] = (
                 shared["rounds"] * shared["prompts"] * shared["samples"]
             )
+            if has_two_rewards(self.conditions):  # each response is scored twice
+                shared["max_reward_calls"] *= 2
         creator, solver = arm.players
         return Settings(
             **shared,
@@ -115,8 +118,8 @@ class Comparison:
 def check_fit(comparison: Comparison) -> None:
     """Raise UserError for settings that no cell could play.
 
-    These are an unknown suite, a suite without a distribution for the oracle, a policy that
-    cannot be read, and players that do not fit the world or the reward.
+    These are an unknown suite, a suite without a distribution for the oracle, a policy or a
+    reward that cannot be read, and players that do not fit the world or the reward.
     """
     world, conditions = comparison.task, comparison.conditions
     suite = comparison.deciding
@@ -141,6 +144,7 @@ def check_fit(comparison: Comparison) -> None:
     except ValueError as error:
         raise UserError(str(error)) from error
     check_payoff(conditions.signal)
+    check_rewards_of(conditions)
     for arm in comparison.arms:
         try:
             check(comparison.settings(arm, 0))

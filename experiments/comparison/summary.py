@@ -8,7 +8,6 @@ import numpy as np
 
 from eva_env.statistics import bootstrap
 from eva_env.statistics.length_controlled import length_controlled, length_controlled_draws
-from eva_env.types import KnowsBest, offers
 from experiments.comparison import games
 from experiments.comparison.arms import Arm
 from experiments.comparison.cells import cell_folder, is_finished
@@ -28,6 +27,7 @@ from experiments.human_play.standings import vote_summary
 from experiments.run.config import to_json
 from experiments.run.parts import name_of
 from experiments.run.records import Run
+from experiments.run.rewards import judge_knows_best, judged_by
 
 GAME_DRAWS = 200
 """Most bootstrap draws of a matrix whose game is solved in each."""
@@ -67,8 +67,7 @@ def summarise(
     scores = read_scores(folder, names, seeds)
     # 3. Estimate and compare.
     deciding = scores.deciding(suite, metric)
-    knows_best = offers(setting.task.gold_reward(), KnowsBest)
-    unit = "regret" if knows_best else "estimated regret"
+    unit = "regret" if judge_knows_best(setting.conditions) else "estimated regret"
     crossplay = {"rows": names, "columns": scores.players, "unit": unit}
     wins = scores.wins[suite]
     summary: Summary = conditions | {
@@ -81,6 +80,8 @@ def summarise(
         "wins_length_controlled": at_equal_length(scores, suite, draws),
         **solved_games(scores, suite, arms, draws),
         "exact": distances(worlds, arms, runs),
+        "judged_by": judged_by(setting.conditions),
+        "left_out": scores.left_out,
         "votes": vote_summary(folder),
         "tuning": tuned,
         "alarms": alarms(runs),

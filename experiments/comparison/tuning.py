@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from agents.evaluate import evaluate
+from eva_env.missing import mean_reward
 from experiments.comparison.arms import Arm
 from experiments.comparison.settings import Comparison
 from experiments.run.evaluation import SEED
 from experiments.run.match import Match
 from experiments.run.settings import Settings
-from experiments.run.train import exhausted
+from experiments.run.train import exhausted, judging
 
 SEEDS = 1_000_000
 """The first seed of the trials; those of the result begin at 0."""
@@ -46,6 +47,7 @@ class Trial:
     def play(self) -> Iterator[Row]:
         """Play it, score the solver on validation prompts, and yield a row of tuning.jsonl."""
         match = Match.open(self.settings)
+        judge = judging(self.settings, match)
         spent = [0]
         for _ in match.rounds():
             spent.append(match.budget.reward_calls)
@@ -54,8 +56,8 @@ class Trial:
         task, rng = self.settings.task, np.random.default_rng([SEEDS, VALIDATION])
         prompts = task.seed(PROMPTS, rng, self.suite)
         n = self.settings.evaluation_samples
-        rewards = evaluate(match.solver, prompts, task.gold_reward(), n, SEED)
-        yield self.row | {"gold": float(rewards.mean())}
+        rewards = evaluate(match.solver, prompts, judge, n, SEED)
+        yield self.row | {"gold": mean_reward(rewards)}
 
     @property
     def row(self) -> Row:

@@ -11,11 +11,12 @@ from experiments.report.record import Record, Row, part_name
 from experiments.report.result import PLAYERS, result
 from experiments.report.settings import settings
 from experiments.report.solver import health, logs, over_optimisation, responses
+from experiments.run.rewards import SAME
 
 UNITS = {"round": "rounds", "responses": "responses spent"}
 WINS = "Win rate against the starting policy"
 
-SCORES = ("gold", "win_rate", "pass_rate", "proxy", "kl", "length")
+SCORES = ("gold", "win_rate", "pass_rate", "rewards_missing", "proxy", "kl", "length")
 COLUMNS = (
     "reward_mean",
     "signal_mean",
@@ -24,6 +25,7 @@ COLUMNS = (
     "effective",
     "cluster_share",
     "no_gradient",
+    "rewards_missing",
     "complexity",
     "response_length",
     "seconds",
@@ -44,7 +46,11 @@ def subtitle(record: Record, task: str) -> str:
     given = record.settings
     played, planned = len(record.rounds), given.get("rounds", len(record.rounds))
     rounds = f"{played} rounds" if played == planned else f"{played} of {planned} rounds"
-    trains = f"trained on the {given.get('reward', '?')} reward, judged by gold"
+    judge = record.config.get("judged_by", "gold")
+    judged = judge if judge == SAME else f"judged by {judge}"
+    trains = f"trained on the {given.get('reward', '?')} reward, {judged}"
+    if given.get("creator_reward"):
+        trains = f"the creator paid by {given['creator_reward']}, {trains}"
     return f"{task}, seed {record.config.get('seed', '?')}, {rounds}, {trains}."
 
 

@@ -61,13 +61,17 @@ class Alarms:
     max_cut_off: float = 0.5
     """Greatest share of responses that are cut off at the largest number of tokens, and so end
     nowhere. Healthy in the wordlist world: at most 0.02."""
+    max_missing: float = 0.1
+    """Greatest share of a round's responses, or of an evaluation's, that get no reward. They
+    are left out; what can't be scored is seldom a fair sample."""
     stop: bool = False
     """End the run after a round that raises a new alarm; the run is evaluated and saved.
     Resuming ignores the alarms that are already raised, until a new one is."""
 
     def __post_init__(self) -> None:
         shares = ("min_distinct", "min_entropy", "min_effective", "max_cluster")
-        require(self, "[0, 1]", *shares, "max_no_gradient", "max_gold_loss", "max_cut_off")
+        require(self, "[0, 1]", *shares, "max_no_gradient", "max_gold_loss")
+        require(self, "[0, 1]", "max_cut_off", "max_missing")
         require(self, "[0, inf]", "max_kl_speed", "max_length", "max_gold_fall")
 
     def stops(self, raised: Mapping[str, Row]) -> bool:
@@ -137,6 +141,12 @@ def of_prompts(bounds: Alarms, row: Row) -> Iterator[Sign]:
     if share > bounds.max_no_gradient:
         text = f"nothing to learn from {share:.0%} of the prompts: all rewards are equal"
         yield "no_gradient", share, bounds.max_no_gradient, text
+    share = max(row.get(name, 0.0) for name in ("rewards_missing", "creator_rewards_missing"))
+    if share > bounds.max_missing:
+        text = f"{share:.0%} of the responses got no reward and are left out"
+        if share == 1.0:
+            text = "no response got a reward: both payoffs are 0 and nothing is learned"
+        yield "rewards_missing", share, bounds.max_missing, text
     share = row.get("cut_off", 0.0)
     if share > bounds.max_cut_off:
         text = f"{share:.0%} of the responses are cut off; raise --sampling.max-tokens"
@@ -170,6 +180,10 @@ def of_policy(bounds: Alarms, evaluations: Sequence[Row]) -> Iterator[Sign]:
     elif loss > bounds.max_gold_loss:
         text = f"over-optimisation: {loss:.0%} of the gold gain is lost, training reward above"
         yield "over_optimisation", loss, bounds.max_gold_loss, f"{text} ({lost} suite)"
+    share, suite = worst(lambda rows: rows[-1].get("rewards_missing") or 0.0)
+    if share > bounds.max_missing:
+        text = f"{share:.0%} of the evaluated responses got no reward ({suite} suite)"
+        yield "evaluation_missing", share, bounds.max_missing, text
 
 
 def kl_speed(rows: Sequence[Row]) -> float:
@@ -212,7 +226,9 @@ def gold_loss(rows: Sequence[Row]) -> float:
 
 def pair_means(rows: Sequence[Row]) -> list[tuple[float, float]]:
     """Return the means of gold and training reward of every two successive evaluations."""
-    known = [row for row in rows if row.get("proxy") is not None]
+    known = [
+        row for row in rows if row.get("proxy") is not None and row.get("gold") is not None
+    ]
     return [
         ((before["gold"] + after["gold"]) / 2, (before["proxy"] + after["proxy"]) / 2)
         for before, after in pairwise(known)

@@ -16,6 +16,7 @@ import typeguard
 
 from experiments.run.errors import UserError
 from experiments.run.parts import KINDS, find, name_of
+from experiments.run.rewards import judged_by
 from experiments.run.specifications import no_setting, option_names, read
 
 PACKAGES = {"eva": "eva-env"} | {
@@ -148,8 +149,8 @@ def to_toml(settings: Any) -> str:
 def describe(settings: Any, argv: list[str]) -> dict[str, Any]:
     """Return the content of config.json.
 
-    It holds the settings, facts about the world's prompts, versions, git commit and command
-    line.
+    It holds the settings, facts about the world's prompts, the judge, versions, git commit and
+    command line.
     """
     versions = {name: metadata.version(package) for name, package in PACKAGES.items()}
     return {
@@ -157,6 +158,7 @@ def describe(settings: Any, argv: list[str]) -> dict[str, Any]:
         "world": {"deciding": settings.task.deciding, **settings.task.facts()},
         "seed": getattr(settings, "seed", None),
         "argv": argv,
+        "judged_by": judged_by(getattr(settings, "conditions", settings)),
         "versions": {"python": sys.version.split()[0], **versions},
         "commit": _commit(),
     }

@@ -1,4 +1,4 @@
-"""Evaluate players on fixed suites, by gold reward and against the starting policy."""
+"""Evaluate players on fixed suites, by the judge's reward and against the starting policy."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 
 from agents.base import Solver
-from agents.evaluate import sample_responses, win_rate
+from agents.evaluate import sample_responses, score, win_rate
 from agents.policies.base import Policy
 from agents.policies.divergence import kl
 from agents.solvers import PolicySolver
+from eva_env.missing import mean_reward, missing_share
 from eva_env.signals import passed
 from eva_env.types import Floats, RewardModel, Round
 from eva_env.world import World
-from experiments.run.rows import origins_of, plain, words
+from experiments.run.rows import numbers, origins_of, plain, words
 from experiments.run.start import Start
 
 SEED = 1
@@ -31,10 +32,12 @@ class Evaluator:
     """Compare players with the policy that a run starts from.
 
     Args:
-        task: the world, whose suites and gold reward are used.
+        task: the world, whose suites are used.
         start: the starting policy, or what returns it.
         n: responses to each prompt.
-        proxy: the reward that trains, in its current state; None if gold trains.
+        proxy: the reward that trains, in its current state; None if it is the one that judges.
+        judge: the reward that judges; None for the world's gold reward.
+        passes: whether a reward of 1 means that a response passes.
     """
 
     def __init__(
@@ -43,8 +46,11 @@ class Evaluator:
         start: Policy | Start,
         n: int,
         proxy: RewardModel | None = None,
+        judge: RewardModel | None = None,
+        passes: bool = True,
     ) -> None:
-        self.suites, self.gold = task.suites, task.gold_reward()
+        self.suites, self.passes = task.suites, passes
+        self.gold = task.gold_reward() if judge is None else judge
         self._start, self.n, self.proxy = start, n, proxy
         self.before = {
             name: self.respond(self.start, suite) for name, suite in self.suites.items()
@@ -57,9 +63,9 @@ class Evaluator:
         return self._start() if isinstance(self._start, Start) else self._start
 
     def respond(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
-        """Return a player's responses (P, n) and their gold rewards (P, n)."""
+        """Return a player's responses (P, n) and the judge's rewards (P, n); NaN: missing."""
         responses = sample_responses(player, prompts, self.n, SEED)
-        return responses, np.asarray(self.gold(prompts, responses))
+        return responses, score(self.gold, prompts, responses)
 
     def evaluate(
         self, player: Solver | Policy, round: int
@@ -74,7 +80,7 @@ class Evaluator:
             self.latest[name] = after
             baseline = self.before[name][1]
             evaluations.append(
-                {"round": round, "suite": name, **scores(after[1], baseline)}
+                {"round": round, "suite": name, **scores(after[1], baseline, self.passes)}
                 | self.health(player, suite, after[0])
                 | {"n": self.n}
             )
@@ -92,7 +98,7 @@ class Evaluator:
                 "suite": name,
                 "prompt": plain(prompt),
                 "responses": [plain(response) for response in responses],
-                "rewards": rewards.tolist(),
+                "rewards": numbers(rewards),
                 "lengths": lengths(responses),
             }
             for name, suite in self.suites.items()
@@ -106,7 +112,7 @@ class Evaluator:
 
         ``kl`` is in nats per response. It is that of the policy itself where a method responds
         by other means (best-of-n: 0), and None for a player without a policy. ``length`` is in
-        words, None for integers. ``proxy`` is None where gold trains.
+        words, None for integers. ``proxy`` is None where the reward that trains judges.
         """
         head = slice(SCORED if isinstance(suite[0], str) else None)
         prompts, read = suite[head], responses[head]
@@ -114,7 +120,9 @@ class Evaluator:
         return {
             "kl": None if policy is None else kl(policy, self.start, prompts, read),
             "length": words(responses),
-            "proxy": None if self.proxy is None else float(np.mean(self.proxy(prompts, read))),
+            "proxy": None
+            if self.proxy is None
+            else mean_reward(score(self.proxy, prompts, read)),
         }
 
     def replay(self, player: Solver | Policy, round: Round) -> list[dict[str, Any]]:
@@ -142,12 +150,21 @@ def policy_of(player: Solver | Policy) -> Policy | None:
     return None if isinstance(player, Solver) else player
 
 
-def scores(rewards: Floats, baseline: Floats) -> dict[str, float]:
-    """Return gold reward, pass rate (a reward of 1) and win rate of coupled rewards (P, n)."""
+def scores(rewards: Floats, baseline: Floats, passes: bool = True) -> dict[str, float | None]:
+    """Return gold reward, pass rate and win rate of coupled rewards (P, n).
+
+    They are means over prompts of the scored responses, None without any;
+    ``rewards_missing`` is the share of the others. The pass rate is the share of rewards of 1.
+    It is None for a judge without passes, and where a reward lies outside [0, 1].
+    """
+    both = np.concatenate([rewards, baseline])
+    bounded = bool(((both >= 0) & (both <= 1 + 1e-9) | np.isnan(both)).all())
+    passing = np.where(np.isnan(rewards), np.nan, passed(rewards))
     return {
-        "gold": float(rewards.mean()),
-        "pass_rate": float(passed(rewards).mean()),
+        "gold": mean_reward(rewards),
+        "pass_rate": mean_reward(passing) if passes and bounded else None,
         "win_rate": win_rate(rewards, baseline),
+        "rewards_missing": missing_share(rewards),
     }
 
 
@@ -165,6 +182,6 @@ def transcript(
         "prompt": plain(prompt),
         "before": [plain(response) for response in before[0][i]],
         "after": [plain(response) for response in after[0][i]],
-        "before_rewards": before[1][i].tolist(),
-        "after_rewards": after[1][i].tolist(),
+        "before_rewards": numbers(before[1][i]),
+        "after_rewards": numbers(after[1][i]),
     }

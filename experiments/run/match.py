@@ -14,17 +14,18 @@ from agents.play import play
 from agents.policies.base import Policy
 from agents.solvers import PolicySolver
 from eva_env.rewards import MissingEndPenalty
-from eva_env.types import Round
+from eva_env.types import RewardModel, Round
 from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
 from experiments.run.fitting import check_prompts, fits_of
-from experiments.run.settings import Settings, check
-from experiments.run.setup import (
-    files_of,
-    load_policy,
-    make_env,
-    pinned,
+from experiments.run.rewards import (
+    Judge,
+    has_two_rewards,
+    judge_of,
+    reward_of,
     training_reward,
 )
+from experiments.run.settings import Settings, check
+from experiments.run.setup import files_of, load_policy, make_env, pinned
 from experiments.run.start import Start
 
 
@@ -39,6 +40,8 @@ class Match:
     start: Start
     """The policy before the first round."""
     budget: Budget = field(default_factory=Budget)
+    judge: Judge | None = None
+    """The reward that decides in evaluations; None: the world's gold."""
 
     @classmethod
     def open(cls, settings: Settings) -> "Match":
@@ -53,15 +56,14 @@ class Match:
             check(settings)
             check_prompts(world, policy)
             settings.guards.check(prompt for suite in world.suites.values() for prompt in suite)
-            reward = training_reward(
-                world, settings.reward, settings.reward_model, settings.device
-            )
+            reward, creator_reward, judge = rewards_of(settings)
             if settings.missing_end_penalty:
                 reward = MissingEndPenalty(settings.missing_end_penalty).over(reward)
             env = make_env(
                 world,
                 reward,
                 settings.signal,
+                creator_reward,
                 batch_size=settings.prompts,
                 samples=settings.samples,
                 max_cycles=settings.rounds,
@@ -84,10 +86,11 @@ class Match:
             solver_player,
             (np.random.default_rng(creator_seed), np.random.default_rng(solver_seed)),
             start,
+            judge=judge,
         )
 
     def rounds(self) -> Iterator[Round]:
-        """Play to the end; UserError for what the game or a player refuses, such as NaN."""
+        """Play to the end; UserError for what the game or a player refuses."""
         try:
             yield from play(self.env, self.creator, self.solver, self.rngs, self.budget)
         except (ValueError, FloatingPointError) as error:
@@ -149,3 +152,15 @@ def starting(settings: Settings, policy: Policy) -> Start:
         return load_policy(settings.task, files, settings.sampling, settings.device)
 
     return Start(policy, read, settings.solver.uses_initial)
+
+
+def rewards_of(settings: Settings) -> tuple[RewardModel, RewardModel | None, Judge]:
+    """Return the rewards that train and pay the creator (None: the same), and the judge."""
+    world, device = settings.task, settings.device
+    training = training_reward(
+        world, settings.reward, settings.reward_model, settings.judge, device
+    )
+    paying = None
+    if settings.creator_reward is not None and has_two_rewards(settings):
+        paying = reward_of(settings.creator_reward, world, device, "creator reward")
+    return training, paying, judge_of(settings, training, device)

@@ -9,6 +9,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from experiments.run.wording import decimal
+
 
 class ProgressTable:
     """A bar, and a table of the last row of each arm, averaged over its seeds.
@@ -69,9 +71,10 @@ class ProgressTable:
         if self.live:
             self.live.update(self.render())
         elif evaluation and not self.brief:
+            gold, win_rate = (decimal(evaluation[name]) for name in ("gold", "win_rate"))
             self.console.print(
-                f"{arm}, seed {seed}, round {row['round']}: {self.suite} gold reward "
-                f"{evaluation['gold']:.3f}, win rate {evaluation['win_rate']:.3f}",
+                f"{arm}, seed {seed}, round {row['round']}: {self.suite} gold reward {gold}, "
+                f"win rate {win_rate}",
                 highlight=False,
             )
         for alarm in row.get("alarms", {}).values():

@@ -7,7 +7,8 @@
                         best and the worst response
     evaluations.jsonl   a row per suite: gold reward, pass rate, win rate against the starting
                         policy, KL to it (nats per response), length (words), training reward
-    answers.jsonl       all responses of the last evaluation, with their gold rewards
+    answers.jsonl       all responses of the last evaluation, with their gold rewards (null:
+                        missing)
     alarms.jsonl        a row per alarm and round that raises it, see
                         ``experiments.run.alarms``
     transcripts.jsonl   some prompts with the responses before and after
@@ -20,6 +21,7 @@ A row's ``round`` is the number of rounds played when it was written: the rows w
 
 import io
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -108,7 +110,7 @@ class Run:
     def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows to ``name``.jsonl in one write; a truncated last line is dropped."""
         path = self.folder / f"{name}.jsonl"
-        text = "".join(json.dumps(row) + "\n" for row in rows)
+        text = "".join(map(as_line, rows))
         with on_disk(path), path.open("a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
@@ -121,7 +123,7 @@ class Run:
         path = self.folder / f"{name}.jsonl"
         with on_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, "".join(json.dumps(row) + "\n" for row in rows))
+            _replace(path, "".join(map(as_line, rows)))
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """Return all rows of ``name``.jsonl; a truncated last line is left out."""
@@ -232,6 +234,22 @@ class Run:
                 f"cannot read the checkpoint {path} ({_one_line(error)}): delete "
                 f"{path.parent} to continue from the checkpoint before it"
             ) from error
+
+
+def as_line(row: Mapping[str, Any]) -> str:
+    """Return a row as a line of JSON; NaN and infinity, which JSON lacks, become null."""
+    try:
+        return json.dumps(row, allow_nan=False) + "\n"
+    except ValueError:
+        return json.dumps(_finite(row), allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

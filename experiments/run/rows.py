@@ -8,11 +8,13 @@ import numpy as np
 
 from agents.base import Budget
 from agents.evolution.diversity import distribution, effective_size, entropy, largest_cluster
+from eva_env.missing import mean_reward, mean_scored, missing_share
 from eva_env.rewards.ending import cut_off
-from eva_env.types import RatesComplexity, Round, Task, offers
+from eva_env.types import Floats, RatesComplexity, Round, Task, offers
 
 OUTCOME = ("mean", "best", "worst", "rewards", "best_response", "worst_response")
-"""Columns that describe a drawn prompt's n responses; rewards in reward-model units."""
+"""Columns that describe a drawn prompt's n responses; rewards in reward-model units. A missing
+reward is None; without any reward all but ``rewards`` are None."""
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Genealogy:
             rows.append(
                 self._row(text, round)
                 | {"parent": None if parent is None else self._id(parent)}
-                | {"operator": operator, "drawn": True, "signal": float(round.signal[i])}
+                | {"operator": operator, "drawn": True, "signal": number(round.signal[i])}
                 | outcome(round, i)
             )
         return rows
@@ -53,27 +55,36 @@ class Genealogy:
 
 
 def outcome(round: Round, i: int) -> dict[str, Any]:
-    """Return the columns ``OUTCOME`` of the i-th drawn prompt."""
+    """Return the columns ``OUTCOME`` of the i-th drawn prompt.
+
+    With two reward models they are the solver's, and ``creator_rewards`` are the creator's.
+    """
     rewards, responses = round.rewards[i], round.responses[i]
-    best, worst = rewards.argmax(), rewards.argmin()
-    values = (
-        float(rewards.mean()),
-        float(rewards[best]),
-        float(rewards[worst]),
-        rewards.tolist(),
-        plain(responses[best]),
-        plain(responses[worst]),
-    )
-    return dict(zip(OUTCOME, values, strict=True))
+    columns = dict.fromkeys(OUTCOME) | {"rewards": numbers(rewards)}
+    scored = np.flatnonzero(~np.isnan(rewards))
+    if len(scored):
+        best = scored[rewards[scored].argmax()]
+        worst = scored[rewards[scored].argmin()]
+        columns |= {
+            "mean": float(rewards[scored].mean()),
+            "best": float(rewards[best]),
+            "worst": float(rewards[worst]),
+            "best_response": plain(responses[best]),
+            "worst_response": plain(responses[worst]),
+        }
+    if round.other_rewards is not None:
+        columns["creator_rewards"] = numbers(round.other_rewards[i])
+    return columns
 
 
 def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[str, Any]:
     """Return the row of rounds.jsonl.
 
     ``entropy`` (nats) and ``effective`` (sample size) describe the proposed distribution over
-    distinct prompts; ``proposed`` counts its used slots. ``response_length`` is in words, None
-    for integers; ``cut_off`` is the share of responses without an end. ``complexity`` is None
-    for a task that does not rate it.
+    distinct prompts; ``proposed`` counts its used slots. ``rewards_missing`` is the share of
+    responses without a reward. ``response_length`` is in words, None for integers; ``cut_off``
+    is the share of responses without an end. ``complexity`` is None for a task that does not
+    rate it.
     """
     proposed = distribution(round.proposal)
     complexity = None
@@ -82,12 +93,10 @@ def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[
     return {
         "round": round.index + 1,
         "payoffs": dict(round.payoffs),
-        "reward_mean": float(round.rewards.mean()),
-        "reward_min": float(round.rewards.min()),
-        "reward_max": float(round.rewards.max()),
-        "signal_mean": float(np.mean(round.signal)),
+        **reward_columns(round),
+        "signal_mean": number(mean_scored(round.signal)),
         "invalid": round.invalid,
-        "no_gradient": float((np.ptp(round.rewards, axis=1) == 0).mean()),
+        "no_gradient": no_gradient(round.rewards),
         "proposed": sum(prompt != "" for prompt in round.proposal.prompts),
         "entropy": entropy(proposed),
         "effective": effective_size(proposed),
@@ -100,6 +109,38 @@ def summarise(round: Round, task: Task, budget: Budget, seconds: float) -> dict[
         "budget": asdict(budget),
         "seconds": seconds,
     }
+
+
+def reward_columns(round: Round) -> dict[str, float | None]:
+    """Return mean, lowest and highest reward of a round, and the share that is missing.
+
+    With two reward models they are the solver's, and the creator's with a prefix.
+    """
+    columns = _reward_columns(round.rewards)
+    if round.other_rewards is not None:
+        other = _reward_columns(round.other_rewards)
+        columns |= {f"creator_{name}": value for name, value in other.items()}
+    return columns
+
+
+def _reward_columns(rewards: Floats) -> dict[str, float | None]:
+    scored = rewards[~np.isnan(rewards)]
+    return {
+        "reward_mean": mean_reward(rewards),
+        "reward_min": float(scored.min()) if len(scored) else None,
+        "reward_max": float(scored.max()) if len(scored) else None,
+        "rewards_missing": missing_share(rewards),
+    }
+
+
+def no_gradient(rewards: Floats) -> float:
+    """Return the share of prompts whose scored responses all have the same reward.
+
+    A prompt with a single scored response, or none, counts.
+    """
+    highest = np.where(np.isnan(rewards), -np.inf, rewards).max(1)
+    lowest = np.where(np.isnan(rewards), np.inf, rewards).min(1)
+    return float((highest <= lowest).mean())
 
 
 def origins_of(round: Round) -> dict[Any, tuple[Any, str | None]]:
@@ -120,6 +161,16 @@ def words(responses: Any) -> float | None:
     if not isinstance(flat[0], str):
         return None
     return float(np.mean([len(response.split()) for response in flat]))
+
+
+def number(value: Any) -> float | None:
+    """Return a number as JSON can hold it: NaN becomes None."""
+    return None if np.isnan(value) else float(value)
+
+
+def numbers(values: Floats) -> list[float | None]:
+    """Return numbers as JSON can hold them: NaN becomes None."""
+    return [None if value != value else value for value in values.tolist()]
 
 
 def plain(prompt: Any) -> Any:

@@ -17,7 +17,7 @@ from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.run.alarms import Alarms
 from experiments.run.parts import short_name
-from experiments.run.setup import Reward
+from experiments.run.rewards import canonical, has_scale
 from experiments.run.specifications import suited
 
 SIZES = ("rounds", "prompts", "samples", "evaluate_every", "evaluation_samples")
@@ -32,8 +32,16 @@ class Conditions:
     """Checks on proposed prompts, around any creator."""
     task: World = field(default_factory=Wordlist)
     """The world: prompts, suites, gold reward and starting policy."""
-    reward: Reward = "gold"
-    """The reward that trains: gold, or the world's imperfect proxy. Gold always judges."""
+    reward: str = "gold"
+    """The reward that trains: gold, proxy (the world's imperfect one), the FOLDER of a
+    classifier, pairwise:FOLDER, file.py:function, or a world's name for its verifier; see eva
+    list rewards."""
+    creator_reward: str | None = None
+    """The reward that pays the creator, written as the one that trains. None: the same.
+    Another one is scored in addition."""
+    judge: str | None = None
+    """The reward that decides in evaluations, written as the one that trains. None: the
+    world's gold reward; in a world without one, the reward that trains."""
     reward_model: Any = field(default_factory=Plain)
     """A wrapper around that reward, such as noise; or your own reward model in its place."""
     missing_end_penalty: float = 0.0
@@ -71,6 +79,8 @@ class Conditions:
         require(self, "[1, inf)", "rounds", "prompts", "evaluate_every", "max_reward_calls")
         require(self, "[2, inf)", "samples", "evaluation_samples")
         require(self, "[0, inf)", "missing_end_penalty")
+        for name in ("reward", "creator_reward", "judge"):  # a run resumes in any folder
+            object.__setattr__(self, name, canonical(getattr(self, name)))
 
     @classmethod
     def suited(cls, world: World, **settings: Any) -> Self:
@@ -125,23 +135,37 @@ def sampling_of(world: World) -> Sampling:
 def check(settings: Settings) -> None:
     """Raise ValueError for players that do not fit the world or the reward."""
     settings.creator.check_task(settings.task)
-    pairwise = isinstance(settings.reward_model, PairwiseWinRate)
-    if pairwise and isinstance(settings.solver, SPPO) and not settings.solver.pairwise:
+    part = isinstance(settings.reward_model, PairwiseWinRate)
+    ranked = settings.reward.startswith("pairwise:")
+    if not (part or ranked):
+        return
+    given = "reward-model:pairwise-win-rate" if part else f"--reward {settings.reward}"
+    if part and ranked:
         raise ValueError(
-            "SPPO would make win rates of the win rates that reward-model:pairwise-win-rate "
-            "gives; add --solver.pairwise"
+            f"--reward {settings.reward} gives win rates already; leave out "
+            f"reward-model:pairwise-win-rate"
+        )
+    if isinstance(settings.solver, SPPO) and not settings.solver.pairwise:
+        raise ValueError(
+            f"SPPO would make win rates of the win rates that {given} gives; add "
+            f"--solver.pairwise"
         )
 
 
 def remarks(settings: Settings) -> list[str]:
     """Return warnings about settings that are allowed and probably not meant."""
     creator, world, policy = settings.creator, settings.task, settings.policy
+    paying = settings.creator_reward or settings.reward
     texts = []
-    if creator.counts_passes and settings.reward == "proxy" and not world.proxy_can_pass:
+    if creator.counts_passes and not has_scale(paying, world):
+        rewards = (
+            "the proxy's rewards are" if paying == "proxy" else f"the rewards of {paying} are"
+        )
+        kind = "win rates" if paying.startswith("pairwise:") else "logits without a scale"
         texts.append(
-            f"{short_name(creator)} counts the responses that pass, but the proxy's rewards "
-            f"are logits without a scale; watch the pass rate, set --creator.passing where "
-            f"there is one, or use --reward gold"
+            f"{short_name(creator)} counts the responses that pass, but {rewards} {kind}; "
+            f"watch the pass rate, set --creator.passing where there is one, or use --reward "
+            f"gold"
         )
     if isinstance(policy, Pretrained):
         if policy.dtype in ("bfloat16", "float16") and not policy.is_adapted:

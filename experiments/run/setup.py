@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pettingzoo
@@ -17,13 +17,10 @@ from agents.policies.pretrained import Pretrained
 from agents.policies.table import TablePolicy
 from eva_env.payoffs import require_payoff
 from eva_env.plugins import is_spec, load_object
-from eva_env.rewards import Ensemble, Retrained, Wrapper
 from eva_env.types import KnowsBest, RewardModel, offers
 from eva_env.world import SoftmaxTable, World
 from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
 from experiments.run.fitting import Fitting
-
-Reward = Literal["gold", "proxy"]
 
 
 def pinned(world: World) -> World:
@@ -34,62 +31,27 @@ def pinned(world: World) -> World:
         raise UserError(" ".join(str(error).split())) from error
 
 
-def training_reward(
-    world: World, reward: Reward, reward_model: Any = None, device: str = "cpu"
-) -> RewardModel:
-    """Return the reward that trains: gold or proxy, inside the wrapper of the settings.
-
-    A ``reward_model`` that is not a ``Wrapper`` trains in the place of both. The members of an
-    ensemble are fitted here, to responses of the starting policy.
-    """
-    if reward_model is None:
-        return base_reward(world, reward, device)
-    if not isinstance(reward_model, Wrapper):
-        return reward_model
-    base, gold = base_reward(world, reward, device), world.gold_reward()
-    if isinstance(reward_model, Retrained):
-        return reward_model.over(base, gold)
-    if isinstance(reward_model, Ensemble):
-        rng = np.random.default_rng(reward_model.seed)
-        prompts = world.seed(reward_model.comparisons, rng, world.broad_distribution)
-        responses = load_policy(world, device=device).sample(prompts, 4, rng)
-        return reward_model.bootstrap(base, gold, prompts, responses)
-    return reward_model.over(base)
-
-
-def base_reward(world: World, reward: Reward, device: str = "cpu") -> RewardModel:
-    """Return the world's gold or proxy reward; UserError if it has no proxy."""
-    if reward == "gold":
-        return world.gold_reward()
-    proxy = world.proxy_reward()
-    if proxy is None:
-        raise UserError(f"{type(world).__name__} has no proxy reward; use --reward gold")
-    if not isinstance(proxy, str):
-        return proxy
-    from agents.policies.learned_reward import LearnedReward
-
-    learned = LearnedReward.load(proxy)
-    learned.model.to(device)
-    return learned
-
-
 def make_env(
     world: World,
     model: RewardModel,
     signal: str | None,
+    creator_model: RewardModel | None = None,
     fits: Callable[[Any], bool] | None = None,
     **sizes: int,
 ) -> Any:
     """Return the world's AEC environment; ``sizes`` are batch_size, samples and max_cycles.
 
-    A text prompt that does not fit, as ``fits`` says, is invalid in it.
-    Without a signal the creator's payoff is true regret if the reward model knows the best
-    response, otherwise its estimate A*_avg.
+    ``creator_model`` pays the creator; None: the same as the solver. Without a signal the
+    creator's payoff is true regret if its reward model knows the best response, otherwise its
+    estimate A*_avg. A text prompt that does not fit, as ``fits`` says, is invalid in it.
     """
-    payoff = check_payoff(signal) or ("regret" if offers(model, KnowsBest) else "a_star_avg")
+    paying = model if creator_model is None else creator_model
+    payoff = check_payoff(signal) or ("regret" if offers(paying, KnowsBest) else "a_star_avg")
     options = world.environment_options(model, sizes["batch_size"])
     if fits is not None:
         options["task"] = Fitting(options["task"], fits)
+    if creator_model is not None:
+        options["creator_reward_model"] = creator_model
     return pettingzoo.make("aec", world.environment, signal=payoff, **sizes, **options)
 
 

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from eva_env.types import Round
+from eva_env.types import RewardModel, Round
 from experiments.run.alarms import Watch
 from experiments.run.errors import UserError
-from experiments.run.evaluation import Evaluator
+from experiments.run.evaluation import SEED, Evaluator
 from experiments.run.match import Match
 from experiments.run.records import Run
+from experiments.run.rewards import judge_of, pointwise, ranker_in, trains_on_judge
 from experiments.run.rows import Genealogy, summarise
 from experiments.run.settings import Settings
 
@@ -109,8 +110,22 @@ class Recorder:
 
 def evaluator_of(settings: Settings, match: Match) -> Evaluator:
     """Return the evaluator of a match that has played no round yet."""
-    proxy = match.solver.reward_model if settings.reward == "proxy" else None
-    return Evaluator(settings.task, match.start, settings.evaluation_samples, proxy)
+    policy, n = match.solver.policy, settings.evaluation_samples
+    proxy = None
+    if not trains_on_judge(settings):
+        game_reward = match.env.unwrapped.game.reward_model
+        proxy = match.solver.reward_model
+        if ranker_in(game_reward) is not None:
+            proxy = pointwise(game_reward, policy, n, SEED)
+    judge = match.judge or judge_of(settings, None)
+    model = judging(settings, match)
+    return Evaluator(settings.task, match.start, n, proxy, model, judge.passes)
+
+
+def judging(settings: Settings, match: Match) -> RewardModel:
+    """Return the reward that judges a match's players, before any of them has learned."""
+    judge = match.judge or judge_of(settings, None)
+    return pointwise(judge.model, match.solver.policy, settings.evaluation_samples, SEED)
 
 
 def exhausted(settings: Settings, spent: Sequence[int]) -> bool:

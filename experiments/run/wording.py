@@ -11,3 +11,8 @@ def counted(number: int, noun: str) -> str:
 def join(items: Sequence[str]) -> str:
     """Return the items as a list in a sentence: a, b and c."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def decimal(value: float | None, digits: int = 3) -> str:
+    """Return a number with some decimals; "unknown" for None, as where no reward was given."""
+    return "unknown" if value is None else f"{value:.{digits}f}"

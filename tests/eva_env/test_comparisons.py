@@ -13,7 +13,7 @@ from eva_env.rewards import (
 )
 from eva_env.tabular.reward import TabularReward, fit
 from eva_env.wordlist import Wordlist
-from experiments.run.setup import training_reward
+from experiments.run.rewards import training_reward
 from tests.support.reward_cases import TABLE, WORLD, played
 
 

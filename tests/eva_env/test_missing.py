@@ -81,11 +81,9 @@ def test_each_prompt_is_measured_on_its_own_number_of_scored_responses():
     round = played(rewards)
     assert np.array_equal(round.signal, [1.0, 0.5, NAN], equal_nan=True)
     assert round.payoffs[CREATOR] == pytest.approx(0.75)  # the third prompt has no signal
-    assert round.payoffs[SOLVER] == pytest.approx(
-        0.5
-    )  # but its mean counts: (.5 + .5 + .5) / 3
+    assert round.payoffs[SOLVER] == pytest.approx(0.5)  # its mean counts
     seen = with_signal(round)
-    assert [*seen.prompts] == [p for p, s in zip(round.prompts, round.signal) if s == s]
+    assert seen.prompts == tuple(round.prompts[i] for i in (0, 1))
     assert len(seen.responses) == len(seen.rewards) == len(seen.signal) == 2
 
 
@@ -108,7 +106,7 @@ def test_none_is_missing_and_infinity_is_refused():
     assert np.array_equal(listed.rewards, [[NAN, 1.0, 0.5]], equal_nan=True)
     assert listed.payoffs == {CREATOR: 0.5, SOLVER: 0.75}
     for bad in (np.inf, -np.inf):
-        with pytest.raises(ValueError, match="Fixed returned -?inf for 1 of 3 .* NaN"):
+        with pytest.raises(ValueError, match=r"Fixed returned -?inf for 1 of 3 .* NaN"):
             played([[NAN, bad, 0.5]])
     with pytest.raises(ValueError, match="got no array of numbers"):
         played([["good", 1.0]])
@@ -190,7 +188,7 @@ def test_win_rates_leave_missing_responses_out():
     wide = [np.insert(rewards, [0, 2, 4], NAN, 1) for rewards in (a, b)]
     got = wins(PlayerResponses(wide[0]), PlayerResponses(wide[1]))
     assert np.allclose(got, expected)
-    # By hand: the pairs are (0, 1) 1 > .5, (1, 0) missing, (0, 2) 1 = 1; pairs (i, i) share draws.
+    # By hand: pairs (0, 1), 1 > .5, and (0, 2), 1 = 1, count; the others lack a reward.
     first, second = np.array([[1.0, NAN, NAN]]), np.array([[NAN, 0.5, 1.0]])
     matrix = win_matrix([PlayerResponses(first), PlayerResponses(second)])
     assert np.array_equal(matrix[:, :, 0], [[0.5, 0.75], [0.25, 0.5]])
@@ -229,7 +227,8 @@ def test_two_reward_models_split_what_the_players_read():
     assert other.for_other_player().rewards is round.rewards
     assert np.array_equal(round.signal, [4.0, NAN], equal_nan=True)
     one = played(solver)
-    assert one.other_rewards is None and one.for_other_player() is one
+    assert one.other_rewards is None
+    assert one.for_other_player() is one
 
 
 def test_the_creator_s_reward_model_advances_and_is_saved():
@@ -257,12 +256,9 @@ def test_the_creator_s_reward_model_advances_and_is_saved():
     assert twin.creator_reward_model.count == 3
     game.reset()
     assert game.creator_reward_model.count == 1
-    with pytest.raises(ValueError, match="needs a reward model with best.*Counting has none"):
-        Game(
-            Fixed([[0.0]], best=1),
-            creator_reward_model=Counting(1),
-            **options | {"signal": "regret"},
-        )
+    options["signal"] = "regret"
+    with pytest.raises(ValueError, match=r"a reward model with best.*Counting has none"):
+        Game(Fixed([[0.0]], best=1), creator_reward_model=Counting(1), **options)
 
 
 def test_observations_hold_no_missing_number():

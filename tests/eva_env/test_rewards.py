@@ -25,7 +25,7 @@ from eva_env.tabular.reward import TabularReward
 from eva_env.testing import check_reward_model
 from eva_env.types import Advances, KnowsBest, Proposal, offers
 from eva_env.wordlist import Gold, Wordlist
-from experiments.run.setup import training_reward
+from experiments.run.rewards import training_reward
 from tests.support.reward_cases import IDS, PROMPTS, TABLE, WORDS, WORLD, played
 
 SMALL = {Ensemble: {"members": 2, "comparisons": 40}, Retrained: {"every": 1}}

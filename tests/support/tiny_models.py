@@ -8,8 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedTokenizerFast,
+)
 
 TEXT = (
     "Write a short poem about the sea. Tell a story about a clever fox in the forest. "
@@ -127,3 +132,50 @@ def tiny_folder(folder: Path, architecture: str = "llama", **changes: object) ->
     tiny(architecture, **changes).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return folder
+
+
+BERT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+
+
+def tiny_classifier(
+    folder: Path, architecture: str = "llama", seed: int = 0, **changes: object
+) -> Path:
+    """Write a random sequence classifier with one label and its tokenizer; return its folder.
+
+    ``bert`` has a tokenizer with [CLS] and [SEP]; the others have that of all tiny models.
+    """
+    words = encoder_tokenizer() if architecture == "bert" else tokenizer()
+    sizes = BERT | {"intermediate_size": 48, "max_position_embeddings": 64}
+    settings = {
+        **(sizes if architecture == "bert" else ARCHITECTURES[architecture]),
+        "vocab_size": len(words),
+        "bos_token_id": words.bos_token_id,
+        "eos_token_id": words.eos_token_id,
+        "pad_token_id": words.pad_token_id,
+        "num_labels": 1,
+    }
+    config = AutoConfig.for_model(architecture, **settings | changes)
+    torch.manual_seed(seed)
+    model = AutoModelForSequenceClassification.from_config(config)
+    with torch.no_grad():  # of its usual size the head's scores differ by 1e-3 alone
+        head = getattr(model, "score", None) or model.classifier
+        head.weight.mul_(50)
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
+@cache
+def encoder_tokenizer() -> PreTrainedTokenizerFast:
+    """The words of the tiny tokenizer with BERT's special tokens, and no chat template."""
+    words = Tokenizer.from_str(tokenizer().backend_tokenizer.to_str())
+    words.add_special_tokens(["[CLS]", "[SEP]", "[PAD]"])
+    cls, sep = words.token_to_id("[CLS]"), words.token_to_id("[SEP]")
+    words.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=words,
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        pad_token="[PAD]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
