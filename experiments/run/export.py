@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 REPEATED, TIED, CLOSE, UNSCORED = (
     "repeated",
-    "ties",
+    "tied",
     "below the least gap",
     "without two rewards",
 )

@@ -10,6 +10,7 @@ from agents.creators import AnyCreator
 from agents.solvers import AnyMethod
 from eva_env import rewards
 from eva_env.names import canonical_name
+from eva_env.prompt_files import Prompts
 from eva_env.rewards import AnyRewardModel
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist.task import Wordlist
@@ -84,6 +85,7 @@ def test_classes_have_their_usual_names(room, names):
 def test_tasks_have_their_usual_names():
     assert canonical_name(Wordlist) == "wordlist"
     assert canonical_name(TabularWorld) == "tabular-world"
+    assert canonical_name(Prompts) == "prompts"
 
 
 def test_the_tables_name_every_registered_method_and_creator():
