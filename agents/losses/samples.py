@@ -84,7 +84,7 @@ def grpo_tokens(samples: Samples, low: float, high: float, beta: float) -> Tenso
 
 def grpo(samples: Samples, clip: float, beta: float) -> Tensor:
     """Mean of ``grpo_tokens`` per response; Shao et al. 2024 (arXiv 2402.03300), Eq. 3."""
-    return grpo_tokens(samples, clip, clip, beta).sum(-1) / samples.mask.sum(-1)
+    return grpo_tokens(samples, clip, clip, beta).sum(-1) / samples.mask.sum(-1).clamp(min=1)
 
 
 def dr_grpo(samples: Samples, clip: float, beta: float, length: float) -> Tensor:
@@ -105,5 +105,5 @@ def gspo(samples: Samples, low: float, high: float, beta: float) -> Tensor:
 
     Zheng et al. 2025 (arXiv 2507.18071), Sec. 4; they have no KL penalty.
     """
-    penalty = (k3(samples) * samples.mask).sum(-1) / samples.mask.sum(-1)
+    penalty = (k3(samples) * samples.mask).sum(-1) / samples.mask.sum(-1).clamp(min=1)
     return clipped(mean_ratio(samples), samples.advantages, low, high)[:, 0] + beta * penalty

@@ -80,7 +80,7 @@ class PolicySolver(Solver):
         """Return the mean log-probability per token of a round's responses now, (B, n) nats."""
         flat = [response for row in round.responses for response in row]
         total = token_logprobs(self.policy, round.prompts, round.responses).sum(-1)
-        mean = total.cpu() / self.policy.lengths(flat).cpu()
+        mean = total.cpu() / self.policy.lengths(flat).cpu().clamp(min=1)
         return mean.double().numpy().reshape(np.shape(round.rewards))
 
     @property

@@ -174,7 +174,7 @@ class Online(OptimizerSettings, Method):
             )
             ratio = self.ratio(samples).detach()
             outside = ((ratio < 1 - low) | (ratio > 1 + high)).float()
-            clipped = (outside * tokens).sum(-1) / tokens.sum(-1)
+            clipped = (outside * tokens).sum(-1) / tokens.sum(-1).clamp(min=1)
             values = self.loss(samples)
             return values.view(-1, n).sum(1), {"clipped": clipped.view(-1, n).mean(1)}
 

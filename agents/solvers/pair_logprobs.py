@@ -44,7 +44,7 @@ class PairLogprobs:
         reference = reference.to(torch.promote_types(reference.dtype, torch.float32))
         self.reference = reference
         flat = [response for row in preferences.responses for response in row]
-        self.sizes = policy.lengths(flat).view(reference.shape).to(reference)
+        self.sizes = policy.lengths(flat).clamp(min=1).view(reference.shape).to(reference)
         self.wins = torch.from_numpy(preferences.wins).to(reference)
         self.lengths = exchange_lengths(policy, preferences.prompts, preferences.responses)
         self.baseline = reference.new_zeros(())

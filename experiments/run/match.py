@@ -16,6 +16,7 @@ from agents.policies.base import Policy
 from agents.solvers import PolicySolver
 from eva_env.rewards import MissingEndPenalty
 from eva_env.types import RewardModel, Round
+from eva_env.world import World
 from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
 from experiments.run.fitting import check_prompts, fits_of
 from experiments.run.rewards import (
@@ -58,27 +59,16 @@ class Match:
         )
         start = starting(settings, policy)
         try:
+            # 1. What costs nothing is checked first.
             check(settings)
             check_prompts(world, policy)
             settings.guards.check(prompt for suite in world.suites.values() for prompt in suite)
-            reward, creator_reward, judge = rewards_of(settings)
-            if settings.missing_end_penalty:
-                reward = MissingEndPenalty(settings.missing_end_penalty).over(reward)
+            # 2. Rewards, environment and players.
             similarity = similarity_of(world, settings.similarity)
             writer = writing_model(settings.rewriter, policy, settings.device)
-            env = make_env(
-                world,
-                reward,
-                settings.signal,
-                creator_reward,
-                batch_size=settings.prompts,
-                samples=settings.samples,
-                max_cycles=settings.rounds,
-                task=seen_task(world, settings.rewriter, settings.rewriting, writer),
-                fits=fits_of(policy),
-            )
+            env, judge = opened_env(settings, world, policy, writer)
             game: Any = env.unwrapped.game
-            solver_player = PolicySolver(
+            solver = PolicySolver(
                 policy,
                 settings.solver,
                 lambda prompts, responses: game.reward_model(prompts, responses),
@@ -90,19 +80,10 @@ class Match:
         except (ValueError, FileNotFoundError) as error:
             raise UserError(" ".join(str(error).split())) from error
         env.reset(seed=int(env_seed.generate_state(1)[0]))
-        return cls(
-            env,
-            guarded(
-                copy.deepcopy(settings.creator),
-                settings.guards,
-                getattr(similarity, "embed", None),
-            ),
-            solver_player,
-            (np.random.default_rng(creator_seed), np.random.default_rng(solver_seed)),
-            start,
-            similarity=similarity,
-            judge=judge,
-        )
+        embed = getattr(similarity, "embed", None)
+        creator = guarded(copy.deepcopy(settings.creator), settings.guards, embed)
+        rngs = np.random.default_rng(creator_seed), np.random.default_rng(solver_seed)
+        return cls(env, creator, solver, rngs, start, similarity=similarity, judge=judge)
 
     def rounds(self) -> Iterator[Round]:
         """Play to the end; UserError for what the game or a player refuses."""
@@ -167,6 +148,27 @@ def starting(settings: Settings, policy: Policy) -> Start:
         return load_policy(settings.task, files, settings.sampling, settings.device)
 
     return Start(policy, read, settings.solver.uses_initial)
+
+
+def opened_env(
+    settings: Settings, world: World, policy: Policy, writer: Any
+) -> tuple[Any, Judge]:
+    """Return the environment with its rewards, and the judge; ``writer`` rewrites prompts."""
+    reward, creator_reward, judge = rewards_of(settings)
+    if settings.missing_end_penalty:
+        reward = MissingEndPenalty(settings.missing_end_penalty).over(reward)
+    env = make_env(
+        world,
+        reward,
+        settings.signal,
+        creator_reward,
+        batch_size=settings.prompts,
+        samples=settings.samples,
+        max_cycles=settings.rounds,
+        task=seen_task(world, settings.rewriter, settings.rewriting, writer),
+        fits=fits_of(policy),
+    )
+    return env, judge
 
 
 def rewards_of(settings: Settings) -> tuple[RewardModel, RewardModel | None, Judge]:
