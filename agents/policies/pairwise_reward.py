@@ -116,7 +116,7 @@ class PairwiseReward:
         for b, i, j in np.ndindex(shape):
             a_text, b_text = str(first[b][i]), str(second[b][j])
             if a_text != b_text:
-                key = (prompts[b], a_text, b_text)
+                key = (str(prompts[b]), a_text, b_text)
                 places[b, i, j] = place_of.setdefault(key, len(place_of))
         # 2. Their probabilities; the last one stands for equal texts.
         log_odds = self._log_odds([self.text(*key) for key in place_of])

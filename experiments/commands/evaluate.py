@@ -15,25 +15,37 @@ from rich.table import Table
 from agents.evaluate import bootstrap, evaluate
 from agents.policies.base import Policy
 from agents.policies.decoding import Sampling
+from eva_env.missing import mean_reward, missing_share
 from eva_env.prompt_files.data import prompts_in
 from eva_env.require import require
 from eva_env.statistics.win_rates import PlayerResponses, wins
+from eva_env.types import RewardModel
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.commands.options import Arguments, parse, read_policy
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED, scores
 from experiments.run.records import Run
+from experiments.run.rewards import (
+    SAME,
+    Judge,
+    judge_of,
+    judge_spec,
+    judged_by,
+    pointwise,
+    reward_of,
+)
 from experiments.run.settings import Settings, sampling_of
 from experiments.run.setup import load_checkpoint, load_policy, pinned
 from experiments.run.specifications import read
+from experiments.run.wording import decimal
 
 ROLES = ("task", "policy", "reward_model")
 
 
 @dataclass(frozen=True)
 class Command:
-    """Evaluate a checkpoint by gold reward, and against the world's starting policy."""
+    """Evaluate a checkpoint by the judge's reward, and against the world's starting policy."""
 
     checkpoint: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CHECKPOINT")] = ""
     """A run folder (its last checkpoint), one of its checkpoints, any Hugging Face folder of a
@@ -61,6 +73,12 @@ class Command:
     your own class also reads the checkpoint. None: the run's, or the world's."""
     reward_model: Any = None
     """Your own reward model, which evaluates in the place of gold."""
+    reward: str = "gold"
+    """The reward that trains, shown too if it is not the judge's; see eva list rewards. By
+    default that of the checkpoint's run."""
+    judge: str | None = None
+    """The reward that decides, written as --reward. None: that of the checkpoint's run, or the
+    world's gold reward; in a world without one, the reward that trains."""
 
     def __post_init__(self) -> None:
         require(self, "[2, inf)", "samples")
@@ -83,8 +101,8 @@ def main(args: list[str]) -> int:
     table.add_row(
         result["judged_on"],
         str(result["prompts"]),
-        f"{result['gold']:.3f}",
-        f"{result['pass_rate']:.3f}",
+        decimal(result["gold"]),
+        decimal(result["pass_rate"]) if result["pass_rate"] is not None else "",
         f"{result['win_rate']:.3f} ({low:.3f} to {high:.3f})",
     )
     console = Console()
@@ -99,8 +117,8 @@ def begin(arguments: Arguments) -> Command:
     for word in arguments.rest:
         settings = None if word.startswith("-") else settings_of(word)
         if settings is not None:
-            parts = {"task": settings.task, "policy": settings.policy}
-            parts |= {"sampling": settings.sampling, "device": settings.device}
+            shared = ("task", "policy", "reward", "judge", "sampling", "device")
+            parts = {name: getattr(settings, name) for name in shared}
     if "task" in arguments.parts:
         parts["task"] = arguments.world({})
         parts.setdefault("sampling", sampling_of(parts["task"]))
@@ -124,14 +142,23 @@ def conclusion(result: dict[str, Any]) -> str:
             f"These prompts cannot distinguish the checkpoint from the starting policy on "
             f"{suite}; more --samples narrow the interval"
         )
-    return (
+    text = (
         f"{finding}. The interval is a bootstrap over prompts; it holds for this one "
         f"checkpoint."
     )
+    if "proxy" in result:
+        before, after = decimal(result["start_proxy"]), decimal(result["proxy"])
+        text += f" The reward that trains went from {before} to {after}."
+    if result["rewards_missing"]:
+        share = result["rewards_missing"]
+        text += f" {share:.0%} of the responses got no reward and are left out."
+    if result["judged_by"] == SAME:
+        text += f" {SAME[0].upper()}{SAME[1:]}."
+    return text
 
 
 def report(command: Command) -> dict[str, Any]:
-    """Return gold reward, pass rate, and win rate with its interval, as one row."""
+    """Return the judge's reward, pass rate, and win rate with its interval, as one row."""
     world = command.task
     # 1. The prompts come first, because a mistake there is found before a model is loaded.
     if command.prompts:
@@ -143,22 +170,50 @@ def report(command: Command) -> dict[str, Any]:
     # 2. The players and the reward.
     policy = checkpoint_policy(command)
     start = load_policy(world, copy.deepcopy(command.policy), command.sampling, command.device)
-    gold = command.reward_model or world.gold_reward()
+    judge, proxy = judges(command, start)
     rewards, baseline = (
-        evaluate(player, prompts, gold, command.samples, command.seed)
+        evaluate(player, prompts, judge.model, command.samples, command.seed)
         for player in (policy, start)
     )
-    return {
+    by_prompt = wins(PlayerResponses(rewards), PlayerResponses(baseline))
+    by_prompt = by_prompt[~np.isnan(by_prompt)]
+    if not len(by_prompt):
+        raise UserError(
+            f"the judge {judge.spec} gave too few rewards to compare the two policies: "
+            f"{missing_share(rewards):.0%} of the responses got none"
+        )
+    result = {
         "checkpoint": command.checkpoint,
         "judged_on": judged_on,
+        "judged_by": "reward-model" if command.reward_model else judged_by(command),
         "prompts": len(prompts),
         "samples": command.samples,
-        **scores(rewards, baseline),
-        "win_rate_interval": bootstrap(
-            wins(PlayerResponses(rewards), PlayerResponses(baseline)), command.seed
-        ),
-        "start_gold": float(np.mean(baseline)),
+        **scores(rewards, baseline, judge.passes),
+        "win_rate_interval": bootstrap(by_prompt, command.seed),
+        "start_gold": mean_reward(baseline),
     }
+    if proxy is not None:
+        result["proxy"], result["start_proxy"] = (
+            mean_reward(evaluate(player, prompts, proxy, command.samples, command.seed))
+            for player in (policy, start)
+        )
+    return result
+
+
+def judges(command: Command, start: Policy) -> tuple[Judge, RewardModel | None]:
+    """Return the judge, and the reward that trains if it is another one and no part is given.
+
+    A pairwise ranker compares with the starting policy's responses.
+    """
+    own, proxy = command.reward_model, None
+    if own is not None:
+        return Judge(own, "reward-model"), None
+    judge = judge_of(command, None, command.device)
+    if judge_spec(command) != command.reward:
+        training = reward_of(command.reward, command.task, command.device)
+        proxy = pointwise(training, lambda: start, command.samples, command.seed)
+    model = pointwise(judge.model, lambda: start, command.samples, command.seed)
+    return Judge(model, judge.spec), proxy
 
 
 def checkpoint_policy(command: Command) -> Policy:

@@ -62,7 +62,10 @@ class Table:
     """The model: a run folder (its last checkpoint), one of its checkpoints, any Hugging Face
     folder of a causal LM, or "wordlist". None: the world's starting policy."""
     reward: str = "gold"
-    """The reward that is paid: gold, or the world's proxy; gold is shown as well."""
+    """The reward that is paid: gold, proxy, or another one of eva list rewards; the judge's is
+    shown as well."""
+    judge: str | None = None
+    """The reward that decides, shown next to what is paid. None: the world's gold."""
     rounds: int = 5
     """Rounds to play."""
     prompts: int = 2
@@ -85,6 +88,7 @@ class Table:
             self.task,
             policy=self.starting_policy(),
             reward=self.reward,
+            judge=self.judge,
             rounds=self.rounds,
             prompts=self.prompts,
             samples=self.samples,

@@ -34,7 +34,7 @@ class AnswerPair(NamedTuple):
     b: str
     question: Question
     responses: tuple[Any, Any]
-    rewards: tuple[float, float]
+    rewards: tuple[float | None, float | None]
     first: str
 
     @property
@@ -69,9 +69,12 @@ class RecordedAnswers:
             questions = self.shared_questions(a, b)
             if not questions:
                 continue
-            rewards_a = np.array([self.answers[a][question][1] for question in questions])
-            rewards_b = np.array([self.answers[b][question][1] for question in questions])
+            rewards_a, rewards_b = (  # a missing reward is None in the record
+                np.array([self.answers[player][question][1] for question in questions], float)
+                for player in (a, b)
+            )
             shares = wins(PlayerResponses(rewards_a), PlayerResponses(rewards_b))
+            shares = shares[~np.isnan(shares)]
             matrix[i, j], matrix[j, i] = shares.sum(), (1 - shares).sum()
         return matrix
 
@@ -131,7 +134,7 @@ def recorded_answers(folder: Path, suite: str | None) -> RecordedAnswers:
         raise UserError(
             f"{folder} is neither a comparison nor a run: it has no cells and no transcripts"
         )
-    answers: dict[str, dict[Question, tuple[list[Any], list[float]]]] = {}
+    answers: dict[str, dict[Question, tuple[list[Any], list[float | None]]]] = {}
     suites: dict[str, None] = {}
     for player, question, responses, rewards in rows:
         suites[question.suite] = None

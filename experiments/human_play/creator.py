@@ -9,6 +9,7 @@ import numpy as np
 from agents.base import Creator
 from agents.creators import Fresh
 from agents.evolution.evolve import Lineage, publish
+from eva_env.missing import mean_scored
 from eva_env.types import CREATOR, Proposal, Round, Task
 from eva_env.world import HouseRules
 from experiments.human_play.session import PlayerSession
@@ -168,8 +169,9 @@ class CreatorSession(PlayerSession):
         for i in indices:
             for response, reward in zip(round.responses[i], round.rewards[i], strict=True):
                 rewards.setdefault(plain(response), []).append(float(reward))
-        best_first = sorted(rewards, key=lambda response: -np.mean(rewards[response]))
+        mean_of = {text: float(mean_scored(np.array(row))) for text, row in rewards.items()}
+        best_first = sorted(rewards, key=lambda text: (np.isnan(mean_of[text]), -mean_of[text]))
         counts = [len(rewards[response]) for response in best_first]
         times = [f"{count}x" if count > 1 else "" for count in counts]
-        means = np.array([np.mean(rewards[response]) for response in best_first])
+        means = np.array([mean_of[response] for response in best_first])
         return self.answer_rows(times, prompt, best_first, means)

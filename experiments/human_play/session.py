@@ -6,10 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import numpy as np
+
+from agents.evaluate import score
 from eva_env.types import Floats, Round
 from experiments.human_play.terminal import Terminal
 from experiments.run.match import Match
 from experiments.run.records import Run
+from experiments.run.rewards import judge_spec
 from experiments.run.rows import Genealogy, summarise
 from experiments.run.settings import Settings
 
@@ -39,7 +43,9 @@ class PlayerSession(ABC):
         self.settings, self.terminal = settings, terminal
         self.task: Any = settings.task
         self.game, self.policy = self.match.env.unwrapped.game, match.solver.policy
-        self.rules, self.gold = settings.task.house_rules(), settings.task.gold_reward()
+        self.rules = settings.task.house_rules()
+        judge = match.judge
+        self.gold = settings.task.gold_reward() if judge is None else judge.model
         self.payoff_name, definition = PAYOFF_NAMES.get(
             self.game.signal, (self.game.signal, "")
         )
@@ -94,15 +100,20 @@ class PlayerSession(ABC):
     ) -> list[list[str]]:
         """Return a row per response: reward, name, response, remark.
 
-        If the players are paid another reward than gold, the first column shows both.
+        If the players are paid another reward than the judge's, the first column shows both.
         """
-        gold = self.gold([prompt], [list(responses)])[0]
         remarks = self.rules.remarks(prompt, responses)
-        paid = [f"{reward:.2f}" for reward in rewards]
-        if self.settings.reward != "gold":
+        paid = [reward_text(reward) for reward in rewards]
+        if self.settings.reward != judge_spec(self.settings):
+            gold = score(self.gold, [prompt], [list(responses)])[0]
             paid = [
-                f"proxy {proxy}  gold {judged:.2f}"
+                f"proxy {proxy}  gold {reward_text(judged)}"
                 for proxy, judged in zip(paid, gold, strict=True)
             ]
         columns = zip(paid, names, map(str, responses), remarks, strict=True)
         return [list(row) for row in columns]
+
+
+def reward_text(reward: float) -> str:
+    """Return a reward as a person reads it; "none" for a missing one."""
+    return "none" if np.isnan(reward) else f"{reward:.2f}"

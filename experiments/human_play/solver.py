@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from agents.base import Solver
+from agents.evaluate import score
 from eva_env.game import Game
+from eva_env.missing import mean_reward
 from eva_env.types import CREATOR, SOLVER, Round
 from eva_env.world import HouseRules
 from experiments.human_play.session import PlayerSession
@@ -94,8 +96,8 @@ class SolverSession(PlayerSession):
             self.announce_round()
             round = next(rounds)
             self.greedy = self.policy.greedy(round.prompts)
-            self.greedy_rewards = np.asarray(self.game.reward_model(round.prompts, self.greedy))
-            yield round, float(self.greedy_rewards.mean())
+            self.greedy_rewards = score(self.game.reward_model, round.prompts, self.greedy)
+            yield round, mean_reward(self.greedy_rewards) or 0.0
 
     def show(self, round: Round) -> None:
         """Print each prompt with the person's answers and the model's response."""

@@ -55,12 +55,15 @@ def resampled(
 def agreement(votes: Iterable[Vote]) -> tuple[int, int]:
     """Count the votes for the response of higher gold reward, and the votes that could agree.
 
-    A tie, of the vote or of the rewards, neither agrees nor disagrees.
+    A tie, of the vote or of the rewards, and a response without a reward, neither agrees nor
+    disagrees.
     """
     margins = [
         (vote["winner"] == "a", vote["reward_a"] - vote["reward_b"])
         for vote in votes
-        if vote["winner"] != "tie" and vote["reward_a"] != vote["reward_b"]
+        if vote["winner"] != "tie"
+        and None not in (vote["reward_a"], vote["reward_b"])
+        and vote["reward_a"] != vote["reward_b"]
     ]
     return sum(a_won == (margin > 0) for a_won, margin in margins), len(margins)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from eva_env.missing import mean_scored
 from eva_env.statistics.intervals import mean_interval
 from experiments.report.blocks import Code, Columns, Section, Table, Text, Tiles
 from experiments.report.entries import estimate_entry, interval_text, number_entry, text_entry
@@ -75,7 +76,9 @@ def gold_estimate(record: Record, suite: str, row: Row) -> dict[str, Any]:
 
     It is Student's over prompts; only the last evaluation's responses are recorded.
     """
-    means = [np.mean(r["rewards"]) for r in record.answers if r["suite"] == suite]
+    rewards = [r["rewards"] for r in record.answers if r["suite"] == suite]
+    means = [float(mean_scored(np.array(row, dtype=np.float64))) for row in rewards]
+    means = [mean for mean in means if is_number(mean)]
     estimate = {"mean": row.get("gold")}
     if row is not record.suites[suite][-1] or len(means) < 2:
         return estimate

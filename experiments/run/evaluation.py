@@ -116,13 +116,13 @@ class Evaluator:
         """
         head = slice(SCORED if isinstance(suite[0], str) else None)
         prompts, read = suite[head], responses[head]
-        policy = policy_of(player)
+        policy, proxy = policy_of(player), None
+        if self.proxy is not None:
+            proxy = mean_reward(score(self.proxy, prompts, read))
         return {
             "kl": None if policy is None else kl(policy, self.start, prompts, read),
             "length": words(responses),
-            "proxy": None
-            if self.proxy is None
-            else mean_reward(score(self.proxy, prompts, read)),
+            "proxy": proxy,
         }
 
     def replay(self, player: Solver | Policy, round: Round) -> list[dict[str, Any]]:
@@ -158,7 +158,7 @@ def scores(rewards: Floats, baseline: Floats, passes: bool = True) -> dict[str, 
     It is None for a judge without passes, and where a reward lies outside [0, 1].
     """
     both = np.concatenate([rewards, baseline])
-    bounded = bool(((both >= 0) & (both <= 1 + 1e-9) | np.isnan(both)).all())
+    bounded = bool(((both >= -1e-9) & (both <= 1 + 1e-9) | np.isnan(both)).all())
     passing = np.where(np.isnan(rewards), np.nan, passed(rewards))
     return {
         "gold": mean_reward(rewards),

@@ -7,7 +7,7 @@ settings are resolved once, when its match is opened, and before anything is spe
 import difflib
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -219,7 +219,8 @@ class AgainstStart:
     """
 
     ranker: Any
-    start: Policy
+    start: Callable[[], Policy]
+    """Returns the starting policy."""
     n: int
     """Responses of the starting policy to a prompt."""
     seed: int
@@ -231,7 +232,7 @@ class AgainstStart:
         new = [p for p in dict.fromkeys(prompts) if p not in self.pool]
         if new:
             self.pool |= dict(
-                zip(new, sample_responses(self.start, new, self.n, self.seed), strict=True)
+                zip(new, sample_responses(self.start(), new, self.n, self.seed), strict=True)
             )
         return self.ranker.against(prompts, responses, [self.pool[p] for p in prompts])
 
@@ -243,13 +244,15 @@ def ranker_in(model: Any) -> Any:
     return model if hasattr(model, "against") else None
 
 
-def pointwise(model: RewardModel, policy: Policy, n: int, seed: int) -> RewardModel:
+def pointwise(
+    model: RewardModel, start: Callable[[], Policy], n: int, seed: int
+) -> RewardModel:
     """Return a model whose rewards compare between policies: the model itself if they do.
 
-    ``policy`` is the starting policy, of which a pairwise ranker gets a frozen copy.
+    A pairwise ranker compares with n responses of the policy that ``start`` returns.
     """
     ranker = ranker_in(model)
-    return model if ranker is None else AgainstStart(ranker, policy.frozen(), n, seed)
+    return model if ranker is None else AgainstStart(ranker, start, n, seed)
 
 
 def has_gold(world: World) -> bool:
@@ -310,9 +313,8 @@ def judged_by(conditions: Any) -> str:
 
 
 def trains_on_judge(conditions: Any) -> bool:
-    """Return whether exactly the reward that judges trains, without a wrapper."""
-    plain = isinstance(conditions.reward_model, Plain | None)
-    return judge_spec(conditions) == conditions.reward and plain
+    """Return whether the reward that judges trains too, in a wrapper or not."""
+    return judge_spec(conditions) == conditions.reward
 
 
 def has_scale(spec: str, world: World) -> bool:

@@ -110,22 +110,20 @@ class Recorder:
 
 def evaluator_of(settings: Settings, match: Match) -> Evaluator:
     """Return the evaluator of a match that has played no round yet."""
-    policy, n = match.solver.policy, settings.evaluation_samples
-    proxy = None
+    n, proxy = settings.evaluation_samples, None
     if not trains_on_judge(settings):
         game_reward = match.env.unwrapped.game.reward_model
         proxy = match.solver.reward_model
         if ranker_in(game_reward) is not None:
-            proxy = pointwise(game_reward, policy, n, SEED)
-    judge = match.judge or judge_of(settings, None)
-    model = judging(settings, match)
-    return Evaluator(settings.task, match.start, n, proxy, model, judge.passes)
+            proxy = pointwise(game_reward, match.start, n, SEED)
+    passes = match.judge is None or match.judge.passes
+    return Evaluator(settings.task, match.start, n, proxy, judging(settings, match), passes)
 
 
 def judging(settings: Settings, match: Match) -> RewardModel:
-    """Return the reward that judges a match's players, before any of them has learned."""
+    """Return the reward that judges a match's players."""
     judge = match.judge or judge_of(settings, None)
-    return pointwise(judge.model, match.solver.policy, settings.evaluation_samples, SEED)
+    return pointwise(judge.model, match.start, settings.evaluation_samples, SEED)
 
 
 def exhausted(settings: Settings, spent: Sequence[int]) -> bool:
