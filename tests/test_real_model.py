@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from agents.policies.adapters import AdaptedLM
-from agents.policies.decoding import Sampling
 from agents.policies.pretrained import Pretrained
+from agents.policies.sampling import Sampling
 from agents.solvers import DPO, PolicySolver
 from tests.support.real_models import find
 from tests.support.rounds import a_round

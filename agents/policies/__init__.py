@@ -10,9 +10,10 @@ The parts of a language model's work:
 
 - ``checkpoints`` and ``pretrained`` load models; ``chat`` gives a prompt's token ids;
   ``sampled`` is a response with the tokens that were drawn.
-- ``decoding`` samples; ``unfinished`` computes only unfinished samples, and ``plain_decoding``
-  is for models that cannot decode samples side by side;
-  ``choosing`` draws a token from logits; ``mixture`` joins two models.
+- ``decoding`` samples, by ``side_by_side`` or, for models that cannot decode samples so, by
+  ``plain_decoding``; ``unfinished`` computes only samples that have not ended; ``sampling``
+  holds settings and random streams, ``choosing`` draws a token from logits, and ``mixture``
+  joins two models.
 - ``packing`` reads log-probabilities of several responses in a row; ``logits`` computes them
   from hidden states, in chunks.
 - ``attention`` makes masks; ``layout`` checks, on toy input, what a model reads right.

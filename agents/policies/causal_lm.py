@@ -19,12 +19,13 @@ from agents.policies.character_lm import character_tokenizer, small_llama
 from agents.policies.chat import CACHED_TEXTS, Chat, context_length, token_ids
 from agents.policies.checkpoints import read_causal_lm
 from agents.policies.completion import NO_VOCABULARY, line_breaks, plain_ids
-from agents.policies.decoding import SHARED, Drawn, Sampling, decode, end_ids
+from agents.policies.decoding import Drawn, decode, end_ids
 from agents.policies.layout import Layout, find_layout
 from agents.policies.logits import hidden_states
 from agents.policies.mixture import Mixture
 from agents.policies.packing import pack, packed_logprobs
 from agents.policies.sampled import Sampled
+from agents.policies.sampling import SHARED, Sampling
 
 MAX_TOKENS = 1 << 15
 """Tokens of prompts that are read at a time for their features."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from agents.policies.decoding import Sampling
+    from agents.policies.sampling import Sampling
 
 LIKELIEST = 512
 """Tokens among which the nucleus is looked for before the whole vocabulary is sorted."""

@@ -22,9 +22,10 @@ from agents.policies.attention import (
     unwrap,
     windows,
 )
-from agents.policies.decoding import SideBySide, Way
 from agents.policies.logits import Head, chosen
 from agents.policies.packing import pack, packed_logprobs
+from agents.policies.sampling import Way
+from agents.policies.side_by_side import SideBySide
 
 TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-3}
 """Largest error of logits (root mean square) as a share of their spread."""

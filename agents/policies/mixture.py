@@ -24,7 +24,7 @@ class Mixture(torch.nn.Module):
 
     The opponent of Nash-MD-PG, a token at a time; Munos et al. 2023 (arXiv 2312.00886). The
     mixture of whole responses, which their analysis has, differs for more than one token.
-    ``agents.policies.decoding.forward`` reads it.
+    ``agents.policies.side_by_side.forward`` reads it.
     """
 
     def __init__(self, first: Any, second: Any, weight: float) -> None:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from agents.policies.attention import device_of, unwrap
 from agents.policies.choosing import choose
-from agents.policies.decoding import Sampling, Tokens, Way, left_pad
 from agents.policies.mixture import Mixture
+from agents.policies.sampling import Sampling, Tokens, Way, left_pad
 
 Draw = Callable[[Tensor], Tensor]
 """Draws the next token of each row, (R,), from its logits (R, V)."""

@@ -10,7 +10,7 @@ from agents.policies.adapters import AdaptedLM, add_adapter, base_of, read_adapt
 from agents.policies.causal_lm import CausalLM
 from agents.policies.chat import Chat, Truncation, context_length
 from agents.policies.checkpoints import ADAPTER, find_causal_lm, in_one_line, read_causal_lm
-from agents.policies.decoding import Sampling
+from agents.policies.sampling import Sampling
 from eva_env.require import require
 
 

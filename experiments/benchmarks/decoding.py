@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.policies.causal_lm import CausalLM
-from agents.policies.decoding import Sampling, decode, left_pad
+from agents.policies.decoding import decode
+from agents.policies.sampling import Sampling, left_pad
 from eva_env.wordlist import Wordlist
 
 SAMPLES, PROMPTS, TURNS = 6, 512, 5

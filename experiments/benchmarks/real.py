@@ -31,8 +31,8 @@ from rich.table import Table
 from transformers import PrinterCallback
 
 from agents.policies.causal_lm import CausalLM
-from agents.policies.decoding import Sampling, left_pad
 from agents.policies.pretrained import Pretrained
+from agents.policies.sampling import Sampling, left_pad
 from agents.solvers import DPO, PolicySolver
 from eva_env.types import Floats, Proposal, Round
 from experiments.benchmarks.training import conversations

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from agents.evaluate import bootstrap, evaluate
 from agents.policies.base import Policy
-from agents.policies.decoding import Sampling
+from agents.policies.sampling import Sampling
 from eva_env.missing import mean_reward, missing_share
 from eva_env.prompt_files.data import prompts_in
 from eva_env.require import require

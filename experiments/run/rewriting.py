@@ -9,8 +9,8 @@ from agents.evolution.lm_operators import LMRewriter, RewrittenTask
 from agents.evolution.prompt_judge import PromptJudge
 from agents.evolution.writing import Form, require_completion
 from agents.policies.checkpoints import find_causal_lm
-from agents.policies.decoding import Sampling
 from agents.policies.pretrained import Pretrained
+from agents.policies.sampling import Sampling
 from agents.solvers.response_rewriter import LMResponseRewriter
 from eva_env.require import require
 from eva_env.types import Task

@@ -8,8 +8,8 @@ import torch
 from agents.base import Creator
 from agents.creators import Eva
 from agents.guards import Guards
-from agents.policies.decoding import Sampling
 from agents.policies.pretrained import Pretrained
+from agents.policies.sampling import Sampling
 from agents.solvers import DPO, SPPO, Method
 from eva_env.require import require
 from eva_env.rewards import PairwiseWinRate, Plain

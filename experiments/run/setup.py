@@ -12,8 +12,8 @@ from transformers.utils import logging
 
 import eva_env  # noqa: F401 - registers the environments
 from agents.policies.base import Policy
-from agents.policies.decoding import Sampling
 from agents.policies.pretrained import Pretrained
+from agents.policies.sampling import Sampling
 from agents.policies.table import TablePolicy
 from eva_env.payoffs import require_payoff
 from eva_env.plugins import is_spec, load_object

@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agents.policies.causal_lm import CausalLM
 from agents.policies.checkpoints import PRETRAINED
-from agents.policies.decoding import Sampling
+from agents.policies.sampling import Sampling
 from eva_env.wordlist import Gold, Wordlist
 
 FOLDER = PRETRAINED / "wordlist-solver"

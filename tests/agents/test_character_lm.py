@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from agents.policies.causal_lm import CausalLM
-from agents.policies.decoding import Sampling
+from agents.policies.sampling import Sampling
 from agents.solvers import DPO, PolicySolver
 from tests.support.rounds import a_round
 

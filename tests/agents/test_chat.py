@@ -6,7 +6,7 @@ import pytest
 
 from agents.policies.causal_lm import CausalLM
 from agents.policies.chat import Chat, context_length
-from agents.policies.decoding import Sampling
+from agents.policies.sampling import Sampling
 from eva_env.chat import as_prompt
 from tests.support.tiny_models import tiny, tokenizer
 

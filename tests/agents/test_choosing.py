@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from agents.policies.choosing import LIKELIEST, choose, from_nucleus
-from agents.policies.decoding import Sampling
+from agents.policies.sampling import Sampling
 
 
 def by_sort(logits, u, top_p):

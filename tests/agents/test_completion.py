@@ -6,7 +6,7 @@ import torch
 
 from agents.policies.causal_lm import CausalLM
 from agents.policies.completion import line_breaks
-from agents.policies.decoding import Sampling
+from agents.policies.sampling import Sampling
 from tests.support.tiny_models import tiny, tokenizer
 
 

@@ -9,8 +9,8 @@ from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from agents.policies.choosing import choose
-from agents.policies.decoding import Sampling, left_pad, uniforms
 from agents.policies.decoding import decode as decode_with_logprobs
+from agents.policies.sampling import Sampling, left_pad, uniforms
 
 EOS = 2
 

@@ -7,8 +7,8 @@ import torch
 from agents.policies import attention
 from agents.policies.attention import FULL, SLIDING, StepMasks, packed_masks, windows
 from agents.policies.causal_lm import CausalLM
-from agents.policies.decoding import Sampling
 from agents.policies.layout import Layout, find_layout
+from agents.policies.sampling import Sampling
 from tests.support.tiny_models import ARCHITECTURES, UNUSUAL, tiny, tokenizer
 
 EXPECTED = dict.fromkeys(ARCHITECTURES | UNUSUAL, Layout())

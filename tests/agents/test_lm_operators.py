@@ -24,8 +24,8 @@ from agents.evolution.lm_operators import BREADTH, DEPTH, MARKER, LMRewriter, Re
 from agents.evolution.prompt_judge import PromptJudge
 from agents.evolution.replies import read_prompt
 from agents.policies.causal_lm import CausalLM
-from agents.policies.decoding import Sampling
 from agents.policies.sampled import Sampled
+from agents.policies.sampling import Sampling
 from eva_env.chat import as_prompt
 from eva_env.testing import check_task
 from eva_env.types import RatesComplexity, RatesComplexityInBatch, offers

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from agents.policies.causal_lm import CausalLM
-from agents.policies.decoding import Sampling
 from agents.policies.logits import COPIES, Head, tokens_in
 from agents.policies.packing import pack, packed_logprobs
+from agents.policies.sampling import Sampling
 from tests.support.tiny_models import tiny, tokenizer
 
 PROMPTS = [[5, 6, 7, 8], [9, 10]]

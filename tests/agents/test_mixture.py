@@ -10,8 +10,9 @@ from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from agents.policies.causal_lm import CausalLM
-from agents.policies.decoding import Sampling, decode
+from agents.policies.decoding import decode
 from agents.policies.mixture import Mixture
+from agents.policies.sampling import Sampling
 from agents.policies.table import TablePolicy
 from eva_env.wordlist import Wordlist
 

@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM, BertConfig, BertForMaskedLM
 from agents.policies import checkpoints
 from agents.policies.adapters import AdaptedLM
 from agents.policies.causal_lm import CausalLM
-from agents.policies.decoding import Sampling
 from agents.policies.pretrained import Pretrained
+from agents.policies.sampling import Sampling
 from tests.support.tiny_models import tiny, tiny_folder, tokenizer
 
 PROMPTS, RESPONSES = ["Tell a story.", "Describe the sea."], ["the fox", "deep snow"]

@@ -11,9 +11,9 @@ import torch
 from agents.policies.batches import exchange_lengths, token_logprobs
 from agents.policies.causal_lm import CausalLM
 from agents.policies.chat import Chat
-from agents.policies.decoding import SHARED, Sampling
 from agents.policies.layout import find_layout
 from agents.policies.sampled import Sampled
+from agents.policies.sampling import SHARED, Sampling
 from tests.support.tiny_models import ARCHITECTURES, UNUSUAL, tiny, tokenizer
 
 PLAIN = {"mpt", "bloom", "mamba", "gpt_neo", "recurrent_gemma", "qwen3_next", "rwkv"}

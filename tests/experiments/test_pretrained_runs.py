@@ -9,8 +9,8 @@ import torch
 
 from agents.creators import Fresh
 from agents.policies.causal_lm import CausalLM
-from agents.policies.decoding import Sampling
 from agents.policies.pretrained import Pretrained
+from agents.policies.sampling import Sampling
 from agents.solvers import DPO, ORPO, RLOO, XPO, Fixed, NashMD, SimPO
 from eva_env.tabular.world import TabularWorld
 from eva_env.wordlist import Wordlist

@@ -18,8 +18,8 @@ from agents.creators import (
 )
 from agents.evolution.lm_operators import RewrittenTask
 from agents.policies.causal_lm import CausalLM
-from agents.policies.decoding import Sampling
 from agents.policies.sampled import Sampled
+from agents.policies.sampling import Sampling
 from agents.solvers import DPO
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import LimitsAttempts, offers
