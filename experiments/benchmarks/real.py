@@ -55,7 +55,7 @@ class Command:
 
     folder: Annotated[str, tyro.conf.Positional]
     """Folder of a causal LM with a chat template."""
-    dtype: str = "float32"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Precision of the weights."""
     prompts: int = 32
     """Prompts of a round."""
