@@ -25,16 +25,9 @@ from eva_env.world import World
 from experiments.commands.options import Arguments, parse, read_policy
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED, scores
+from experiments.run.judging import SAME, Judge, judge_of, judge_spec, judged_by, pointwise
 from experiments.run.records import Run
-from experiments.run.rewards import (
-    SAME,
-    Judge,
-    judge_of,
-    judge_spec,
-    judged_by,
-    pointwise,
-    reward_of,
-)
+from experiments.run.rewards import reward_of
 from experiments.run.settings import Settings, sampling_of
 from experiments.run.setup import load_checkpoint, load_policy, pinned
 from experiments.run.specifications import read

@@ -20,10 +20,10 @@ from experiments.commands.options import (
 from experiments.run.budget import forecast
 from experiments.run.config import describe, to_json, to_toml
 from experiments.run.errors import UserError
+from experiments.run.judging import SAME
 from experiments.run.match import Match
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
-from experiments.run.rewards import SAME
 from experiments.run.settings import Settings, remarks
 from experiments.run.setup import pinned
 from experiments.run.tracking import Mode, tracked, with_mode

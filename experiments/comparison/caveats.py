@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.run.rewards import SAME
+from experiments.run.judging import SAME
 from experiments.run.wording import counted, join
 
 Summary = Mapping[str, Any]

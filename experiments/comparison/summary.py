@@ -25,9 +25,9 @@ from experiments.comparison.settings import Comparison
 from experiments.comparison.true_game import distances
 from experiments.human_play.standings import vote_summary
 from experiments.run.config import to_json
+from experiments.run.judging import judge_knows_best, judged_by
 from experiments.run.parts import name_of
 from experiments.run.records import Run
-from experiments.run.rewards import judge_knows_best, judged_by
 
 GAME_DRAWS = 200
 """Most bootstrap draws of a matrix whose game is solved in each."""

@@ -1,11 +1,9 @@
 """A reward of your own for prompts of your own: the share of different words, for short text.
 
-Use it with a folder that holds a causal language model:
+    eva train --reward experiments/examples/own_reward.py:concise
+    eva compare --reward experiments/examples/own_reward.py:concise
 
-    eva train task:prompts --task.file experiments/examples/prompts.jsonl \
-        --task.topic-column topic --policy FOLDER \
-        --reward experiments/examples/own_reward.py:concise \
-        creator:fresh solver:dpo
+With a model and prompts of your own, add task:prompts --task.file prompts.jsonl --policy FOLDER.
 """
 
 from collections.abc import Sequence

@@ -11,9 +11,9 @@ import numpy as np
 from agents.evaluate import score
 from eva_env.types import Floats, Round
 from experiments.human_play.terminal import Terminal
+from experiments.run.judging import judge_spec
 from experiments.run.match import Match
 from experiments.run.records import Run
-from experiments.run.rewards import judge_spec
 from experiments.run.rows import Genealogy, summarise
 from experiments.run.settings import Settings
 

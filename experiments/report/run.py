@@ -11,7 +11,7 @@ from experiments.report.record import Record, Row, part_name
 from experiments.report.result import PLAYERS, result
 from experiments.report.settings import settings
 from experiments.report.solver import health, logs, over_optimisation, responses
-from experiments.run.rewards import SAME
+from experiments.run.judging import SAME
 
 UNITS = {"round": "rounds", "responses": "responses spent"}
 WINS = "Win rate against the starting policy"

@@ -15,8 +15,8 @@ import tomli_w
 import typeguard
 
 from experiments.run.errors import UserError
+from experiments.run.judging import judged_by
 from experiments.run.parts import KINDS, find, name_of
-from experiments.run.rewards import judged_by
 from experiments.run.specifications import no_setting, option_names, read
 
 PACKAGES = {"eva": "eva-env"} | {

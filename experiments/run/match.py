@@ -19,13 +19,8 @@ from eva_env.types import RewardModel, Round
 from eva_env.world import World
 from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
 from experiments.run.fitting import check_prompts, fits_of
-from experiments.run.rewards import (
-    Judge,
-    has_two_rewards,
-    judge_of,
-    reward_of,
-    training_reward,
-)
+from experiments.run.judging import Judge, judge_of
+from experiments.run.rewards import has_two_rewards, reward_of, training_reward
 from experiments.run.rewriting import response_rewriter, seen_task, writing_model
 from experiments.run.settings import Settings, check
 from experiments.run.setup import files_of, load_policy, make_env, pinned

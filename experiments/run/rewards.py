@@ -5,33 +5,21 @@ settings are resolved once, when its match is opened, and before anything is spe
 """
 
 import difflib
-import inspect
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from agents.evaluate import sample_responses
-from agents.policies.base import Policy
-from eva_env.payoffs import check_rewards
-from eva_env.plugins import absolute, in_one_line, load_object
+from eva_env.plugins import absolute
 from eva_env.rewards import Ensemble, Plain, Retrained, Wrapper
-from eva_env.rewards.comparisons import Refittable
 from eva_env.types import (
-    Advances,
-    DeclaresNoise,
-    Floats,
-    HasMatrix,
-    KnowsBest,
     RewardModel,
-    offers,
 )
 from eva_env.world import World
 from experiments.run.errors import UserError
 from experiments.run.parts import names
+from experiments.run.reward_functions import load_function, probe
 from experiments.run.specifications import read
 
 FORMS = {
@@ -44,14 +32,6 @@ FORMS = {
     "WORLD": "the gold reward of a registered world",
 }
 """What a reward may be, in settings and on the command line."""
-
-SAME = "judged by the reward that trains: a gain may be over-optimisation; give --judge"
-"""The remark on a run that nothing but its own reward judges."""
-
-PROBED = [["Yes.", "No, I do not think so."]] * 2
-"""The responses on which a function is tried out, to two prompts of the world."""
-
-HOOKS = (KnowsBest, Advances, HasMatrix, DeclaresNoise, Refittable)
 
 
 class Form(NamedTuple):
@@ -136,10 +116,10 @@ def reward_of(
             other = read("task", form.target)
             model = (world if type(other) is type(world) else other).gold_reward()
         else:
-            model = _function(form.target)
+            model = load_function(form.target)
     except (OSError, ValueError, ImportError) as error:
         raise UserError(f"{role} {spec}: {' '.join(str(error).split())}") from error
-    _probe(model, world, f"{role} {spec}")
+    probe(model, world, f"{role} {spec}")
     return model
 
 
@@ -193,217 +173,11 @@ def check_rewards_of(conditions: Any) -> None:
         reward_of(conditions.judge, conditions.task, device, "judge")
 
 
-# The judge
-
-
-class Judge(NamedTuple):
-    """The reward that decides in evaluations."""
-
-    model: RewardModel
-    spec: str
-    """Its name."""
-
-    @property
-    def passes(self) -> bool:
-        """True if a reward of 1 means that a response passes."""
-        if self.spec == "reward-model":
-            return True
-        return form_of(self.spec, "judge").kind in ("gold", "function", "world")
-
-
-@dataclass
-class AgainstStart:
-    """A pairwise ranker as a pointwise judge: win rates against the starting policy.
-
-    Win rates among a policy's own samples have the same mean for every policy.
-    """
-
-    ranker: Any
-    start: Callable[[], Policy]
-    """Returns the starting policy."""
-    n: int
-    """Responses of the starting policy to a prompt."""
-    seed: int
-    pool: dict[Any, Sequence[Any]] = field(default_factory=dict)
-    """Its responses by prompt."""
-
-    def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
-        """Return the mean win rates (P, n) of the responses, in [0, 1]."""
-        new = [p for p in dict.fromkeys(prompts) if p not in self.pool]
-        if new:
-            self.pool |= dict(
-                zip(new, sample_responses(self.start(), new, self.n, self.seed), strict=True)
-            )
-        return self.ranker.against(prompts, responses, [self.pool[p] for p in prompts])
-
-
-def ranker_in(model: Any) -> Any:
-    """Return the pairwise ranker of a reward model, inside any wrapper; None without one."""
-    while isinstance(model, Wrapper) and not isinstance(model, Ensemble):
-        model = model.base
-    return model if hasattr(model, "against") else None
-
-
-def pointwise(
-    model: RewardModel, start: Callable[[], Policy], n: int, seed: int
-) -> RewardModel:
-    """Return a model whose rewards compare between policies: the model itself if they do.
-
-    A pairwise ranker compares with n responses of the policy that ``start`` returns.
-    """
-    ranker = ranker_in(model)
-    return model if ranker is None else AgainstStart(ranker, start, n, seed)
-
-
-def has_gold(world: World) -> bool:
-    """Return whether the world has a gold reward."""
-    try:
-        world.gold_reward()
-    except ValueError:
-        return False
-    return True
-
-
-def judge_spec(conditions: Any) -> str:
-    """Return the name of the reward that judges: gold, if there is no other judge.
-
-    In a world without gold it is the reward that trains.
-    """
-    if conditions.judge is not None:
-        return conditions.judge
-    return "gold" if has_gold(conditions.task) else conditions.reward
-
-
-def judge_of(conditions: Any, training: RewardModel | None, device: str = "cpu") -> Judge:
-    """Return the judge of a run; UserError if it cannot be loaded.
-
-    ``training`` is the run's training reward, whose weights are shared where it judges. Without
-    any judge, a reward model of the user's own judges what it trains.
-    """
-    spec = judge_spec(conditions)
-    own = not isinstance(conditions.reward_model, Wrapper | None)
-    if own and conditions.judge is None and not has_gold(conditions.task):
-        return Judge(conditions.reward_model, "reward-model")
-    if spec == conditions.reward and form_of(spec).kind in ("classifier", "pairwise"):
-        base = training
-        while isinstance(base, Wrapper):
-            base = base.base
-        if base is not None and not isinstance(base, tuple):  # the members of an ensemble
-            return Judge(base, spec)
-    return Judge(reward_of(spec, conditions.task, device, "judge"), spec)
-
-
-def judge_knows_best(conditions: Any) -> bool:
-    """Return whether the judge knows the best attainable reward of a prompt, as gold may."""
-    spec = judge_spec(conditions)
-    if form_of(spec, "judge").kind not in ("gold", "world") or not has_gold(conditions.task):
-        return False
-    return offers(reward_of(spec, conditions.task), KnowsBest)
-
-
-def trains_and_judges(conditions: Any) -> bool:
-    """Return whether the reward that trains judges too, and is not gold."""
-    spec = judge_spec(conditions)
-    return spec == conditions.reward and not (spec == "gold" and has_gold(conditions.task))
-
-
-def judged_by(conditions: Any) -> str:
-    """Return who judges, for the record: the name of the judge, or ``SAME``."""
-    return SAME if trains_and_judges(conditions) else judge_spec(conditions)
-
-
-def trains_on_judge(conditions: Any) -> bool:
-    """Return whether the reward that judges trains too, in a wrapper or not."""
-    return judge_spec(conditions) == conditions.reward
-
-
 def has_scale(spec: str, world: World) -> bool:
     """Return whether a reward of 1 means that a response passes."""
     if spec == "proxy":
         return world.proxy_can_pass
     return form_of(spec).kind in ("gold", "function", "world")
-
-
-# Functions
-
-
-@dataclass(frozen=True)
-class FunctionReward:
-    """A user's function as a reward model, with its name in every error."""
-
-    function: Any
-    spec: str
-
-    @property
-    def __name__(self) -> str:
-        return f"reward {self.spec}"
-
-    def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
-        """Return the function's rewards (B, n), None as NaN.
-
-        Raises UserError, in one line, for whatever the function raises.
-        """
-        rows = [list(row) for row in responses]
-        try:
-            rewards = self.function(list(prompts), rows)
-        except Exception as error:  # the function is the user's
-            raise UserError(
-                f"reward {self.spec} failed: {in_one_line(error)}; return None for a response "
-                f"that it cannot score"
-            ) from error
-        return check_rewards(rewards, (len(rows), len(rows[0])), self)
-
-
-def _function(spec: str) -> RewardModel:
-    part: Any = load_object(spec)
-    if isinstance(part, type) or _takes_nothing(part):
-        try:
-            part = part()
-        except Exception as error:  # the class is the user's
-            raise ValueError(
-                f"cannot be made without arguments: {in_one_line(error)}"
-            ) from error
-    if not callable(part):
-        raise ValueError(
-            f"must be a function (prompts, responses) -> (B, n), or a class or function "
-            f"without arguments that gives one, got {part!r}"
-        )
-    if any(offers(part, hook) for hook in HOOKS):
-        return part  # pyright: ignore[reportReturnType] - a callable, as was checked
-    return FunctionReward(part, spec)
-
-
-def _takes_nothing(part: Any) -> bool:
-    """True for a function that can be called without arguments, and not with two."""
-    try:
-        signature = inspect.signature(part)
-    except (TypeError, ValueError):
-        return False
-
-    def accepts(*arguments: Any) -> bool:
-        try:
-            signature.bind(*arguments)
-        except TypeError:
-            return False
-        return True
-
-    return accepts() and not accepts([], [])
-
-
-def _probe(model: RewardModel, world: World, name: str) -> None:
-    """Try a reward model out; UserError if its rewards have the wrong shape or type."""
-    prompts = world.seed(2, np.random.default_rng(0))
-    responses: Any = PROBED if isinstance(prompts[0], str) else [[0, 1], [0, 1]]
-    try:
-        rewards = check_rewards(model(prompts, responses), (2, 2), model)
-    except UserError:
-        raise
-    except Exception as error:  # the model may be the user's
-        raise UserError(
-            f"{name} fails on two prompts of the task: {in_one_line(error)}"
-        ) from error
-    if np.isinf(rewards).any():
-        raise UserError(f"{name} gives infinite rewards; return None for no reward")
 
 
 def _proxy(world: World, device: str) -> RewardModel:

@@ -9,9 +9,9 @@ from eva_env.types import RewardModel, Round
 from experiments.run.alarms import Watch
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED, Evaluator
+from experiments.run.judging import judge_of, pointwise, ranker_in, trains_on_judge
 from experiments.run.match import Match
 from experiments.run.records import Run
-from experiments.run.rewards import judge_of, pointwise, ranker_in, trains_on_judge
 from experiments.run.rows import Genealogy, summarise
 from experiments.run.settings import Settings
 

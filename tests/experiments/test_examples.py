@@ -36,7 +36,7 @@ def load(name, part):
 
 
 def test_there_is_an_example_of_each_kind():
-    kinds = ("creator", "method", "reward_model", "signal", "task")
+    kinds = ("creator", "method", "reward", "reward_model", "signal", "task")
     assert [path.stem for path in EXAMPLES] == [f"own_{kind}" for kind in kinds]
 
 

@@ -15,9 +15,10 @@ from experiments.cli import main
 from experiments.commands import evaluate as evaluate_command
 from experiments.run.alarms import Alarms
 from experiments.run.errors import UserError
+from experiments.run.judging import SAME, judged_by
 from experiments.run.match import Match
 from experiments.run.records import Run
-from experiments.run.rewards import SAME, canonical, form_of, judged_by, reward_of
+from experiments.run.rewards import canonical, form_of, reward_of
 from experiments.run.settings import Settings, check, remarks
 from experiments.run.train import evaluator_of
 from tests.support.tiny_models import tiny_classifier, tiny_folder

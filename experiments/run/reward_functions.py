@@ -1,0 +1,111 @@
+"""Reward functions of the user: load them, try them out, and name them in every error."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eva_env.payoffs import check_rewards
+from eva_env.plugins import in_one_line, load_object
+from eva_env.rewards.comparisons import Refittable
+from eva_env.types import (
+    Advances,
+    DeclaresNoise,
+    Floats,
+    HasMatrix,
+    KnowsBest,
+    RewardModel,
+    offers,
+)
+from eva_env.world import World
+from experiments.run.errors import UserError
+
+PROBED = [["Yes.", "No, I do not think so."]] * 2
+"""The responses on which a function is tried out, to two prompts of the world."""
+
+HOOKS = (KnowsBest, Advances, HasMatrix, DeclaresNoise, Refittable)
+
+
+@dataclass(frozen=True)
+class FunctionReward:
+    """A user's function as a reward model, with its name in every error."""
+
+    function: Any
+    spec: str
+
+    @property
+    def __name__(self) -> str:
+        return f"reward {self.spec}"
+
+    def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
+        """Return the function's rewards (B, n), None as NaN.
+
+        Raises UserError, in one line, for whatever the function raises.
+        """
+        rows = [list(row) for row in responses]
+        try:
+            rewards = self.function(list(prompts), rows)
+        except Exception as error:  # the function is the user's
+            raise UserError(
+                f"reward {self.spec} failed: {in_one_line(error)}; return None for a response "
+                f"that it cannot score"
+            ) from error
+        return check_rewards(rewards, (len(rows), len(rows[0])), self)
+
+
+def load_function(spec: str) -> RewardModel:
+    """Return the reward model of a function, or of a class or function that gives one.
+
+    Raises ValueError or ImportError, in one line, if there is none.
+    """
+    part: Any = load_object(spec)
+    if isinstance(part, type) or _takes_nothing(part):
+        try:
+            part = part()
+        except Exception as error:  # the class is the user's
+            raise ValueError(
+                f"cannot be made without arguments: {in_one_line(error)}"
+            ) from error
+    if not callable(part):
+        raise ValueError(
+            f"must be a function (prompts, responses) -> (B, n), or a class or function "
+            f"without arguments that gives one, got {part!r}"
+        )
+    if any(offers(part, hook) for hook in HOOKS):
+        return part  # pyright: ignore[reportReturnType] - a callable, as was checked
+    return FunctionReward(part, spec)
+
+
+def _takes_nothing(part: Any) -> bool:
+    """True for a function that can be called without arguments, and not with two."""
+    try:
+        signature = inspect.signature(part)
+    except (TypeError, ValueError):
+        return False
+
+    def accepts(*arguments: Any) -> bool:
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            return False
+        return True
+
+    return accepts() and not accepts([], [])
+
+
+def probe(model: RewardModel, world: World, name: str) -> None:
+    """Try a reward model out; UserError if its rewards have the wrong shape or type."""
+    prompts = world.seed(2, np.random.default_rng(0))
+    responses: Any = PROBED if isinstance(prompts[0], str) else [[0, 1], [0, 1]]
+    try:
+        rewards = check_rewards(model(prompts, responses), (2, 2), model)
+    except UserError:
+        raise
+    except Exception as error:  # the model may be the user's
+        raise UserError(
+            f"{name} fails on two prompts of the task: {in_one_line(error)}"
+        ) from error
+    if np.isinf(rewards).any():
+        raise UserError(f"{name} gives infinite rewards; return None for no reward")
