@@ -26,7 +26,7 @@ def tied_score(summary: Summary) -> float | None:
     ]
     rows = [r for r in summary.get("comparisons") or [] if r.get("family", "main") == "main"]
     gaps = [row.get(key) or 0.0 for row in rows for key in ("mean", "low", "high")]
-    if len(means) < 2 or not rows or None in means:
+    if len(means) < 2 or not rows or not all(isinstance(mean, float) for mean in means):
         return None
     equal = max(means) - min(means) < ROUNDING and max(map(abs, gaps)) < ROUNDING
     return means[0] if equal else None
