@@ -10,10 +10,12 @@ import numpy as np
 from eva_env.missing import mean_scored
 from eva_env.statistics.intervals import mean_interval
 from experiments.report.blocks import Code, Columns, Section, Table, Text, Tiles
+from experiments.report.command import condition_words, specification_of
 from experiments.report.entries import estimate_entry, interval_text, number_entry, text_entry
 from experiments.report.numbers import SHARE, decimal, is_number, number, percent
 from experiments.report.record import Record, Row, deciding_of, part_name
 from experiments.run.judging import score_name
+from experiments.run.parts import names
 
 BASELINE = "fresh"
 """The creator to compare with: human prompts alone."""
@@ -155,10 +157,12 @@ def next_steps(record: Record) -> list[Any]:
     if is_number(planned) and played < planned:
         command = shlex.join(["eva", "train", "--resume", str(record.folder or "RUN")])
         return [Code(command, "Next: finish the run")]
-    creator, solver, task = (part_name(record.settings.get(name)) for name in PLAYERS)
-    command = ["eva", "compare"]
-    if task != "wordlist":
-        command.append(f"task:{task}")
+    settings = record.settings
+    world = names("task").get(part_name(settings.get("task")))
+    creator = specification_of(settings.get("creator"), "creator")
+    factor = world.sizes.lr if world else 1.0
+    solver = specification_of(settings.get("solver"), "solver", factor)
+    command = ["eva", "compare", *condition_words(settings)]
     creators = [BASELINE, creator if creator != BASELINE else "eva"]
     command += ["--creators", *creators, "--solvers", solver, "--seeds", str(SEEDS)]
     return [Code(shlex.join(command), "Next: compare creators over several seeds")]
