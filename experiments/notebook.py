@@ -19,6 +19,7 @@ from eva_env.world import World
 from experiments.comparison.settings import Comparison, check_fit
 from experiments.comparison.stages import Stage
 from experiments.run.config import describe
+from experiments.run.judging import judged_by, score_name
 from experiments.run.match import Match
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
@@ -135,7 +136,8 @@ def train(
             pass
     else:
         suite = chosen.task.deciding
-        with ProgressTable([chosen.name], chosen.rounds, suite=suite) as table:
+        reward = score_name(judged_by(chosen))
+        with ProgressTable([chosen.name], chosen.rounds, suite=suite, reward=reward) as table:
             for row in play(run, chosen, match):
                 table.update(chosen.name, chosen.seed, row)
     return TrainedRun(chosen, match.solver, run, scratch)

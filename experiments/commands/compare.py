@@ -25,6 +25,7 @@ from experiments.comparison.stages import Stage
 from experiments.run.budget import forecast
 from experiments.run.config import describe, overlay, to_toml
 from experiments.run.errors import UserError
+from experiments.run.judging import judged_by, score_name
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.settings import Conditions, remarks
@@ -133,7 +134,12 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
     stage = Stage(run, comparison, command.workers)
     try:
         with ProgressTable(
-            [arm.name for arm in stage.arms], 0, console, True, comparison.deciding
+            [arm.name for arm in stage.arms],
+            0,
+            console,
+            True,
+            comparison.deciding,
+            score_name(judged_by(comparison.conditions)),
         ) as progress:
             stage.play(progress)
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ from experiments.commands.options import (
 from experiments.run.budget import forecast
 from experiments.run.config import describe, to_json, to_toml
 from experiments.run.errors import UserError
-from experiments.run.judging import judging_remark, score_name
+from experiments.run.judging import judged_by, judging_remark, score_name
 from experiments.run.match import Match
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
@@ -122,7 +122,10 @@ def play(run: Run, settings: Settings, match: Match, wandb: Mode) -> int:
         with (
             tracked(run, wandb) as log,
             ProgressTable(
-                [settings.name], settings.rounds, suite=settings.task.deciding
+                [settings.name],
+                settings.rounds,
+                suite=settings.task.deciding,
+                reward=score_name(judged_by(settings)),
             ) as progress,
         ):
             for row in train(run, settings, match):

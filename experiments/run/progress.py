@@ -30,9 +30,10 @@ class ProgressTable:
         console: Console | None = None,
         brief: bool = False,
         suite: str = "hard",
+        reward: str = "gold reward",
     ) -> None:
         self.console = console or Console()
-        self.brief, self.suite = brief, suite
+        self.brief, self.suite, self.reward = brief, suite, reward
         self.latest: dict[str, dict[int, dict[str, Any]]] = {arm: {} for arm in arms}
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -73,7 +74,7 @@ class ProgressTable:
         elif evaluation and not self.brief:
             gold, win_rate = (decimal(evaluation[name]) for name in ("gold", "win_rate"))
             self.console.print(
-                f"{arm}, seed {seed}, round {row['round']}: {self.suite} gold reward {gold}, "
+                f"{arm}, seed {seed}, round {row['round']}: {self.suite} {self.reward} {gold}, "
                 f"win rate {win_rate}",
                 highlight=False,
             )
@@ -100,7 +101,8 @@ class ProgressTable:
 
     def render(self) -> Group:
         """Return the bar and the table; names of up to 17 letters fit in 80 columns."""
-        gold = f"{self.suite}\ngold"
+        name = "gold" if self.reward == "gold reward" else "reward"
+        gold = f"{self.suite}\n{name}"
         heads = (gold, "win\nrate", "KL,\nnats", "mean\nsignal", "prompt\nentropy")
         table = Table(Column("arm", overflow="fold"), "seeds", "round", *heads)
         for arm, seeds in self.latest.items():

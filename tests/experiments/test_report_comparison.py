@@ -206,6 +206,31 @@ def test_the_headline_of_an_exact_game_is_the_worst_case_against_its_value(compa
     assert finding.worst_regret(Summary(compared, {}, data | {"exact": None})) == ""
 
 
+def test_an_exact_tie_has_no_best_arm():
+    same = {"hard": {"win_rate": {"mean": 0.5, "low": 0.5, "high": 0.5}}}
+    data = {
+        "arms": {name: {"suites": same, "ceiling": False} for name in ("eva-dpo", "fresh-dpo")},
+        "comparisons": [paired_row("eva", "fresh", 0.0, 0.0)],
+        "suite": "hard",
+        "power": {"start": 0.5},
+    }
+    summary = Summary(None, {}, data)
+    assert finding.in_sentences(summary).startswith("All 2 arms tie exactly on hard, at 50.0 %")
+    (tile,) = finding.tiles(summary)
+    assert tile == ("tied win rate, hard", "50.0 %", "all arms")
+    data["comparisons"][0] |= {"high": 0.1}
+    assert finding.tiles(summary)[0][0] == "best win rate, hard"
+
+
+def test_the_page_of_a_comparison_names_its_judge():
+    data = {"arms": {}, "judged_by": "/home/me/score.py:judge", "task": "prompts"}
+    _, subtitle = comparison.heading(Summary(None, {}, data))
+    assert subtitle.endswith("suite decides. Judged by score.py:judge.")
+    assert comparison.heading(Summary(None, {}, data | {"judged_by": "gold"}))[1].endswith(
+        "decides."
+    )
+
+
 def test_win_rates_are_percentages_and_the_deciding_suite_comes_first(compared):
     data = {"arms": {"eva": {"suites": {"hard": {"win_rate": 0.625, "gold": 0.5}}}}}
     summary = Summary(compared, {}, data | {"suites": ["easy", "hard"], "suite": "hard"})

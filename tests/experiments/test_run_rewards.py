@@ -252,14 +252,24 @@ def test_a_world_without_gold_is_judged_by_what_trains_and_says_so(file, tmp_pat
     assert main(["train", f"task:{UNGRADED}", *SMALL, "--out", str(tmp_path / "no")]) == 1
     assert "give --reward" in capsys.readouterr().err
     run = run_of(tmp_path / "run", f"task:{UNGRADED}", "--reward", f"{file}:words")
-    assert SAME[1:] in " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Judged by mine.py:words, the reward that trains: a gain may be" in printed
+    assert "hard: judge's reward" in printed or "hard judge's reward" in printed
+    assert "gold" not in printed.replace(str(tmp_path), "")
     assert run.config["judged_by"] == SAME
     assert run.rows("evaluations")[-1]["proxy"] is None  # the same numbers
     assert main(["report", str(run.folder)]) == 0
-    assert "a gain may be over-optimisation" in (run.folder / "report.html").read_text()
+    page = (run.folder / "report.html").read_text()
+    assert "a gain may be over-optimisation" in page
+    assert "trained on the mine.py:words reward" in page
+    assert "the judge&#39;s reward on the hard suite is" in page
+    assert f"{file}:words reward" not in page
     capsys.readouterr()
     assert main(["evaluate", str(run.folder), "--samples", "2"]) == 0
-    assert "over-optimisation" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Judged by mine.py:words, the reward that trains" in printed
+    assert "over-optimisation" in printed
+    assert "gold" not in printed.replace(str(tmp_path), "")
     judged = run_of(
         tmp_path / "judged", f"task:{UNGRADED}", "--reward", f"{file}:words",
         "--judge", "wordlist",
