@@ -114,7 +114,7 @@ def operator_weights(
     if not task.operators:
         raise ValueError(
             f"{type(task).__name__} has no rewrite operators; give --rewriter solver for text, "
-            f"or play Static or Fresh"
+            f"or play creator:static or creator:fresh"
         )
     if not operators:
         return list(task.operators), np.zeros(len(task.operators))
