@@ -20,7 +20,7 @@ from experiments.commands.options import (
 from experiments.run.budget import forecast
 from experiments.run.config import describe, to_json, to_toml
 from experiments.run.errors import UserError
-from experiments.run.judging import SAME
+from experiments.run.judging import judging_remark, score_name
 from experiments.run.match import Match
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
@@ -153,8 +153,10 @@ def conclusion(run: Run, suite: str) -> list[str]:
     latest = {row["suite"]: row for row in rows if row["round"] == rows[-1]["round"]}
     result = latest[suite]
     win_rate = None if result["win_rate"] is None else 100 * result["win_rate"]
+    judge = run.config.get("judged_by", "gold")
+    score = score_name(judge)
     finding = (
-        f"after {counted(result['round'], 'round')}, suite {suite}: gold reward "
+        f"after {counted(result['round'], 'round')}, suite {suite}: {score} "
         f"{decimal(result['gold'])}, win rate against the starting policy "
         f"{decimal(win_rate, 1)} %. One seed cannot show which creator or method is better; "
         f"eva compare can."
@@ -162,6 +164,7 @@ def conclusion(run: Run, suite: str) -> list[str]:
     share = result.get("rewards_missing")
     if share:
         finding += f" {share:.0%} of these responses got no reward and are left out."
-    if run.config.get("judged_by") == SAME:
-        finding += f" {SAME[0].upper()}{SAME[1:]}."
+    remark = judging_remark(judge, run.config["settings"])
+    if remark:
+        finding += f" {remark}"
     return [finding, *lines]
