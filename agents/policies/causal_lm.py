@@ -267,8 +267,8 @@ class CausalLM:
             wrong.append("a temperature above 0, got 0 (set --sampling.temperature 1)")
         if wrong:
             raise ValueError(
-                f"the log-probabilities of what is sampled need {' and '.join(wrong)}; or use a "
-                f"method without importance ratios and KL terms"
+                f"the log-probabilities of what is sampled need {' and '.join(wrong)}; or use "
+                f"a method without importance ratios and KL terms"
             )
         policy = self._with_model(self.model)
         policy.temperature = self.sampling.temperature
