@@ -191,8 +191,8 @@ def _require_same_kind(other: World, world: World, name: str) -> None:
     ]
     if kinds[0] != kinds[1]:
         raise UserError(
-            f"{name} fails on two prompts of the task: it scores {kinds[0]}, and the prompts of "
-            f"{type(world).__name__} are {kinds[1]}; give another reward"
+            f"{name} fails on two prompts of the task: it scores {kinds[0]}, and the prompts "
+            f"of {type(world).__name__} are {kinds[1]}; give another reward"
         )
 
 
