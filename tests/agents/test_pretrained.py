@@ -233,6 +233,15 @@ def is_cut(folder):
     path.write_bytes(path.read_bytes()[:2000])
 
 
+def lacks_all_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def is_a_broken_gguf_file(folder):
+    (folder / "config.json").unlink()
+    (folder / "bad.gguf").write_bytes(b"GGUF" + bytes(20))
+
+
 def lacks_a_tokenizer(folder):
     for path in folder.glob("tokenizer*"):
         path.unlink()
@@ -265,8 +274,10 @@ CODE = {"auto_map": {"AutoModelForCausalLM": "own.Model"}, "model_type": "own"}
     ("damage", "reason"),
     [
         (lacks_weights, r"incomplete: 1 tensors of the causal LM are missing \(lm_head.weight"),
-        (has_wrong_shapes, "cannot load a causal LM"),
-        (is_cut, "cannot load a causal LM"),
+        (has_wrong_shapes, "cannot load a causal LM .* other shapes .*; copy the folder again"),
+        (is_cut, "cannot load a causal LM .* is cut off; copy the folder again"),
+        (lacks_all_weights, "cannot load a causal LM .* are missing; copy the folder again"),
+        (is_a_broken_gguf_file, "cannot load a causal LM from .*/bad.gguf: "),
         (lacks_a_tokenizer, "holds no tokenizer"),
         (is_an_encoder, "holds a BertForMaskedLM, which cannot write text"),
         (changes("config.json", **CODE), "brings its own code"),

@@ -44,7 +44,7 @@ def test_an_unknown_command_is_named(capsys):
     ("args", "message"),
     [
         (["train", "--resume", "nowhere"], "no run at nowhere"),
-        (["train", "--policy", "nowhere"], "no checkpoint at nowhere"),
+        (["train", "--policy", "nowhere"], "--policy: no checkpoint at nowhere"),
         (["evaluate", "nowhere"], "no checkpoint at nowhere"),
         (["evaluate", "wordlist", "--suite", "harder"], "unknown suite 'harder'; suites"),
         (["demo", "--resume", "nowhere"], "no run at nowhere"),
