@@ -144,7 +144,7 @@ def test_forms_are_told_apart(tmp_path, file, monkeypatch):
         ("FILE:single", r"mine.py:single failed: .*; it must accept \(prompts, responses\)"),
         ("FILE:infinite", "gives infinite rewards"),
         ("tabular-world", "task: it scores integers, and the prompts of Wordlist are text"),
-        ("", "--reward is empty; give gold"),
+        ("", "--reward is empty; give a value, or leave it out"),
     ],
 )
 def test_what_is_no_reward_is_refused_in_one_line(spec, message, file, capsys):
