@@ -1,5 +1,6 @@
 """Build a run's environment, training reward and starting policy from its world."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,13 +85,18 @@ def check_payoff(signal: str | None) -> Any:
 
 
 def load_policy(
-    world: World, policy: Any = None, sampling: Sampling | None = None, device: str = "cpu"
+    world: World,
+    policy: Any = None,
+    sampling: Sampling | None = None,
+    device: str = "cpu",
+    option: str = "",
 ) -> Policy:
     """Return the policy that a run starts from.
 
     ``policy`` is None for the world's, a ``Pretrained``, the name or folder of a checkpoint, or
     a user's object with the methods of ``Policy``, which chooses its own device. Raises
-    UserError for a folder without a checkpoint of the world's kind.
+    UserError for a folder without a checkpoint of the world's kind; its text begins with
+    ``option``.
     """
     logging.disable_progress_bar()  # transformers' bars would break the live table
     require_device(device)
@@ -102,7 +108,7 @@ def load_policy(
             return files.load(sampling, device)
         start = world.starting_policy() if policy is None else policy
     except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(" ".join(str(error).split())) from error
+        raise UserError(option + " ".join(str(error).split())) from error
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -110,6 +116,13 @@ def load_policy(
     if isinstance(start, SoftmaxTable):
         return TablePolicy(start.reference_logits, start.features)
     return require_policy(start)
+
+
+def start_of(conditions: Any, world: World) -> Policy:
+    """Return the policy that settings start from in a world; errors name --policy."""
+    option = "" if conditions.policy is None else "--policy: "
+    policy = copy.deepcopy(conditions.policy)
+    return load_policy(world, policy, conditions.sampling, conditions.device, option)
 
 
 def files_of(world: World, policy: Any = None) -> Pretrained | None:
