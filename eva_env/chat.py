@@ -26,7 +26,7 @@ def messages_of(prompt: str) -> list[Message]:
     if prompt.startswith(START):
         try:
             turns = json.loads(prompt)
-        except ValueError:
+        except (ValueError, RecursionError):
             turns = None
         if isinstance(turns, list) and all(_is_message(turn) for turn in turns):
             return turns

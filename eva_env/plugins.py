@@ -67,7 +67,7 @@ def _import_file(location: str) -> ModuleType:
         raise ImportError(f"there is no file {location}; give the path of a Python file")
     try:
         return importlib.import_module(_module_name(path))
-    except Exception as error:  # the file is the user's
+    except (Exception, SystemExit, GeneratorExit) as error:  # the file is the user's
         raise ImportError(f"cannot import {location}: {in_one_line(error)}") from error
 
 
@@ -76,14 +76,14 @@ def _import_module(location: str) -> ModuleType:
         sys.path.append("")
     try:
         return importlib.import_module(location)
-    except Exception as error:  # the module may be the user's
+    except (Exception, SystemExit, GeneratorExit) as error:  # the module may be the user's
         remedy = ""
         if isinstance(error, ModuleNotFoundError) and location.startswith(error.name or " "):
             remedy = "; install it, change to its folder, or write path/to/file.py:Name"
         raise ImportError(f"cannot import {location}: {in_one_line(error)}{remedy}") from error
 
 
-def in_one_line(error: Exception) -> str:
+def in_one_line(error: BaseException) -> str:
     """Return an error's message in one line, with its type where the message is unclear."""
     message = " ".join(str(error).split())
     clear = isinstance(error, TypeError | ValueError | ImportError | AttributeError)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.evolution.operators import require_operators
 from eva_env.types import (
     Floats,
     LimitsAttempts,
@@ -111,11 +112,7 @@ def operator_weights(
 
     Raises ValueError if the task has no operators, and for weights that it cannot use.
     """
-    if not task.operators:
-        raise ValueError(
-            f"{type(task).__name__} has no rewrite operators; give --rewriter solver for text, "
-            f"or play Static or Fresh"
-        )
+    require_operators(task)
     if not operators:
         return list(task.operators), np.zeros(len(task.operators))
     unknown = sorted(set(operators) - set(task.operators))

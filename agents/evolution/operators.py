@@ -21,6 +21,7 @@ def of_kind(task: Task, kind: Kind) -> dict[str, float]:
 
     Raises ValueError if it declares none.
     """
+    require_operators(task)
     # The three groups of eva_env.types.GroupsOperators are optional one by one.
     names = getattr(task, kind, ())
     if not names:
@@ -29,6 +30,15 @@ def of_kind(task: Task, kind: Kind) -> dict[str, float]:
             f"it a property {kind} that names them, or set the creator's operators"
         )
     return dict.fromkeys(names, 1.0)
+
+
+def require_operators(task: Task) -> None:
+    """Raise ValueError, with the remedy, if the task has no operators."""
+    if not task.operators:
+        raise ValueError(
+            f"{type(task).__name__} has no rewrite operators; give --rewriter solver for text, "
+            f"or play creator:static or creator:fresh"
+        )
 
 
 def complexity(task: Task, prompts: Sequence[Any], rng: np.random.Generator) -> Floats:

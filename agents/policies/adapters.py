@@ -24,6 +24,12 @@ NAME = "default"
 SEED = 0
 """Seed of new adapters: all runs start from the same one."""
 
+UNFIT = {
+    kind: ["out_proj", "conv1d"]
+    for kind in ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
+}
+"""Modules that PEFT does not adapt, by type of the model; all-linear leaves them out."""
+
 PLAIN: dict[str, Any] = {"bias": "none", "modules_to_save": None, "use_dora": False}
 PLAIN |= {"trainable_token_indices": None, "layer_replication": None}
 """Settings of the adapters that can be read; others change more than LoRA's matrices."""
@@ -101,18 +107,21 @@ def add_adapter(model: Any, base: Path, rank: int, alpha: float, targets: str) -
     require_peft()
     from peft import LoraConfig, get_peft_model
 
-    names = (
-        targets if targets == "all-linear" else [name.strip() for name in targets.split(",")]
-    )
+    is_all = targets == "all-linear"
     config = LoraConfig(
         task_type="CAUSAL_LM",
         base_model_name_or_path=str(base.resolve()),
         r=rank,
         lora_alpha=alpha,  # pyright: ignore[reportArgumentType] - PEFT divides it by r
-        target_modules=targets if targets == "all-linear" else names,
+        target_modules=targets if is_all else [name.strip() for name in targets.split(",")],
+        exclude_modules=UNFIT.get(model.config.model_type) if is_all else None,
         lora_dropout=0.0,
     )
-    with in_one_line(f"cannot add a LoRA adapter to {targets}"), torch.random.fork_rng([]):
+    refused = (
+        f"cannot add a LoRA adapter to --policy.lora-targets {targets}; name modules of the "
+        f"model, such as q_proj,v_proj or, in Mamba, in_proj,x_proj"
+    )
+    with in_one_line(refused), torch.random.fork_rng([]):
         torch.manual_seed(SEED)
         adapted: Any = get_peft_model(model, config).get_base_model()
     adapted.peft_config[NAME].base_model_name_or_path = str(base.resolve())

@@ -260,12 +260,15 @@ class CausalLM:
         Raises ValueError for sampling by a nucleus, whose ratios are undefined outside it, and
         at temperature 0.
         """
-        if self.sampling.top_p < 1 or self.sampling.temperature == 0:
+        wrong = []
+        if self.sampling.top_p < 1:
+            wrong.append(f"top_p 1, got {self.sampling.top_p} (set --sampling.top-p 1)")
+        if self.sampling.temperature == 0:
+            wrong.append("a temperature above 0, got 0 (set --sampling.temperature 1)")
+        if wrong:
             raise ValueError(
-                "the log-probabilities of what is sampled need top_p 1 and a temperature above "
-                f"0, got top_p {self.sampling.top_p} and temperature "
-                f"{self.sampling.temperature}; set --sampling.top-p 1, or use a method without "
-                "importance ratios and KL terms"
+                f"the log-probabilities of what is sampled need {' and '.join(wrong)}; or use "
+                f"a method without importance ratios and KL terms"
             )
         policy = self._with_model(self.model)
         policy.temperature = self.sampling.temperature

@@ -115,10 +115,13 @@ class Chat:
         """The token ids of messages, truncated if they are too many and the settings allow."""
         if self.limit is None or len(ids) + self.max_tokens <= self.limit:
             return ids
+        remedy = "lower --sampling.max-tokens"  # truncation leaves the template's tokens
+        if self.truncation == "refuse":
+            remedy = f"shorten it, {remedy}, or set --policy.truncation left"
         refused = ValueError(
             f"prompt of {len(ids)} tokens + {self.max_tokens} for the response exceed the "
-            f"model's context of {self.limit}; shorten it, lower --sampling.max-tokens, or set "
-            f"--policy.truncation left (the prompt begins {messages[-1]['content'][:40]!r})"
+            f"model's context of {self.limit}; {remedy} (the prompt begins "
+            f"{messages[-1]['content'][:40]!r})"
         )
         if self.truncation == "refuse":
             raise refused

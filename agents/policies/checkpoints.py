@@ -29,6 +29,14 @@ TOKENIZERS = (
 HEADS = ("SequenceClassification", "TokenClassification", "QuestionAnswering", "MaskedLM")
 """Ends of the names of model classes that do not write text."""
 
+DAMAGES = {
+    "look at the above report": "tensors have other shapes than config.json says",
+    "deserializing header": "a file of weights is cut off",
+    "PytorchStreamReader": "a file of weights is cut off",
+    "no file named": "the weights (model.safetensors) are missing",
+}
+"""Causes of errors of the libraries, by words of their texts."""
+
 REAL = 'pip install "eva-env[real]"'
 """The command that installs the optional packages for real models."""
 
@@ -98,7 +106,7 @@ def read_causal_lm(
     options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": False}
     options |= {} if gguf is None else {"gguf_file": gguf}
     options |= {} if attention is None else {"attn_implementation": attention}
-    with in_one_line(f"cannot load a causal LM from {folder}"):
+    with in_one_line(f"cannot load a causal LM from {folder / (gguf or '')}"):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder, output_loading_info=True, **options
         )
@@ -109,6 +117,11 @@ def read_causal_lm(
         raise ValueError(
             f"the weights in {folder} are incomplete: {len(missing)} tensors of the causal LM "
             f"are missing ({shown}); give the folder of a complete causal LM"
+        )
+    broken = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
+    if broken:
+        raise ValueError(
+            f"the weights in {folder} hold NaN or infinity ({broken[0]}); give other ones"
         )
     if gguf is not None:  # the weights are dequantised, but the model says that it cannot save
         model.hf_quantizer, model.is_quantized = None, False
@@ -168,6 +181,9 @@ def in_one_line(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         text = " ".join(str(error).split())[:300] or type(error).__name__
+        for marker, cause in DAMAGES.items():
+            if marker in text:
+                text = f"{cause}; copy the folder again"
         raise ValueError(f"{what}: {text}") from error
     finally:
         logging.set_verbosity(level)

@@ -52,6 +52,11 @@ class Pretrained:
     def __post_init__(self) -> None:
         require(self, "[0, inf)", "lora_rank")
         require(self, "(0, inf)", "lora_alpha", "logits_megabytes")
+        if not all(name.strip() for name in self.lora_targets.split(",")):
+            raise ValueError(
+                f"--policy.lora-targets {self.lora_targets!r} holds an empty name; give "
+                f"all-linear, or names such as q_proj,v_proj"
+            )
         # A run is resumed from any working directory.
         if Path(self.folder).exists() and self.folder:
             object.__setattr__(self, "folder", str(Path(self.folder).resolve()))
@@ -95,6 +100,11 @@ class Pretrained:
             found = find_causal_lm(base)
             place = found.folder / (found.gguf or "")
             model = add_adapter(model, place, self.lora_rank, alpha, self.lora_targets)
+        elif self.lora_targets != "all-linear":
+            raise ValueError(
+                f"--policy.lora-targets {self.lora_targets} needs --policy.lora-rank; give "
+                f"--policy.lora-rank 16 too, or leave the targets out"
+            )
         if self.gradient_checkpointing:
             checkpoint_activations(model)
         # 3. The chat.

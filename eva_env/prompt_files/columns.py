@@ -100,7 +100,7 @@ def _messages_in(text: str) -> Any:
         return text
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     is_conversation = isinstance(value, list) and value and all(map(_is_message, value))
     return value if is_conversation else text

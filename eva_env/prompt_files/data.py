@@ -4,7 +4,7 @@ Two prompts are the same if they are equal after every run of white space become
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,9 @@ TRAINING = ("", "train", "training")
 
 LEAST, MOST = 8, 128
 """Bounds of the number of held-out prompts; at most half of the prompts are held out."""
+
+LONGER = "longer than"
+"""Start of the reason against an overlong prompt."""
 
 SHOWN = 3
 """Number of places that a remark names."""
@@ -133,10 +136,13 @@ def _load(source: Source, stamps: tuple[Any, ...]) -> PromptData:
     # 4. Without a suite, a part of the training prompts is held out.
     split = not in_suites
     if split:
-        in_suites, training = held_out(training, source)
+        in_suites, training = held_out(training, source, omitted)
         reserved = {entry.key for entry in in_suites}
     if not training:
-        raise ValueError(f"{source.file} holds no training prompts: all rows belong to suites")
+        raise ValueError(
+            f"{source.file} holds no training prompts: all rows belong to suites"
+            f"{reasons(omitted)}"
+        )
     suites: dict[str, list[str]] = {}
     for entry in in_suites:
         suites.setdefault(entry.suite, []).append(entry.prompt)
@@ -153,17 +159,19 @@ def _load(source: Source, stamps: tuple[Any, ...]) -> PromptData:
     )
 
 
-def held_out(entries: Sequence[Entry], source: Source) -> tuple[list[Entry], list[Entry]]:
+def held_out(
+    entries: Sequence[Entry], source: Source, omitted: Mapping[str, Omitted]
+) -> tuple[list[Entry], list[Entry]]:
     """Split prompts into a suite and training prompts, by a hash of each prompt and a seed.
 
     The order of the rows has no influence. The suite holds ``source.held_out`` of the prompts,
     but at least ``LEAST`` and at most ``MOST``, and never more than half. Raises ValueError for
-    fewer than 2 prompts.
+    fewer than 2 prompts, with the reasons why rows were ``omitted``.
     """
     if len(entries) < 2:
         raise ValueError(
             f"{source.file} holds {len(entries)} usable prompts; at least 2 are needed, one to "
-            f"train on and one to evaluate on"
+            f"train on and one to evaluate on{reasons(omitted)}"
         )
     wanted = min(MOST, max(LEAST, round(source.held_out * len(entries))))
     size = min(wanted, len(entries) // 2)
@@ -171,6 +179,16 @@ def held_out(entries: Sequence[Entry], source: Source) -> tuple[list[Entry], lis
     keys = {entry.key for entry in chosen}
     suite = [entry._replace(suite=HELD_OUT) for entry in chosen]
     return suite, [entry for entry in entries if entry.key not in keys]
+
+
+def reasons(omitted: Mapping[str, Omitted]) -> str:
+    """Return why rows were left out, as the end of a sentence; "" if none were."""
+    if not omitted:
+        return ""
+    listed = ", ".join(f"{reason}: {rows}" for reason, rows in omitted.items())
+    is_long = any(reason.startswith(LONGER) for reason in omitted)
+    remedy = "; raise --task.max-characters" if is_long else ""
+    return f"; left out {listed}{remedy}"
 
 
 def prompts_in(path: Path, column: str | None = None) -> Iterator[tuple[str, str]]:
@@ -228,7 +246,7 @@ class _Reader:
         if not prompt.strip():
             return "empty"
         if len(prompt) > self.source.max_characters:
-            return f"longer than {self.source.max_characters:,} characters"
+            return f"{LONGER} {self.source.max_characters:,} characters"
         return ""
 
 

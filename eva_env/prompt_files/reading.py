@@ -101,6 +101,11 @@ def rows_of(file: Path, columns: Collection[str] | None = None) -> Iterator[Row]
 def _json_lines(file: Path) -> Iterator[Row]:
     with file.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, start=1):
+            if number == 1 and line.strip() in ("[", "[{"):
+                raise ValueError(
+                    f"{file.name} holds one JSON list, not an object a line; name it "
+                    f"{file.stem}.json"
+                )
             if line.strip():
                 place = f"line {number}"
                 yield Row(
@@ -119,13 +124,19 @@ def _loads(text: str, where: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise ValueError(f"{where}: invalid JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError(
+            f"{where}: the JSON is nested too deeply; give text or a list of messages"
+        ) from error
 
 
 def _object(item: Any, file: Path, place: str) -> Mapping[str, Any]:
     if not isinstance(item, dict):
+        is_list = isinstance(item, list) and file.suffix != ".json"
+        remedy = f"; if the file is one JSON list, name it {file.stem}.json" if is_list else ""
         raise ValueError(
             f"{file.name}, {place}: a row must be an object such as "
-            f'{{"prompt": "..."}}, got {type(item).__name__}'
+            f'{{"prompt": "..."}}, got {type(item).__name__}{remedy}'
         )
     return item
 

@@ -43,6 +43,9 @@ from experiments.run.wording import decimal
 
 ROLES = ("task", "policy", "reward_model")
 
+SHOWN = 60
+"""Characters of a refused prompt that its error shows."""
+
 
 @dataclass(frozen=True)
 class Command:
@@ -234,7 +237,21 @@ def run_of(checkpoint: str) -> tuple[Run, Path | None] | None:
     for folder, inner in ((path, None), (path.parent.parent, path)):
         if (folder / "rounds.jsonl").is_file():
             return Run.open(folder), inner
+    _refuse_other_records(path)
     return None
+
+
+def _refuse_other_records(path: Path) -> None:
+    """Raise UserError, with the remedy, for a comparison and for a run without rounds."""
+    if (path / "cells").is_dir():
+        cells = sorted(cell for cell in (path / "cells").iterdir() if cell.is_dir())
+        remedy = f"a cell's folder, such as {cells[0]}" if cells else "a run folder"
+        raise UserError(f"{path} is a comparison, which holds many runs; give {remedy}")
+    if (path / "config.json").is_file() and "settings" in Run(path).config:
+        raise UserError(
+            f"the run {path} has no rounds.jsonl, so it has played no round; continue it with "
+            f"eva train --resume {path}, or give another run or a checkpoint's folder"
+        )
 
 
 def settings_of(checkpoint: str) -> Settings | None:
@@ -250,7 +267,10 @@ def checkpoint_folder(checkpoint: str) -> str | Path:
         return checkpoint
     run, inner = owner
     if inner is None and not run.checkpoints:
-        raise UserError(f"the run {run.folder} has no checkpoint yet")
+        raise UserError(
+            f"the run {run.folder} has no checkpoint yet; continue it with eva train --resume "
+            f"{run.folder}, or give another run"
+        )
     return inner or run.checkpoint(run.checkpoints[-1])
 
 
@@ -275,8 +295,9 @@ def read_prompts(path: Path, world: World) -> list[Any]:
             try:
                 prompts.append(world.read_prompt(text))
             except ValueError as error:
+                shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
                 raise UserError(
-                    f"{path}, {where}: {text!r} is not a prompt of {type(world).__name__}; "
+                    f"{path}, {where}: {shown!r} is not a prompt of {type(world).__name__}; "
                     f"{error}"
                 ) from error
     except ValueError as error:

@@ -135,6 +135,7 @@ def parse(command: Command, args: list[str], prog: str, short: Sequence[str] = (
         all_options = not short or "--help-all" in args
         print(long_help(command, prog) if all_options else short_help(command, prog, short))
         raise SystemExit(0)
+    _refuse_empty(args)
     box = io.StringIO()
     try:
         with redirect_stderr(box):
@@ -150,6 +151,14 @@ def parse(command: Command, args: list[str], prog: str, short: Sequence[str] = (
     except SystemExit:
         raise UserError(f"{problem_in(box.getvalue())} (eva {prog} --help)") from None
     return _with_fixed_parts(parsed, command)
+
+
+def _refuse_empty(args: Sequence[str]) -> None:
+    """Raise UserError for an option whose value is empty: as a path it is this folder."""
+    for arg, value in zip(args, [*args[1:], None], strict=False):
+        name, equals, typed = arg.partition("=")
+        if name.startswith("--") and (typed if equals else value) == "":
+            raise UserError(f"{name} is empty; give a value, or leave it out")
 
 
 def problem_in(box: str) -> str:
@@ -224,6 +233,7 @@ def _differences(before: Any, after: Any, name: str) -> Iterator[tuple[str, Any]
 
 def _with_policy_as_part(args: Sequence[str]) -> list[str]:
     """The arguments with ``--policy X`` written as ``policy:X``."""
+    _refuse_empty(args)
     spelled: list[str] = []
     waiting = iter(args)
     for arg in waiting:

@@ -10,6 +10,11 @@ import tyro
 from experiments.commands.options import parse
 from experiments.report import comparison, run
 from experiments.report.page import render, write
+from experiments.run.errors import UserError
+from experiments.run.records import on_disk
+
+START = b"<!doctype html>"
+"""The first bytes of every report."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class Command:
 def main(args: list[str]) -> int:
     """Run the command and return the exit status."""
     command = parse(Command(), args, "report")
+    if command.out is not None:
+        _require_report(command.out)
     kind = comparison if (command.run / "cells").is_dir() else run
     html = render(kind.page(command.run))
     path = command.out or command.run / "report.html"
@@ -35,3 +42,15 @@ def main(args: list[str]) -> int:
     if command.open:
         webbrowser.open(path.resolve().as_uri())
     return 0
+
+
+def _require_report(path: Path) -> None:
+    """Raise UserError for a file that exists and is no earlier report."""
+    if not path.is_file():
+        return
+    with on_disk(path), path.open("rb") as file:
+        start = file.read(len(START))
+    if start != START:
+        raise UserError(
+            f"--out {path} exists and is no earlier report; give another file, or remove it"
+        )

@@ -24,7 +24,7 @@ from experiments.run.judging import judged_by, judging_remark, score_name
 from experiments.run.match import Match
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
-from experiments.run.settings import Settings, remarks
+from experiments.run.settings import Settings, check, remarks
 from experiments.run.setup import pinned
 from experiments.run.tracking import Mode, tracked, with_mode
 from experiments.run.train import Row, train
@@ -65,6 +65,10 @@ def main(args: list[str]) -> int:
     command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
     settings = command.settings
     if command.dry_run:
+        try:
+            check(settings)
+        except ValueError as error:
+            raise UserError(str(error)) from error
         print(f"{to_toml(settings)}\n# {forecast(settings)}")
         return 0
     run, match = opened(command, ["train", *args])
@@ -101,12 +105,14 @@ def resume(arguments: Arguments, folder: Path) -> Command:
 def opened(command: Command, argv: list[str]) -> tuple[Run, Match]:
     """Return the record that the command starts or continues, and its match."""
     settings = command.settings
-    match = Match.open(settings)  # before the folder, so that refused settings leave none
     if command.resume is None:
         folder = command.out or Path(
             "runs", f"{settings.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         )
+        Run.require_new(folder)
+        match = Match.open(settings)  # before the folder, so that refused settings leave none
         return Run.create(folder, describe(settings, argv)), match
+    match = Match.open(settings)
     run = Run.open(command.resume)
     if run.settings(Settings) != settings:
         for last in run.checkpoints[-1:]:

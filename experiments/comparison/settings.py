@@ -15,7 +15,7 @@ from experiments.run.errors import UserError
 from experiments.run.fitting import check_prompts
 from experiments.run.rewards import check_rewards_of, has_two_rewards
 from experiments.run.settings import Conditions, Settings, check
-from experiments.run.setup import check_payoff, load_policy, pinned
+from experiments.run.setup import check_payoff, pinned, start_of
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,7 @@ def check_fit(comparison: Comparison) -> None:
                 f"distribution seed() knows"
             ) from error
     world_of_first = comparison.world(0)
-    policy = load_policy(
-        world_of_first, conditions.policy, conditions.sampling, conditions.device
-    )
+    policy = start_of(conditions, world_of_first)
     try:
         check_prompts(world_of_first, policy)
     except ValueError as error:

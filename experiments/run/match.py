@@ -23,7 +23,7 @@ from experiments.run.judging import Judge, judge_of
 from experiments.run.rewards import has_two_rewards, reward_of, training_reward
 from experiments.run.rewriting import response_rewriter, seen_task, writing_model
 from experiments.run.settings import Settings, check
-from experiments.run.setup import files_of, load_policy, make_env, pinned
+from experiments.run.setup import files_of, load_policy, make_env, pinned, start_of
 from experiments.run.similarity import similarity_of
 from experiments.run.start import Start
 
@@ -49,9 +49,7 @@ class Match:
         """Return a match before its first round; UserError for settings that do not fit."""
         env_seed, creator_seed, solver_seed = np.random.SeedSequence(settings.seed).spawn(3)
         world = pinned(settings.task)  # before anything is loaded
-        policy = load_policy(
-            world, copy.deepcopy(settings.policy), settings.sampling, settings.device
-        )
+        policy = start_of(settings, world)
         start = starting(settings, policy)
         try:
             # 1. What costs nothing is checked first.

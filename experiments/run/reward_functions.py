@@ -34,10 +34,12 @@ class FunctionReward:
 
     function: Any
     spec: str
+    role: str = "reward"
+    """What the function does in the run: reward, creator reward or judge."""
 
     @property
     def __name__(self) -> str:
-        return f"reward {self.spec}"
+        return f"{self.role} {self.spec}"
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
         """Return the function's rewards (B, n), None as NaN.
@@ -47,15 +49,25 @@ class FunctionReward:
         rows = [list(row) for row in responses]
         try:
             rewards = self.function(list(prompts), rows)
-        except Exception as error:  # the function is the user's
+        except (Exception, SystemExit, GeneratorExit) as error:  # the function is the user's
+            remedy = (
+                "return None for a response that it cannot score"
+                if _accepts(self.function, [], [])
+                else "it must accept (prompts, responses)"
+            )
             raise UserError(
-                f"reward {self.spec} failed: {in_one_line(error)}; return None for a response "
-                f"that it cannot score"
+                f"{self.__name__} failed: {in_one_line(error)}; {remedy}"
             ) from error
+        if inspect.isawaitable(rewards):
+            _close(rewards)
+            raise UserError(
+                f"{self.__name__} is an async function; give a plain one, which may call "
+                f"asyncio.run"
+            )
         return check_rewards(rewards, (len(rows), len(rows[0])), self)
 
 
-def load_function(spec: str) -> RewardModel:
+def load_function(spec: str, role: str = "reward") -> RewardModel:
     """Return the reward model of a function, or of a class or function that gives one.
 
     Raises ValueError or ImportError, in one line, if there is none.
@@ -64,7 +76,7 @@ def load_function(spec: str) -> RewardModel:
     if isinstance(part, type) or _takes_nothing(part):
         try:
             part = part()
-        except Exception as error:  # the class is the user's
+        except (Exception, SystemExit, GeneratorExit) as error:  # the class is the user's
             raise ValueError(
                 f"cannot be made without arguments: {in_one_line(error)}"
             ) from error
@@ -75,24 +87,31 @@ def load_function(spec: str) -> RewardModel:
         )
     if any(offers(part, hook) for hook in HOOKS):
         return part  # pyright: ignore[reportReturnType] - a callable, as was checked
-    return FunctionReward(part, spec)
+    return FunctionReward(part, spec, role)
 
 
 def _takes_nothing(part: Any) -> bool:
     """True for a function that can be called without arguments, and not with two."""
+    return _accepts(part) and not _accepts(part, [], [])
+
+
+def _accepts(part: Any, *arguments: Any) -> bool:
+    """False for a callable with a signature that does not fit the arguments."""
     try:
         signature = inspect.signature(part)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError):  # it has none, such as some callables in C
+        return bool(arguments)
+    try:
+        signature.bind(*arguments)
+    except TypeError:
         return False
+    return True
 
-    def accepts(*arguments: Any) -> bool:
-        try:
-            signature.bind(*arguments)
-        except TypeError:
-            return False
-        return True
 
-    return accepts() and not accepts([], [])
+def _close(awaitable: Any) -> None:
+    """Close a coroutine that nobody awaits, so that Python does not warn about it."""
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
 
 
 def probe(model: RewardModel, world: World, name: str) -> None:
@@ -103,7 +122,7 @@ def probe(model: RewardModel, world: World, name: str) -> None:
         rewards = check_rewards(model(prompts, responses), (2, 2), model)
     except UserError:
         raise
-    except Exception as error:  # the model may be the user's
+    except (Exception, SystemExit, GeneratorExit) as error:  # the model may be the user's
         raise UserError(
             f"{name} fails on two prompts of the task: {in_one_line(error)}"
         ) from error

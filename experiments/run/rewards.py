@@ -47,6 +47,8 @@ def form_of(spec: str, role: str = "reward") -> Form:
 
     A folder with the name of a world is written ``./NAME``.
     """
+    if not spec:
+        raise UserError(f"--{role.replace(' ', '-')} is empty; give gold, or another reward")
     if spec == "gold" or spec == "proxy":
         return Form(spec)
     head, _, rest = spec.partition(":")
@@ -78,8 +80,8 @@ def form_of(spec: str, role: str = "reward") -> Form:
 
 def canonical(spec: str | None) -> str | None:
     """Return a reward's name with absolute paths, so that it holds in every folder."""
-    if spec is None:
-        return None
+    if not spec:  # form_of refuses an empty name
+        return spec
     if ".py:" in spec:
         return absolute(spec)
     head, _, rest = spec.partition(":")
@@ -114,9 +116,10 @@ def reward_of(
             return PairwiseReward.load(form.target, device)
         if form.kind == "world":
             other = read("task", form.target)
+            _require_same_kind(other, world, f"{role} {spec}")
             model = (world if type(other) is type(world) else other).gold_reward()
         else:
-            model = load_function(form.target)
+            model = load_function(form.target, role)
     except (OSError, ValueError, ImportError) as error:
         raise UserError(f"{role} {spec}: {' '.join(str(error).split())}") from error
     probe(model, world, f"{role} {spec}")
@@ -178,6 +181,19 @@ def has_scale(spec: str, world: World) -> bool:
     if spec == "proxy":
         return world.proxy_can_pass
     return form_of(spec).kind in ("gold", "function", "world")
+
+
+def _require_same_kind(other: World, world: World, name: str) -> None:
+    """Raise UserError unless the prompts of both worlds are text, or those of neither."""
+    kinds = [
+        "text" if isinstance(each.seed(1, np.random.default_rng(0))[0], str) else "integers"
+        for each in (other, world)
+    ]
+    if kinds[0] != kinds[1]:
+        raise UserError(
+            f"{name} fails on two prompts of the task: it scores {kinds[0]}, and the prompts "
+            f"of {type(world).__name__} are {kinds[1]}; give another reward"
+        )
 
 
 def _proxy(world: World, device: str) -> RewardModel:

@@ -1,6 +1,7 @@
 """Rewriting by a language model: the task that the environment and the creators see."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,8 @@ def seen_task(
             f"leave it out"
         )
     if rewriter != SOLVER:
-        find_causal_lm(rewriter)
+        with naming_rewriter():
+            find_causal_lm(rewriter)
     form, judge = rewriting.form, None
     if rewriting.judge:
         sampling = rewriting.sampling(RATING_TOKENS[form])
@@ -102,7 +104,17 @@ def writing_model(rewriter: str | None, policy: Any, device: str = "cpu") -> Any
     """
     if rewriter in (None, SOLVER):
         return policy
-    return Pretrained(rewriter).load(device=device)
+    with naming_rewriter():
+        return Pretrained(rewriter).load(device=device)
+
+
+@contextmanager
+def naming_rewriter() -> Iterator[None]:
+    """Name the option --rewriter in the errors of its checkpoint."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--rewriter: {error}; or give --rewriter solver") from error
 
 
 def response_rewriter(

@@ -1,5 +1,6 @@
 """Build a run's environment, training reward and starting policy from its world."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from agents.policies.base import Policy
 from agents.policies.pretrained import Pretrained
 from agents.policies.sampling import Sampling
 from agents.policies.table import TablePolicy
-from eva_env.payoffs import require_payoff
-from eva_env.plugins import is_spec, load_object
+from eva_env.payoffs import require_payoff, signal_values
+from eva_env.plugins import in_one_line, is_spec, load_object
+from eva_env.rewards.base import unbound
 from eva_env.types import KnowsBest, RewardModel, Task, offers
 from eva_env.world import SoftmaxTable, World
 from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
@@ -71,17 +73,30 @@ def check_payoff(signal: str | None) -> Any:
         require_payoff(payoff)
     except (ImportError, ValueError) as error:
         raise UserError(str(error)) from error
+    if callable(payoff):  # the user's; tried out before anything is spent
+        try:
+            signal_values(payoff, unbound, ["a", "b"], np.array([[0.0, 1.0], [1.0, 0.25]]))
+        except Exception as error:
+            raise UserError(
+                f"signal {signal} fails on rewards (2, 2): {in_one_line(error)}; it must be a "
+                f"function (B, n) -> (B,)"
+            ) from error
     return payoff
 
 
 def load_policy(
-    world: World, policy: Any = None, sampling: Sampling | None = None, device: str = "cpu"
+    world: World,
+    policy: Any = None,
+    sampling: Sampling | None = None,
+    device: str = "cpu",
+    option: str = "",
 ) -> Policy:
     """Return the policy that a run starts from.
 
     ``policy`` is None for the world's, a ``Pretrained``, the name or folder of a checkpoint, or
     a user's object with the methods of ``Policy``, which chooses its own device. Raises
-    UserError for a folder without a checkpoint of the world's kind.
+    UserError for a folder without a checkpoint of the world's kind; its text begins with
+    ``option``.
     """
     logging.disable_progress_bar()  # transformers' bars would break the live table
     require_device(device)
@@ -93,7 +108,7 @@ def load_policy(
             return files.load(sampling, device)
         start = world.starting_policy() if policy is None else policy
     except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(" ".join(str(error).split())) from error
+        raise UserError(option + " ".join(str(error).split())) from error
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -101,6 +116,13 @@ def load_policy(
     if isinstance(start, SoftmaxTable):
         return TablePolicy(start.reference_logits, start.features)
     return require_policy(start)
+
+
+def start_of(conditions: Any, world: World) -> Policy:
+    """Return the policy that settings start from in a world; errors name --policy."""
+    option = "" if conditions.policy is None else "--policy: "
+    policy = copy.deepcopy(conditions.policy)
+    return load_policy(world, policy, conditions.sampling, conditions.device, option)
 
 
 def files_of(world: World, policy: Any = None) -> Pretrained | None:
@@ -117,6 +139,8 @@ def require_device(device: str) -> None:
         kind, index = torch.device(device).type, torch.device(device).index or 0
     except RuntimeError as error:
         raise UserError(f"unknown device {device!r}; give cpu, cuda, cuda:1 or mps") from error
+    if kind not in ("cpu", "cuda", "mps"):
+        raise UserError(f"device {device!r} cannot train; give cpu, cuda, cuda:1 or mps")
     if kind == "cuda" and index >= torch.cuda.device_count():
         raise UserError(
             f"no device {device}: this torch sees {torch.cuda.device_count()} CUDA devices; "

@@ -104,8 +104,25 @@ def test_targets_and_alpha_of_lora(folder):
     assert len(narrow.state_dict()) == 8
     assert narrow.model.peft_config["default"].lora_alpha == 6
     assert loaded(folder, lora_rank=2).model.peft_config["default"].lora_alpha == 4
-    with pytest.raises(ValueError, match="cannot add a LoRA adapter to nothing"):
-        loaded(folder, lora_rank=2, lora_targets="nothing")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"lora_rank": 2, "lora_targets": "nothing"}, "lora-targets nothing; .*in_proj,x_proj"),
+        ({"lora_rank": 2, "lora_targets": ""}, "lora-targets '' holds an empty name; give all"),
+        ({"lora_targets": "q_proj"}, "lora-targets q_proj needs --policy.lora-rank; give"),
+    ],
+)
+def test_unfit_targets_of_lora_are_refused(folder, settings, reason):
+    with pytest.raises(ValueError, match=reason):
+        loaded(folder, **settings)
+
+
+def test_all_linear_layers_of_mamba_are_those_that_peft_adapts(tmp_path):
+    policy = loaded(tiny_folder(tmp_path, "mamba"), lora_rank=2)
+    layers = {name.split(".")[-4] for name in policy.state_dict()}
+    assert layers == {"in_proj", "x_proj", "dt_proj"}
 
 
 def test_a_frozen_copy_shares_the_base_and_keeps_its_adapter(folder):
@@ -216,6 +233,15 @@ def is_cut(folder):
     path.write_bytes(path.read_bytes()[:2000])
 
 
+def lacks_all_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def is_a_broken_gguf_file(folder):
+    (folder / "config.json").unlink()
+    (folder / "bad.gguf").write_bytes(b"GGUF" + bytes(20))
+
+
 def lacks_a_tokenizer(folder):
     for path in folder.glob("tokenizer*"):
         path.unlink()
@@ -248,8 +274,10 @@ CODE = {"auto_map": {"AutoModelForCausalLM": "own.Model"}, "model_type": "own"}
     ("damage", "reason"),
     [
         (lacks_weights, r"incomplete: 1 tensors of the causal LM are missing \(lm_head.weight"),
-        (has_wrong_shapes, "cannot load a causal LM"),
-        (is_cut, "cannot load a causal LM"),
+        (has_wrong_shapes, "cannot load a causal LM .* other shapes .*; copy the folder again"),
+        (is_cut, "cannot load a causal LM .* is cut off; copy the folder again"),
+        (lacks_all_weights, "cannot load a causal LM .* are missing; copy the folder again"),
+        (is_a_broken_gguf_file, "cannot load a causal LM from .*/bad.gguf: "),
         (lacks_a_tokenizer, "holds no tokenizer"),
         (is_an_encoder, "holds a BertForMaskedLM, which cannot write text"),
         (changes("config.json", **CODE), "brings its own code"),

@@ -250,9 +250,20 @@ def test_as_sampled_scores_under_the_temperature_that_sampled(temperature):
     assert torch.equal(frozen.token_logprobs(PROMPTS[:1], [response])[0], actual)
 
 
-@pytest.mark.parametrize("settings", [{"top_p": 0.9}, {"temperature": 0.0}])
-def test_as_sampled_refuses_what_has_no_ratios(settings):
-    with pytest.raises(ValueError, match=r"need top_p 1 and a temperature above 0, got"):
+TOP_P = r"top_p 1, got 0\.9 \(set --sampling.top-p 1\)"
+TEMPERATURE = r"a temperature above 0, got 0 \(set --sampling.temperature 1\)"
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        ({"top_p": 0.9}, TOP_P),
+        ({"temperature": 0.0}, TEMPERATURE),
+        ({"top_p": 0.9, "temperature": 0.0}, f"{TOP_P} and {TEMPERATURE}"),
+    ],
+)
+def test_as_sampled_refuses_what_has_no_ratios(settings, wrong):
+    with pytest.raises(ValueError, match=f"sampled need {wrong}; or use a method"):
         policy_of("llama", **settings).as_sampled()
 
 

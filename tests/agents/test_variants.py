@@ -81,6 +81,12 @@ def test_a_task_that_declares_no_kinds_is_named(cls):
         list(proposals(cls(), Plain()))
 
 
+@pytest.mark.parametrize("cls", [EvolComplexity, EvolQuality, SelfInstruct])
+def test_a_task_without_operators_gets_the_remedy(cls):
+    with pytest.raises(ValueError, match="Tiny has no rewrite operators; give --rewriter"):
+        list(proposals(cls(), Tiny(operators=())))
+
+
 @pytest.mark.parametrize(("branches", "harder"), [(2, 1 - 1 / 4), (3, 1 - 1 / 8)])
 def test_the_best_of_n_branches_is_harder_with_one_minus_half_to_the_n(branches, harder):
     """From level 0 two of Tiny's operators apply, and one of them makes it harder."""

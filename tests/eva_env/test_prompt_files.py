@@ -103,6 +103,7 @@ def test_every_format_gives_the_prompts_that_were_written(tmp_path, write):
         ({"question": "the only text", "level": 3}, "the only text"),
         ({"prompt": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]}, "Hi"),
         ({"prompt": '[{"role": "admin"}]'}, '[{"role": "admin"}]'),
+        ({"prompt": "[" * 5000}, "[" * 5000),
         ({"prompt": "preferred", "messages": TURNS}, "preferred"),
     ],
 )
@@ -134,6 +135,15 @@ def test_several_turns_come_back_whole(tmp_path):
         ('{"prompt": [{"role": "system", "content": "x"}]}\n', {}, "must end with"),
         ('{"prompt": "\\ud800"}\n', {}, "half of a surrogate pair"),
         ('{"prompt": "x"}\n', {}, "holds 1 usable prompts; at least 2"),
+        ('{"prompt": "x"}\n' * 2, {}, "; left out duplicates: 1 (f.jsonl, line 2)"),
+        (
+            '{"prompt": "xyz"}\n',
+            {"max_characters": 2},
+            "longer than 2 characters: 1 (f.jsonl, line 1); raise --task.max-characters",
+        ),
+        ('{"prompt": ' + "[" * 100_000 + "\n", {}, "line 1: the JSON is nested too deeply"),
+        ('[{"prompt": "a"}, {"prompt": "b"}]\n', {}, "name it f.json"),
+        ('[\n{"prompt": "a"}\n]\n', {}, "holds one JSON list, not an object a line; name it"),
         ('{"prompt": "x", "s": "easy"}\n', {"suite_column": "s"}, "holds no training prompts"),
         ('{"prompt": "x", "s": "played"}\n', {"suite_column": "s"}, "'played'"),
     ],

@@ -44,7 +44,7 @@ def test_an_unknown_command_is_named(capsys):
     ("args", "message"),
     [
         (["train", "--resume", "nowhere"], "no run at nowhere"),
-        (["train", "--policy", "nowhere"], "no checkpoint at nowhere"),
+        (["train", "--policy", "nowhere"], "--policy: no checkpoint at nowhere"),
         (["evaluate", "nowhere"], "no checkpoint at nowhere"),
         (["evaluate", "wordlist", "--suite", "harder"], "unknown suite 'harder'; suites"),
         (["demo", "--resume", "nowhere"], "no run at nowhere"),
@@ -82,6 +82,10 @@ def test_mistakes_of_a_user_end_in_one_line(args, message, capsys, tmp_path, mon
         (["train", "--nothing", "1"], "Unrecognized options: --nothing"),
         (["train", "--round", "2"], "--round, 2; the nearest: --rounds (eva train --help)"),
         (["train", "--rounds", "two"], "Error parsing --rounds"),
+        (["train", "--out", ""], "--out is empty; give a value, or leave it out"),
+        (["train", "--policy", ""], "--policy is empty; give a value"),
+        (["train", "task:prompts", "--task.file="], "--task.file is empty; give a value"),
+        (["report", "nowhere", "--out", ""], "--out is empty; give a value"),
     ],
 )
 def test_options_that_are_refused_are_named_in_one_line(args, message, capsys):

@@ -98,6 +98,25 @@ def test_prompts_that_nobody_can_judge_are_named(tmp_path, text, message):
         run_command("wordlist", "--prompts", write(tmp_path / "prompts.txt", text))
 
 
+def test_an_overlong_prompt_is_shown_in_part(tmp_path):
+    path = write(tmp_path / "prompts.txt", 1000 * "x")
+    with pytest.raises(UserError, match=f"line 1: '{60 * 'x'}...' is not a prompt") as error:
+        run_command("wordlist", "--prompts", path)
+    assert 61 * "x" not in str(error.value)
+
+
+def test_records_that_hold_no_policy_are_named(tmp_path):
+    (tmp_path / "cells" / "eva-dpo-0").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"is a comparison.*give a cell's folder, such as .*-0"):
+        run_command(str(tmp_path))
+    run = Run.create(tmp_path / "run", describe(Settings(), []))
+    with pytest.raises(UserError, match=r"has no rounds.jsonl.*eva train --resume"):
+        run_command(str(run.folder))
+    (run.folder / "rounds.jsonl").touch()
+    with pytest.raises(UserError, match="has no checkpoint yet; continue it with eva train"):
+        run_command(str(run.folder))
+
+
 def test_files_that_are_no_text_are_one_line(tmp_path):
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
     for path in (tmp_path / "bytes", tmp_path / "missing", tmp_path):

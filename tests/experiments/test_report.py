@@ -304,6 +304,16 @@ def test_the_file_may_lie_elsewhere_and_be_opened(begun, tmp_path, capsys):
     assert capsys.readouterr().out == f"the report is {out}\n"
 
 
+def test_only_an_earlier_report_is_replaced(begun, tmp_path, capsys):
+    out = tmp_path / "page.html"
+    for _ in range(2):
+        assert cli.main(["report", str(begun), "--out", str(out)]) == 0
+    out.write_text("my notes")
+    assert cli.main(["report", str(begun), "--out", str(out)]) == 1
+    assert f"--out {out} exists and is no earlier report; give" in capsys.readouterr().err
+    assert out.read_text() == "my notes"
+
+
 def node(id, parent=None, round=1, **more):
     return {"id": id, "text": f"prompt {id}", "parent": parent, "round": round} | more
 

@@ -196,7 +196,7 @@ def test_what_does_not_fit_is_refused_in_one_line(folder):
         return line
 
     wrong = settings_for(folder, rewriter="nowhere")
-    assert "no checkpoint at nowhere" in refused(wrong)
+    assert "--rewriter: no checkpoint at nowhere" in refused(wrong)
     judge = settings_for(folder, rewriter=None, rewriting=Rewriting(judge=True))
     assert "add --rewriter solver" in refused(judge)
     tree = settings_for(folder, TreeBestOfN())

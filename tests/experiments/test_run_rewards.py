@@ -48,6 +48,18 @@ def late(prompts, responses):
         raise KeyError("the service is down")
     return words(prompts, responses)
 
+def exits(prompts, responses):
+    raise SystemExit(3)
+
+def stops(prompts, responses):
+    raise GeneratorExit
+
+async def later(prompts, responses):
+    return words(prompts, responses)
+
+def single(response):
+    return 1.0
+
 def infinite(prompts, responses):
     return [[math.inf] * len(row) for row in responses]
 
@@ -126,7 +138,13 @@ def test_forms_are_told_apart(tmp_path, file, monkeypatch):
         ("FILE:Choosy", "cannot be made without arguments"),
         ("FILE:flat", r"mine.py:flat fails .*shape \(2, 2\), got \(4,\)"),
         ("FILE:broken", "mine.py:broken failed: KeyError: 'the service is down'; return None"),
+        ("FILE:exits", "mine.py:exits failed: SystemExit: 3; return None"),
+        ("FILE:stops", "mine.py:stops failed: GeneratorExit: ; return None"),
+        ("FILE:later", "mine.py:later is an async function; give a plain one"),
+        ("FILE:single", r"mine.py:single failed: .*; it must accept \(prompts, responses\)"),
         ("FILE:infinite", "gives infinite rewards"),
+        ("tabular-world", "task: it scores integers, and the prompts of Wordlist are text"),
+        ("", "--reward is empty; give a value, or leave it out"),
     ],
 )
 def test_what_is_no_reward_is_refused_in_one_line(spec, message, file, capsys):
@@ -137,6 +155,22 @@ def test_what_is_no_reward_is_refused_in_one_line(spec, message, file, capsys):
     assert re.search(message, error), error
     assert error.count("\n") == 1
     assert not (file.parent / "run").exists()  # nothing is spent
+
+
+@pytest.mark.parametrize("role", ["judge", "creator-reward"])
+@pytest.mark.parametrize("name", ["broken", "later"])
+def test_errors_name_the_role_of_a_function(role, name, file, capsys):
+    args = ["train", f"--{role}", f"{file}:{name}", *SMALL, "--out", str(file.parent / "run")]
+    assert main(args) == 1
+    error = capsys.readouterr().err
+    assert f"{role.replace('-', ' ')} {file}:{name} " in error
+    assert error.count("\n") == 1
+
+
+def test_a_file_that_exits_is_refused_in_one_line(tmp_path, capsys):
+    (tmp_path / "ends.py").write_text("raise SystemExit('bye')")
+    assert main(["train", "--reward", f"{tmp_path / 'ends.py'}:words", *SMALL]) == 1
+    assert "ends.py: SystemExit: bye" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["words", "factory"])
