@@ -48,6 +48,10 @@ class DomainRandomisation(Creator):
     distribution: str = "uniform"
     """Distribution of the task to draw from."""
 
+    def check_task(self, task: Task) -> None:
+        """Raise ValueError if the task does not have the distribution."""
+        task.seed(1, np.random.default_rng(0), self.distribution)
+
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """Publish n prompts of the distribution; ValueError if the task does not have it."""
         return publish([Lineage(p) for p in task.seed(n, rng, self.distribution)])
@@ -60,6 +64,10 @@ class Oracle(Creator):
     suite: str = "hard"
     """Suite whose distribution the prompts are drawn from. The prompts of the suite itself stay
     unseen."""
+
+    def check_task(self, task: Task) -> None:
+        """Raise ValueError if the task does not have the suite's distribution."""
+        task.seed(1, np.random.default_rng(0), self.suite)
 
     def propose(self, task: Task, n: int, rng: np.random.Generator) -> Proposal:
         """Publish n prompts of the distribution; ValueError if the task accepts none."""

@@ -37,7 +37,7 @@ def require_operators(task: Task) -> None:
     if not task.operators:
         raise ValueError(
             f"{type(task).__name__} has no rewrite operators; give --rewriter solver for text, "
-            f"or play Static or Fresh"
+            f"or play creator:static or creator:fresh"
         )
 
 

@@ -118,6 +118,11 @@ def read_causal_lm(
             f"the weights in {folder} are incomplete: {len(missing)} tensors of the causal LM "
             f"are missing ({shown}); give the folder of a complete causal LM"
         )
+    broken = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
+    if broken:
+        raise ValueError(
+            f"the weights in {folder} hold NaN or infinity ({broken[0]}); give other ones"
+        )
     if gguf is not None:  # the weights are dequantised, but the model says that it cannot save
         model.hf_quantizer, model.is_quantized = None, False
         vars(model.config).pop("quantization_config", None)

@@ -35,7 +35,7 @@ from agents.policies.pretrained import Pretrained
 from agents.policies.sampling import Sampling, left_pad
 from agents.solvers import DPO, PolicySolver
 from eva_env.types import Floats, Proposal, Round
-from experiments.benchmarks.training import conversations
+from experiments.benchmarks.training import conversations, trl_config
 
 SUBJECTS = ("the sea", "an old bridge", "a clever fox", "the first snow", "a lost key")
 FORMS = ("Describe {}.", "Write a short story about {}.", "Write four lines about {}.")
@@ -207,19 +207,11 @@ def dpo_trainer(policy: CausalLM, round: Round, command: Command) -> Any:
     trl, datasets = importlib.import_module("trl"), importlib.import_module("datasets")
 
     datasets.disable_progress_bars()
-    config = trl.DPOConfig(
-        output_dir=tempfile.mkdtemp(),
+    config = trl_config(
+        tempfile.mkdtemp(),
         per_device_train_batch_size=command.batch,
         num_train_epochs=1,
         learning_rate=1e-5,
-        gradient_checkpointing=False,
-        bf16=False,
-        use_cpu=True,
-        report_to="none",
-        save_strategy="no",
-        logging_steps=10_000,
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
     )
     trainer = trl.DPOTrainer(
         policy.model,

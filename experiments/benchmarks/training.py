@@ -59,8 +59,8 @@ def theirs(pairs: list[dict[str, Any]], precompute: bool) -> tuple[float, float]
     datasets.disable_progress_bars()
     policy = CausalLM.load("wordlist")
     with tempfile.TemporaryDirectory() as folder:
-        config = trl.DPOConfig(
-            output_dir=folder,
+        config = trl_config(
+            folder,
             per_device_train_batch_size=BATCH,
             num_train_epochs=EPOCHS,
             learning_rate=LR,
@@ -69,14 +69,6 @@ def theirs(pairs: list[dict[str, Any]], precompute: bool) -> tuple[float, float]
             warmup_steps=0.1,
             precompute_ref_log_probs=precompute,
             precompute_ref_batch_size=512,
-            gradient_checkpointing=False,
-            bf16=False,
-            use_cpu=True,
-            report_to="none",
-            save_strategy="no",
-            logging_steps=10_000,
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
         )
         trainer = trl.DPOTrainer(
             policy.model,
@@ -89,6 +81,22 @@ def theirs(pairs: list[dict[str, Any]], precompute: bool) -> tuple[float, float]
         result = trainer.train()
         seconds = time.perf_counter() - start_time
     return seconds / result.global_step, result.training_loss
+
+
+def trl_config(folder: str, **settings: Any) -> Any:
+    """Return settings of TRL's trainer, on the CPU and without anything but training."""
+    return importlib.import_module("trl").DPOConfig(
+        output_dir=folder,
+        gradient_checkpointing=False,
+        bf16=False,
+        use_cpu=True,
+        report_to="none",
+        save_strategy="no",
+        logging_steps=10_000,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        **settings,
+    )
 
 
 def conversations(round: Round) -> list[dict[str, Any]]:

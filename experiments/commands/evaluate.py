@@ -25,7 +25,15 @@ from eva_env.world import World
 from experiments.commands.options import Arguments, parse, read_policy
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED, scores
-from experiments.run.judging import SAME, Judge, judge_of, judge_spec, judged_by, pointwise
+from experiments.run.judging import (
+    Judge,
+    judge_of,
+    judge_spec,
+    judged_by,
+    judging_remark,
+    pointwise,
+    score_name,
+)
 from experiments.run.records import Run
 from experiments.run.rewards import reward_of
 from experiments.run.settings import Settings, sampling_of
@@ -92,7 +100,8 @@ def main(args: list[str]) -> int:
     if command.json:
         print(json.dumps(result))
         return 0
-    table = Table("evaluated on", "prompts", "gold reward", "pass rate", "win rate (95 %)")
+    score = score_name(result["judged_by"])
+    table = Table("evaluated on", "prompts", score, "pass rate", "win rate (95 %)")
     low, high = result["win_rate_interval"]
     table.add_row(
         result["judged_on"],
@@ -103,7 +112,9 @@ def main(args: list[str]) -> int:
     )
     console = Console()
     console.print(table)
-    console.print(conclusion(result), highlight=False, soft_wrap=True)
+    remark = judging_remark(result["judged_by"], {"reward": command.reward})
+    for line in filter(None, (conclusion(result), remark)):
+        console.print(line, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -148,8 +159,6 @@ def conclusion(result: dict[str, Any]) -> str:
     if result["rewards_missing"]:
         share = result["rewards_missing"]
         text += f" {share:.0%} of the responses got no reward and are left out."
-    if result["judged_by"] == SAME:
-        text += f" {SAME[0].upper()}{SAME[1:]}."
     return text
 
 

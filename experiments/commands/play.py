@@ -9,6 +9,7 @@ from typing import Any
 from agents.base import Creator
 from agents.creators import Eva, Fresh
 from agents.policies.pretrained import Pretrained
+from agents.policies.sampling import Sampling
 from agents.solvers import Fixed, Method
 from eva_env.require import require
 from eva_env.wordlist import Wordlist
@@ -23,7 +24,7 @@ from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.match import Match
 from experiments.run.records import Run
-from experiments.run.settings import Settings, remarks
+from experiments.run.settings import Settings, remarks, sampling_of
 from experiments.run.setup import load_checkpoint
 from experiments.run.specifications import read
 
@@ -72,6 +73,14 @@ class Table:
     """Prompts drawn per round."""
     samples: int = 4
     """Responses to each prompt."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """Sampling of a language model's responses; by default that of the checkpoint's run, or the
+    world's."""
+    rewriter: str | None = None
+    """The language model that rewrites prompts of a world without operators: solver, or the
+    folder of another one."""
+    device: str = "cpu"
+    """Where language models compute: cpu, cuda, cuda:1 or mps."""
     seed: int = 0
     """Seed of the game and of the model."""
     out: Path | None = None
@@ -92,6 +101,9 @@ class Table:
             rounds=self.rounds,
             prompts=self.prompts,
             samples=self.samples,
+            sampling=self.sampling,
+            rewriter=self.rewriter,
+            device=self.device,
             seed=self.seed,
             reward_model=self.reward_model,
             **players,
@@ -186,9 +198,11 @@ def seat_options(seat: str, args: list[str]) -> Any:
     checkpoint = option(arguments.rest, "--checkpoint")
     recorded = settings_of(checkpoint) if checkpoint else None
     if recorded is not None:
-        table = replace(table, task=recorded.task, policy=recorded.policy)
+        shared = ("task", "policy", "reward", "judge", "sampling", "rewriter", "device")
+        table = replace(table, **{name: getattr(recorded, name) for name in shared})
     if "task" in arguments.parts:
-        table = replace(table, task=arguments.world({}))
+        world = arguments.world({})
+        table = replace(table, task=world, sampling=sampling_of(world))
     for role, spec in arguments.parts.items():
         if role == "policy":
             table = replace(table, policy=read_policy(spec))

@@ -20,11 +20,11 @@ from experiments.commands.options import (
 from experiments.run.budget import forecast
 from experiments.run.config import describe, to_json, to_toml
 from experiments.run.errors import UserError
-from experiments.run.judging import SAME
+from experiments.run.judging import judging_remark, score_name
 from experiments.run.match import Match
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
-from experiments.run.settings import Settings, remarks
+from experiments.run.settings import Settings, check, remarks
 from experiments.run.setup import pinned
 from experiments.run.tracking import Mode, tracked, with_mode
 from experiments.run.train import Row, train
@@ -65,6 +65,10 @@ def main(args: list[str]) -> int:
     command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
     settings = command.settings
     if command.dry_run:
+        try:
+            check(settings)
+        except ValueError as error:
+            raise UserError(str(error)) from error
         print(f"{to_toml(settings)}\n# {forecast(settings)}")
         return 0
     run, match = opened(command, ["train", *args])
@@ -101,12 +105,14 @@ def resume(arguments: Arguments, folder: Path) -> Command:
 def opened(command: Command, argv: list[str]) -> tuple[Run, Match]:
     """Return the record that the command starts or continues, and its match."""
     settings = command.settings
-    match = Match.open(settings)  # before the folder, so that refused settings leave none
     if command.resume is None:
         folder = command.out or Path(
             "runs", f"{settings.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         )
+        Run.require_new(folder)
+        match = Match.open(settings)  # before the folder, so that refused settings leave none
         return Run.create(folder, describe(settings, argv)), match
+    match = Match.open(settings)
     run = Run.open(command.resume)
     if run.settings(Settings) != settings:
         for last in run.checkpoints[-1:]:
@@ -147,8 +153,10 @@ def conclusion(run: Run, suite: str) -> list[str]:
     latest = {row["suite"]: row for row in rows if row["round"] == rows[-1]["round"]}
     result = latest[suite]
     win_rate = None if result["win_rate"] is None else 100 * result["win_rate"]
+    judge = run.config.get("judged_by", "gold")
+    score = score_name(judge)
     finding = (
-        f"after {counted(result['round'], 'round')}, suite {suite}: gold reward "
+        f"after {counted(result['round'], 'round')}, suite {suite}: {score} "
         f"{decimal(result['gold'])}, win rate against the starting policy "
         f"{decimal(win_rate, 1)} %. One seed cannot show which creator or method is better; "
         f"eva compare can."
@@ -156,6 +164,7 @@ def conclusion(run: Run, suite: str) -> list[str]:
     share = result.get("rewards_missing")
     if share:
         finding += f" {share:.0%} of these responses got no reward and are left out."
-    if run.config.get("judged_by") == SAME:
-        finding += f" {SAME[0].upper()}{SAME[1:]}."
+    remark = judging_remark(judge, run.config["settings"])
+    if remark:
+        finding += f" {remark}"
     return [finding, *lines]

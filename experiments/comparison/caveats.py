@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.run.judging import SAME
+from experiments.run.judging import judging_remark
 from experiments.run.wording import counted, join
 
 Summary = Mapping[str, Any]
@@ -50,13 +50,16 @@ def tuning_caveats(summary: Summary) -> list[str]:
 def record_caveats(summary: Summary) -> list[str]:
     """Return sentences about estimated regret, unequal budgets, alarms and failed cells."""
     sentences = []
-    if summary.get("crossplay", {}).get("unit", "regret") != "regret":
+    if is_estimated(summary):
+        gold = summary.get("judged_by", "gold") == "gold"
+        judge = "world's gold reward" if gold else "judge"
         sentences.append(
-            "The world's gold reward does not know the best response, so cross-play is the "
+            f"The {judge} does not know the best response, so cross-play is the "
             "regret estimate a_star_avg: the best minus the mean of a solver's own responses."
         )
-    if summary.get("judged_by") == SAME:
-        sentences.append(f"{SAME[0].upper()}{SAME[1:]}.")
+    judged = judging_remark(summary.get("judged_by", "gold"), conditions_of(summary))
+    if judged:
+        sentences.append(judged)
     for suite, prompts in summary.get("left_out", {}).items():
         if prompts:
             sentences.append(
@@ -74,13 +77,36 @@ def record_caveats(summary: Summary) -> list[str]:
         sentences.append(
             f"Budgets are not equal: of {budget:,} reward calls per seed, {join(unequal)}."
         )
-    raised = sorted({row["alarm"] for rows in summary["alarms"].values() for row in rows})
-    if raised:
-        cells = f"{len(summary['alarms'])} of {summary['cells']} cells"
-        sentences.append(f"Alarms ({join(raised)}) were raised in {cells}.")
+    sentences += alarm_sentence(summary)
     failed = sorted(summary["failures"])
     if failed:
         verb = "is" if len(failed) == 1 else "are"
         cells = counted(len(failed), "cell")
         sentences.append(f"{cells} failed and {verb} left out: {join(failed)}.")
     return sentences
+
+
+def alarm_sentence(summary: Summary) -> list[str]:
+    """Return the sentence that counts the cells of each alarm; none without an alarm."""
+    by_cell = [{row["alarm"] for row in rows} for rows in summary["alarms"].values()]
+    counts = {
+        alarm: sum(alarm in raised for raised in by_cell) for alarm in set().union(*by_cell)
+    }
+    if not counts:
+        return []
+    cells = summary["cells"]
+    if len(counts) == 1:
+        ((alarm, count),) = counts.items()
+        return [f"Alarms ({alarm}) were raised in {count} of {cells} cells."]
+    each = [f"{alarm} in {count}" for alarm, count in sorted(counts.items())]
+    return [f"Alarms were raised: {join(each)} of {cells} cells."]
+
+
+def is_estimated(summary: Summary) -> bool:
+    """Return whether cross-play is the regret estimate, not the true regret."""
+    return summary.get("crossplay", {}).get("unit", "regret") != "regret"
+
+
+def conditions_of(summary: Summary) -> Mapping[str, Any]:
+    """Return the settings that all cells share, as JSON; empty where there are none."""
+    return summary.get("settings", {}).get("conditions", {})

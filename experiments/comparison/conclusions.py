@@ -3,18 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.comparison.caveats import record_caveats, tuning_caveats
+from experiments.comparison.caveats import is_estimated, record_caveats, tuning_caveats
 from experiments.comparison.contrasts import decided, main_comparisons
 from experiments.comparison.next_step import next_step
 from experiments.comparison.ranges import REGRET, SHARE_DIFFERENCE, UNBOUNDED, clip
+from experiments.comparison.ties import tie_sentence, tied_score
 from experiments.comparison.wording import interval, score_interval, value
 from experiments.human_play.standings import agreement_sentence
+from experiments.run.judging import score_name
 from experiments.run.wording import counted, join
 
 Summary = Mapping[str, Any]
 Row = Mapping[str, Any]
 
-METRICS = {"win_rate": "win rate against the starting policy", "gold": "gold reward"}
 
 SETTLED = 0.95
 """Share of bootstrap draws from which a support is called settled."""
@@ -56,9 +57,11 @@ def headline(summary: Summary) -> str:
     ranked = sorted(competitors(summary), key=lambda name: -_score(summary, name)["mean"])
     if not ranked:
         return "No arm has finished, so there is no result."
+    if tied_score(summary) is not None:
+        return tie_sentence(summary)
     best, metric = _score(summary, ranked[0]), summary["metric"]
     first = (
-        f"{ranked[0]} comes first of {len(ranked)} with a {METRICS[metric]} on "
+        f"{ranked[0]} comes first of {len(ranked)} with a {metric_name(summary)} on "
         f"{summary['suite']} of {value(best['mean'], metric)}{score_interval(best, metric)}"
     )
     clauses = [first]
@@ -77,6 +80,13 @@ def headline(summary: Summary) -> str:
     if open_pairs:
         clauses.append(f"the data cannot distinguish {', nor '.join(open_pairs)}")
     return f"{'; '.join(clauses)}."
+
+
+def metric_name(summary: Summary) -> str:
+    """Return the deciding score in words."""
+    if summary["metric"] == "win_rate":
+        return "win rate against the starting policy"
+    return score_name(summary.get("judged_by", "gold"))
 
 
 def competitors(summary: Summary) -> list[str]:
@@ -141,9 +151,10 @@ def equilibrium(summary: Summary) -> list[str]:
     game = summary["games"].get("crossplay")
     if not game or game["value"]["mean"] is None:
         return []
+    regret = "an estimated regret" if is_estimated(summary) else "a regret"
     sentences = [
         f"In cross-play of creators' prompts against solvers, the measured strategies have an "
-        f"equilibrium with a regret of {game['value']['mean']:.3f}"
+        f"equilibrium with {regret} of {game['value']['mean']:.3f}"
         f"{interval(game['value'], 3, REGRET)}."
     ]
     for player, role in (("row", "creators"), ("column", "solvers")):

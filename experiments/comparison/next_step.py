@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.comparison.contrasts import decided, main_comparisons
+from experiments.comparison.ties import tie_step, tied_score
 from experiments.comparison.wording import gap
 from experiments.run.wording import join
 
@@ -21,6 +22,8 @@ def next_step(summary: Summary) -> list[str]:
         return ["Next: play the failed cells again (--resume)."]
     if not main:
         return []
+    if tied_score(summary) is not None:
+        return [tie_step(summary)]
     seeds = next_seeds(summary)
     open_rows = [row for row in main if not decided(row)[0]]
     if not open_rows:
@@ -57,7 +60,7 @@ def next_seeds(summary: Summary) -> int | None:
     """
     played = len(summary["seeds"])
     open_rows = [row for row in main_comparisons(summary) if not decided(row)[0]]
-    if not open_rows or summary["failures"]:
+    if not open_rows or summary["failures"] or tied_score(summary) is not None:
         return None
     if any(row["low"] is None for row in open_rows):
         return max(5, played + 1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from eva_env.types import Floats
 from experiments.comparison.ranges import range_of
+from experiments.run.judging import score_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,10 +18,15 @@ Summary = Mapping[str, Any]
 COLOURS = ("#4c4c4c", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe & Ito 2008: colours that colour-blind readers can distinguish too."""
 
-AXIS = {"win_rate": "win rate against the starting policy, %", "gold": "gold reward"}
+WIN_RATE = "win rate against the starting policy, %"
 
 DASHES = ("-", "--", ":", "-.")
 """By solver, so that colour is not the only cue."""
+
+
+def axis_of(score: str, judge: str = "gold") -> str:
+    """Return the title of a score's axis; other scores than two have their own name."""
+    return {"win_rate": WIN_RATE, "gold": score_name(judge)}.get(score, score)
 
 
 def draw_curves(summary: Summary, folder: Path) -> None:
@@ -57,7 +63,7 @@ def curves(summary: Summary) -> "Figure":
         axes.fill_between(spent, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.axhline(scale * summary["power"]["start"], color="black", lw=0.8, ls=":")
     axes.set_xlabel("reward calls, equal for all arms")
-    axes.set_ylabel(f"{AXIS[metric]}, suite {suite}")
+    axes.set_ylabel(f"{axis_of(metric, summary.get('judged_by', 'gold'))}, suite {suite}")
     axes.set_title(f"Mean over {len(summary['seeds'])} seeds, 95 % interval", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
@@ -77,7 +83,7 @@ def draw_run(evaluations: Sequence[Mapping[str, Any]], score: str) -> "Figure":
         values = [scale * row[score] for row in rows]
         axes.plot([row["round"] for row in rows], values, "o-", color=colour, label=suite)
     axes.set_xlabel("round")
-    axes.set_ylabel(AXIS.get(score, score))
+    axes.set_ylabel(axis_of(score))
     axes.set_title("One run on one seed", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, title="suite")

@@ -1,5 +1,6 @@
 """Print a comparison in a terminal: tables, then its context, then what it concludes."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from experiments.comparison.caveats import is_estimated
 from experiments.comparison.conclusions import context, findings
 from experiments.comparison.forest import forest
 from experiments.comparison.next_step import next_seeds, next_step
@@ -18,6 +20,7 @@ from experiments.comparison.ranges import (
     mean_with_interval,
     range_of,
 )
+from experiments.run.judging import score_name
 
 Summary = Mapping[str, Any]
 
@@ -28,10 +31,11 @@ def print_summary(summary: Summary, console: Console, folder: Path) -> None:
     """Print the tables, then all sentences: what was found and what to do next come last."""
     key = numbers(summary)
     console.print(strategies(summary))
+    regret = "regret estimate a_star_avg" if is_estimated(summary) else "true regret"
     console.print(
         matrix(
             summary["crossplay"], "rows", "columns", key, REGRET, 1000, 0,
-            "Cross-play: true regret, in thousandths, of solvers (columns)\n"
+            f"Cross-play: {regret}, in thousandths, of solvers (columns)\n"
             "on what creators (rows) propose for the round after the last",
         )
     )  # fmt: skip
@@ -70,8 +74,10 @@ def next_command(summary: Summary, folder: Path) -> str:
     """Return the command that takes the next step; empty if resuming does not help."""
     seeds = next_seeds(summary)
     if summary["failures"]:
-        return f"eva compare --resume {folder}"
-    return f"eva compare --resume {folder} --seeds {seeds}" if seeds else ""
+        return shlex.join(["eva", "compare", "--resume", str(folder)])
+    if not seeds:
+        return ""
+    return shlex.join(["eva", "compare", "--resume", str(folder), "--seeds", str(seeds)])
 
 
 def numbers(summary: Summary) -> dict[str, str]:
@@ -86,10 +92,11 @@ def label(name: str, summary: Summary) -> str:
 
 
 def strategies(summary: Summary) -> Table:
-    """Return the table of each arm's gold reward and win rate by suite, and its budget."""
+    """Return the table of each arm's mean reward and win rate by suite, and its budget."""
+    score = score_name(summary.get("judged_by", "gold"))
     table = Table(
         "arm",
-        *(f"{suite}: win %\ngold reward" for suite in summary["suites"]),
+        *(f"{suite}: win %\n{score}" for suite in summary["suites"]),
         "tokens\nreward calls", "steps\nseconds",
         title="Strategies on the fixed suites, means and 95 % intervals",
         caption=f"{len(summary['seeds'])} seeds. win %: against the starting policy. "
@@ -148,12 +155,13 @@ def standings(summary: Summary) -> Table:
     """Return the table of equilibria, ranks and ratings, with the bootstrap's agreement."""
     games, rated = summary["games"], summary["ratings"]
     value = mean_with_interval(games["crossplay"]["value"], REGRET, 1, 3)
+    regret = "estimated regret" if is_estimated(summary) else "regret"
     table = Table(
         "", "Elo", "alpha-Rank\n(first in)", "Nash average\n(support in)",
         "cross-play:\nprompts", "cross-play:\nresponses",
         title="As players of a game: ratings and probabilities in equilibria,\n"
         "in brackets how often a bootstrap draw agrees", show_lines=True,
-        caption=f"Cross-play value: regret {value}",
+        caption=f"Cross-play value: {regret} {value}",
     )  # fmt: skip
     wins, cross = games["wins"], games["crossplay"]
     strategies = (wins["nash_averaging"], cross["row"], cross["column"])

@@ -3,7 +3,7 @@
     eva train --reward experiments/examples/own_reward.py:concise
     eva compare --reward experiments/examples/own_reward.py:concise
 
-With a model and prompts of your own, add task:prompts --task.file prompts.jsonl --policy FOLDER.
+With a model and prompts of your own, add task:prompts --task.file FILE --policy FOLDER.
 """
 
 from collections.abc import Sequence

@@ -9,12 +9,7 @@ from experiments.report.entries import estimate_entry, number_entry, text_entry
 from experiments.report.numbers import ANYWHERE, SHARE, decimal, is_number, percent, title
 from experiments.report.panels import CROWD, Member, panels
 from experiments.report.series import Series
-from experiments.report.summary import SCORES, Summary
-
-AREAS = {
-    "win_rate_area": "Win rate, mean over rounds",
-    "gold_area": "Gold reward, mean over rounds",
-}
+from experiments.report.summary import Summary
 
 DRIFT = {
     "entropy": "Entropy of the proposal, nats",
@@ -31,7 +26,11 @@ PROPORTIONAL = 0.02
 
 def arms(summary: Summary) -> Section:
     """Return every arm's scores on every suite."""
-    titles = SCORES | AREAS
+    titles = {
+        **summary.scores,
+        "win_rate_area": "Win rate, mean over rounds",
+        "gold_area": f"{summary.scores['gold']}, mean over rounds",
+    }
     order = sorted(titles, key=lambda score: not score.startswith(summary.metric))
     options = {titles[score]: [scores(summary, score, titles[score])] for score in order}
     charts = [
@@ -50,7 +49,7 @@ def estimates(summary: Summary, suite: str) -> Any:
         summary.label(arm): (summary.score(arm, metric, suite), summary.style(arm))
         for arm in summary.arms
     }
-    name = f"{SCORES.get(metric, metric)}, {suite}"
+    name = f"{summary.scores.get(metric, metric)}, {suite}"
     return interval_chart(name, rows, share=metric == "win_rate")
 
 
@@ -75,14 +74,16 @@ def curves(summary: Summary) -> Section | None:
     kept, proportional = units(summary)
     if not kept:
         return None
-    pairs = [(score, suite) for score in SCORES for suite in summary.suites]
+    pairs = [(score, suite) for score in summary.scores for suite in summary.suites]
     pairs.sort(key=lambda pair: pair[0] != summary.metric)
     options = {}
     for score, suite in pairs:
         by_unit = {spaced(unit): curve(summary, score, suite, unit) for unit in kept}
         by_unit = {unit: blocks for unit, blocks in by_unit.items() if blocks}
         if by_unit:
-            options[f"{title(score)}, {suite}"] = [Switch("By", by_unit)]
+            plain = score != "gold" or summary.judge == "gold"
+            name = title(score) if plain else summary.scores[score]
+            options[f"{name}, {suite}"] = [Switch("By", by_unit)]
     lead = "Mean over seeds, with 95 % intervals as bands; the other panels' lines are grey."
     if proportional:
         lead += f" In every arm {join_words(proportional)} grow in proportion to the responses."
@@ -140,7 +141,7 @@ def curve(summary: Summary, score: str, suite: str, unit: str) -> list[Any]:
         short = "" if alone or len(solvers) == 1 else str(arm.get("solver"))
         groups.setdefault(group, []).append(Member(short, series))
     level = 0.5 if rate else None
-    name = f"{SCORES[score]}, {suite}"
+    name = f"{summary.scores[score]}, {suite}"
     return panels(name, groups, spaced(unit), share=rate, level=level)
 
 

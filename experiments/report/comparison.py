@@ -10,9 +10,10 @@ from experiments.report.flow import flow
 from experiments.report.games import exact, ratings, solutions
 from experiments.report.matrices import crossplay, wins
 from experiments.report.numbers import counted
-from experiments.report.record import part_name
+from experiments.report.record import conditions, part_name
 from experiments.report.settings import settings
-from experiments.report.summary import SCORES, Summary
+from experiments.report.summary import Summary
+from experiments.run.judging import judging_remark
 
 
 def page(folder: Path) -> Page:
@@ -31,10 +32,12 @@ def heading(summary: Summary) -> tuple[str, str]:
         if len(players) > 1:
             roles.append(counted(len(players), role))
     title = f"{' and '.join(roles) or counted(len(summary.competitors), 'arm')} compared"
-    decides = SCORES.get(summary.metric, "the score").lower()
+    decides = summary.scores.get(summary.metric, "the score").lower()
+    remark = judging_remark(summary.judge, conditions(summary.config))
+    judged = f" {remark}" if remark else ""
     return title, (
         f"{part_name(data.get('task'))}, {counted(len(data.get('seeds', [])), 'seed')}; the "
-        f"{decides} on the {data.get('suite', '?')} suite decides."
+        f"{decides} on the {data.get('suite', '?')} suite decides.{judged}"
     )
 
 

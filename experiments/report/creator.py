@@ -11,6 +11,7 @@ from experiments.report.numbers import is_number
 from experiments.report.record import Record
 from experiments.report.series import Series
 from experiments.report.tree import genealogy
+from experiments.run.judging import shown
 
 
 def diversity(record: Record) -> Section | None:
@@ -55,7 +56,7 @@ def signals(record: Record) -> Section | None:
 
 def rewards(record: Record) -> Section | None:
     """Return the training rewards of the responses in play."""
-    unit = f"{record.settings.get('reward', 'training')} reward"
+    unit = f"{shown(record.settings.get('reward', 'training'))} reward"
     if any(row.get("rewards") for row in record.drawn):
         histogram = ridge_chart("Rewards of all responses", record.by_round("rewards"), unit)
     else:

@@ -7,7 +7,7 @@ from experiments.report.blocks import Difference, Forest
 from experiments.report.entries import interval_text
 from experiments.report.lines import ticks
 from experiments.report.numbers import ANYWHERE, Bounds, is_number, probability, within
-from experiments.report.summary import SCORES, Summary
+from experiments.report.summary import Summary
 
 Row = Mapping[str, Any]
 
@@ -75,7 +75,7 @@ def forest(summary: Summary, rows: Sequence[Row], caption: str) -> Forest | None
     values = ticks(least, most if most > least else least + 1, 5)
     marks = [(place(tick), axis_text(summary, tick)) for tick in values]
     unit = "points" if summary.metric == "win_rate" else ""
-    score = SCORES.get(summary.metric, "score").lower()
+    score = summary.scores.get(summary.metric, "score").lower()
     where = f"{caption} in {score}, {summary.data.get('suite', 'deciding')} suite"
     return Forest(
         where, unit, lines, marks, place(0.0), note(kept, rows, bool(family(summary, "within")))

@@ -9,6 +9,7 @@ from experiments.report.entries import number_entry, text_entry
 from experiments.report.solver import transcripts
 from experiments.report.summary import Summary
 from experiments.report.tree import genealogy
+from experiments.run.judging import score_name
 
 LIMIT = 400_000
 """Most characters of an arm's genealogy."""
@@ -28,7 +29,7 @@ def tuning(summary: Summary) -> Section | None:
                 best.append([*row[:2], edges, row[2]])
     if not sweep:
         return None
-    header = ("arm", "configuration", "at the edge", "validation gold reward")
+    header = ("arm", "configuration", "at the edge", f"validation {score_name(summary.judge)}")
     chosen = Table("The chosen configurations", header, best, texts=3)
     tried = Table("The sweep", (*header[:2], header[3]), sweep, texts=2)
     lead = "Every arm tries the same number of configurations, on seeds and prompts that the "
@@ -87,5 +88,6 @@ def responses(summary: Summary) -> Section | None:
     """Return responses before and after training."""
     shown = {arm: transcripts(run.transcripts, False) for arm, run in summary.records.items()}
     options = {arm: [block] for arm, block in shown.items() if block}
-    lead = "In the first seed of every arm. The number before each response is its gold reward."
+    lead = "In the first seed of every arm. The number before each response is its "
+    lead += f"{score_name(summary.judge)}."
     return Section("Before and after", [Switch("Of", options)], lead) if options else None

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.comparison.ties import tie_sentence, tied_score
 from experiments.report.blocks import Code, Fold, Section, Text, Tiles
 from experiments.report.differences import family, forest, winner
 from experiments.report.entries import interval_text
@@ -18,6 +19,7 @@ from experiments.report.numbers import (
     is_number,
 )
 from experiments.report.summary import Summary
+from experiments.run.judging import score_name
 
 Row = Mapping[str, Any]
 
@@ -62,6 +64,8 @@ def opening(summary: Summary) -> Section:
 
 def in_sentences(summary: Summary) -> str:
     """Return the finding in one or two sentences; older records give their first conclusion."""
+    if tied_score(summary.data) is not None:
+        return tie_sentence(summary.data)
     lines = sentences(summary, family(summary, "main"))
     return " ".join(lines or (summary.data.get("conclusions") or [])[:1])
 
@@ -161,7 +165,8 @@ def ranked_regrets(summary: Summary) -> list[tuple[str, Row]]:
 def tiles(summary: Summary) -> list[tuple[str, str, str]]:
     """Return the best arm, the ceiling, the starting policy, and the exact regrets."""
     bounds = SHARE if summary.metric == "win_rate" else ANYWHERE
-    score = "win rate" if summary.metric == "win_rate" else "gold reward"
+    score = "win rate" if summary.metric == "win_rate" else score_name(summary.judge)
+    tied = tied_score(summary.data) is not None
     shown = []
     ceilings = [name for name in summary.arms if name not in summary.competitors]
     for role, names in (("best", summary.competitors), ("ceiling", ceilings)):
@@ -171,6 +176,8 @@ def tiles(summary: Summary) -> list[tuple[str, str, str]]:
             best, name = max(known, key=lambda item: item[0]["mean"])
             interval = interval_text(best, summary.show, bounds)
             detail = ", ".join(filter(None, (name, interval)))
+            if role == "best" and tied:
+                role, detail = "tied", "all arms"
             label = f"{role} {score}, {summary.data.get('suite', '')}"
             shown.append((label, summary.show(best["mean"]), detail))
     ranked, exact = ranked_regrets(summary), summary.data.get("exact") or {}

@@ -16,6 +16,7 @@ from experiments.report.numbers import (
     percent,
 )
 from experiments.report.summary import Data, Summary
+from experiments.run.judging import score_name
 
 
 def wins(summary: Summary) -> Section | None:
@@ -29,7 +30,8 @@ def wins(summary: Summary) -> Section | None:
             caption = f"Win rate of the row against the column, {label}"
             heat = matrix(payoffs, players, players, caption, "solver", percent, 0.5, SHARE)
             options[label] = [heat]
-    lead = "How often a response of the row's solver has a higher gold reward than one of the "
+    score = score_name(summary.judge)
+    lead = f"How often a response of the row's solver has a higher {score} than one of the "
     lead += f"column's, on the {summary.data.get('suite', 'deciding')} suite. Blue: it wins; "
     lead += "orange: it loses."
     switch = Switch("Show", options)

@@ -40,6 +40,11 @@ class Record:
         """The settings as JSON."""
         return conditions(self.config)
 
+    @property
+    def judge(self) -> str:
+        """The reward that judges, as the record names it; gold in older records."""
+        return str(self.config.get("judged_by", "gold"))
+
     @cached_property
     def suites(self) -> dict[str, list[Row]]:
         """Evaluations by suite, in the order of rounds."""

@@ -10,9 +10,12 @@ import numpy as np
 from eva_env.missing import mean_scored
 from eva_env.statistics.intervals import mean_interval
 from experiments.report.blocks import Code, Columns, Section, Table, Text, Tiles
+from experiments.report.command import condition_words, specification_of
 from experiments.report.entries import estimate_entry, interval_text, number_entry, text_entry
 from experiments.report.numbers import SHARE, decimal, is_number, number, percent
 from experiments.report.record import Record, Row, deciding_of, part_name
+from experiments.run.judging import score_name
+from experiments.run.parts import names
 
 BASELINE = "fresh"
 """The creator to compare with: human prompts alone."""
@@ -42,8 +45,11 @@ def headline(record: Record, suite: str) -> str:
     rows = record.suites[suite]
     first, last, best = rows[0], rows[-1], best_row(rows)
     if len(rows) == 1:
-        return f"Only the starting policy has been evaluated: {gold(first)}, {suite} suite."
-    text = f"After round {last['round']} the gold reward on the {suite} suite is "
+        reward = reward_of(record, first)
+        return f"Only the starting policy has been evaluated: {reward}, {suite} suite."
+    text = (
+        f"After round {last['round']} the {score_name(record.judge)} on the {suite} suite is "
+    )
     text += decimal(last.get("gold")) + bracket(gold_estimate(record, suite, last), decimal)
     text += f", before training {decimal(first.get('gold'))}"
     if is_number(last.get("win_rate")):
@@ -52,12 +58,14 @@ def headline(record: Record, suite: str) -> str:
         text += bracket(rate, percent)
     if best["round"] == last["round"]:
         return f"{text}. The last evaluation is the best."
-    return f"{text}. The best evaluation was after round {best['round']}: {gold(best)}."
+    reward = reward_of(record, best)
+    return f"{text}. The best evaluation was after round {best['round']}: {reward}."
 
 
-def gold(row: Row) -> str:
-    """Return the gold reward of an evaluation in words."""
-    return f"gold {decimal(row.get('gold'))}"
+def reward_of(record: Record, row: Row) -> str:
+    """Return the judge's reward of an evaluation in words."""
+    name = "gold" if record.judge == "gold" else "reward"
+    return f"{name} {decimal(row.get('gold'))}"
 
 
 def bracket(estimate: Mapping[str, Any], show: Any) -> str:
@@ -119,7 +127,8 @@ def evaluations(record: Record) -> Table:
                 estimate_entry(win_rate_estimate(record, suite, last), percent, SHARE),
             ]
         )
-    header = ("suite", "gold before", "best", "last", "last win rate")
+    name = "gold" if record.judge == "gold" else "reward"
+    header = ("suite", f"{name} before", "best", "last", "last win rate")
     note = "Win rates are against the starting policy; their intervals are at most too wide, "
     note += "because they count one win or loss a prompt."
     return Table("Evaluations", header, table, note)
@@ -148,10 +157,12 @@ def next_steps(record: Record) -> list[Any]:
     if is_number(planned) and played < planned:
         command = shlex.join(["eva", "train", "--resume", str(record.folder or "RUN")])
         return [Code(command, "Next: finish the run")]
-    creator, solver, task = (part_name(record.settings.get(name)) for name in PLAYERS)
-    command = ["eva", "compare"]
-    if task != "wordlist":
-        command.append(f"task:{task}")
+    settings = record.settings
+    world = names("task").get(part_name(settings.get("task")))
+    creator = specification_of(settings.get("creator"), "creator")
+    factor = world.sizes.lr if world else 1.0
+    solver = specification_of(settings.get("solver"), "solver", factor)
+    command = ["eva", "compare", *condition_words(settings)]
     creators = [BASELINE, creator if creator != BASELINE else "eva"]
     command += ["--creators", *creators, "--solvers", solver, "--seeds", str(SEEDS)]
     return [Code(shlex.join(command), "Next: compare creators over several seeds")]

@@ -11,7 +11,7 @@ from experiments.report.record import Record, Row, part_name
 from experiments.report.result import PLAYERS, result
 from experiments.report.settings import settings
 from experiments.report.solver import health, logs, over_optimisation, responses
-from experiments.run.judging import SAME
+from experiments.run.judging import SAME, score_name, shown
 
 UNITS = {"round": "rounds", "responses": "responses spent"}
 WINS = "Win rate against the starting policy"
@@ -46,11 +46,10 @@ def subtitle(record: Record, task: str) -> str:
     given = record.settings
     played, planned = len(record.rounds), given.get("rounds", len(record.rounds))
     rounds = f"{played} rounds" if played == planned else f"{played} of {planned} rounds"
-    judge = record.config.get("judged_by", "gold")
-    judged = judge if judge == SAME else f"judged by {judge}"
-    trains = f"trained on the {given.get('reward', '?')} reward, {judged}"
+    judged = SAME if record.judge == SAME else f"judged by {shown(record.judge)}"
+    trains = f"trained on the {shown(given.get('reward', '?'))} reward, {judged}"
     if given.get("creator_reward"):
-        trains = f"the creator paid by {given['creator_reward']}, {trains}"
+        trains = f"the creator paid by {shown(given['creator_reward'])}, {trains}"
     return f"{task}, seed {record.config.get('seed', '?')}, {rounds}, {trains}."
 
 
@@ -81,11 +80,12 @@ def learning(record: Record) -> Section | None:
     """Return the scores on the suites, by rounds and by what was spent."""
     if not record.evaluations:
         return None
+    score = score_name(record.judge)
     options = {}
     for x, unit in UNITS.items():
         charts = [
             line_chart(WINS, record.judged("win_rate", x), unit, share=True, level=0.5),
-            line_chart("Gold reward", record.judged("gold", x), unit),
+            line_chart(f"{score[0].upper()}{score[1:]}", record.judged("gold", x), unit),
             line_chart("Pass rate", record.judged("pass_rate", x), unit, share=True),
         ]
         options[unit] = [Grid([chart for chart in charts if chart])]

@@ -9,6 +9,7 @@ from experiments.report.charts import line_chart, path_chart
 from experiments.report.numbers import is_number, number, title
 from experiments.report.record import Record
 from experiments.report.series import Series
+from experiments.run.judging import score_name, shown
 
 Row = Mapping[str, Any]
 
@@ -28,16 +29,22 @@ def over_optimisation(record: Record) -> Section | None:
         across.append(Series(suite, proxy_rewards, gold))
         gold_away.append(Series(suite, away, gold))
         proxy_away.append(Series(suite, away, proxy_rewards))
+    score, is_gold = score_name(record.judge), record.judge == "gold"
+    name, short = f"{score[0].upper()}{score[1:]}", "Gold" if is_gold else "Judge"
     charts = [
-        line_chart("Gold reward on the suites", record.judged("gold")),
+        line_chart(f"{name} on the suites", record.judged("gold")),
         proxy,
-        path_chart("Gold against proxy", across, "proxy reward", "gold reward"),
-        path_chart("Gold by distance", gold_away, AWAY, "gold reward"),
+        path_chart(f"{short} against proxy", across, "proxy reward", score),
+        path_chart(f"{short} by distance", gold_away, AWAY, score),
         path_chart("Proxy by distance", proxy_away, AWAY, "proxy reward"),
     ]
-    lead = "The solver is trained on the proxy and judged by gold. Over-optimisation is where "
-    lead += "the proxy still rises and gold falls."
-    return Section("Proxy against gold", [Grid([chart for chart in charts if chart])], lead)
+    judge = shown(record.judge)
+    lead = f"The solver is trained on the proxy and judged by {judge}. "
+    falling = "gold" if is_gold else "the judge's reward"
+    lead += f"Over-optimisation is where the proxy still rises and {falling} falls."
+    return Section(
+        f"Proxy against {short.lower()}", [Grid([chart for chart in charts if chart])], lead
+    )
 
 
 def health(record: Record) -> Section | None:
@@ -72,7 +79,7 @@ def responses(record: Record) -> Section | None:
     lead = (
         "The first prompts of each suite, and prompts that were played. The number before each "
     )
-    lead += "response is its gold reward."
+    lead += f"response is its {score_name(record.judge)}."
     return Section("Before and after", [block], lead) if block else None
 
 

@@ -12,12 +12,10 @@ from experiments.report.drawing import Style
 from experiments.report.numbers import decimal, percent, points, signed
 from experiments.report.record import Record
 from experiments.run.errors import UserError
+from experiments.run.judging import score_name
 from experiments.run.records import Run, on_disk
 
 Data = Mapping[str, Any]
-
-SCORES = {"win_rate": "Win rate against the starting policy", "gold": "Gold reward"}
-"""The scores that can decide a comparison."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,20 @@ class Summary:
     def metric(self) -> str:
         """The score that decides."""
         return self.data.get("metric", "win_rate")
+
+    @property
+    def judge(self) -> str:
+        """The reward that judges, as the record names it; gold in older records."""
+        return self.data.get("judged_by", "gold")
+
+    @property
+    def scores(self) -> Mapping[str, str]:
+        """The titles of the scores that can decide the comparison."""
+        reward = score_name(self.judge)
+        return {
+            "win_rate": "Win rate against the starting policy",
+            "gold": f"{reward[0].upper()}{reward[1:]}",
+        }
 
     @property
     def suites(self) -> Sequence[str]:

@@ -1,7 +1,8 @@
 """The reward that decides in evaluations: which one it is, and how it compares policies."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from agents.evaluate import sample_responses
@@ -129,6 +130,35 @@ def trains_and_judges(conditions: Any) -> bool:
 def judged_by(conditions: Any) -> str:
     """Return who judges, for the record: the name of the judge, or ``SAME``."""
     return SAME if trains_and_judges(conditions) else judge_spec(conditions)
+
+
+def shown(spec: Any) -> str:
+    """Return a reward's name for readers: of a path it keeps the last part alone."""
+    name = str(spec)
+    if name.startswith("pairwise:"):
+        return f"pairwise:{shown(name.removeprefix('pairwise:'))}"
+    return Path(name).name if ".py:" in name or Path(name).is_absolute() else name
+
+
+def score_name(judge: str) -> str:
+    """Return how to call the rewards of a judge, as ``judged_by`` names it."""
+    return "gold reward" if judge == "gold" else "judge's reward"
+
+
+def judging_remark(judge: str, settings: Mapping[str, Any]) -> str:
+    """Return the sentence that names the judge; empty for gold.
+
+    ``judge`` is the record's ``judged_by``, ``settings`` are its conditions as JSON.
+    """
+    if judge == "gold":
+        return ""
+    if judge != SAME:
+        return f"Judged by {shown(judge)}."
+    name = settings.get("judge") or settings.get("reward")
+    if name in (None, "gold"):  # a reward model of the user's own class
+        part = settings.get("reward_model")
+        name = part.get("type", "?") if isinstance(part, Mapping) else "?"
+    return f"{SAME.replace('judged by', f'Judged by {shown(name)},', 1)}."
 
 
 def trains_on_judge(conditions: Any) -> bool:

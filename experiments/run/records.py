@@ -61,15 +61,21 @@ class Run:
     @classmethod
     def create(cls, folder: Path, config: Mapping[str, Any]) -> Self:
         """Start a record; the folder must be new or empty."""
+        cls.require_new(folder)
+        with on_disk(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            _replace(folder / "config.json", json.dumps(config, indent=2) + "\n")
+        return cls(folder)
+
+    @staticmethod
+    def require_new(folder: Path) -> None:
+        """Raise UserError unless a record can begin in the folder: it is new or empty."""
         with on_disk(folder):
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise UserError(
                     f"{folder} exists and is not empty: give another --out, or continue the "
                     f"run or comparison in it with --resume {folder}"
                 )
-            folder.mkdir(parents=True, exist_ok=True)
-            _replace(folder / "config.json", json.dumps(config, indent=2) + "\n")
-        return cls(folder)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -198,7 +204,7 @@ class Run:
         """Delete the checkpoints that a setting does not keep: "all", "last" or "best".
 
         The last one always stays. The best one has the highest win rate on the suite among
-        those that were evaluated.
+        those that were evaluated and scored.
         """
         if keep == "all" or not self.checkpoints:
             return
@@ -207,7 +213,9 @@ class Run:
             scores = {
                 row["round"]: row["win_rate"]
                 for row in self.rows("evaluations")
-                if row["suite"] == suite and row["round"] in self.checkpoints
+                if row["suite"] == suite
+                and row["round"] in self.checkpoints
+                and row["win_rate"] is not None
             }
             kept |= {max(scores, key=lambda round: scores[round])} if scores else set()
         for round in self.checkpoints:

@@ -17,7 +17,7 @@ from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.run.alarms import Alarms
 from experiments.run.parts import short_name
-from experiments.run.rewards import canonical, has_scale
+from experiments.run.rewards import canonical, form_of, has_scale
 from experiments.run.rewriting import SOLVER, Rewriting, resolved, seen_task
 from experiments.run.similarity import CHOICES
 from experiments.run.specifications import suited
@@ -152,6 +152,12 @@ def check(settings: Settings) -> None:
     settings.creator.check_task(task)
     part = isinstance(settings.reward_model, PairwiseWinRate)
     ranked = settings.reward.startswith("pairwise:")
+    pairwise = isinstance(settings.solver, SPPO) and settings.solver.pairwise
+    if pairwise and not part and form_of(settings.reward).kind in ("classifier", "proxy"):
+        raise ValueError(
+            f"--solver.pairwise needs win rates in [0, 1], and the scores of --reward "
+            f"{settings.reward} are not; leave it off, or add reward-model:pairwise-win-rate"
+        )
     if not (part or ranked):
         return
     given = "reward-model:pairwise-win-rate" if part else f"--reward {settings.reward}"

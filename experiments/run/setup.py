@@ -16,8 +16,9 @@ from agents.policies.base import Policy
 from agents.policies.pretrained import Pretrained
 from agents.policies.sampling import Sampling
 from agents.policies.table import TablePolicy
-from eva_env.payoffs import require_payoff
-from eva_env.plugins import is_spec, load_object
+from eva_env.payoffs import require_payoff, signal_values
+from eva_env.plugins import in_one_line, is_spec, load_object
+from eva_env.rewards.base import unbound
 from eva_env.types import KnowsBest, RewardModel, Task, offers
 from eva_env.world import SoftmaxTable, World
 from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
@@ -72,6 +73,14 @@ def check_payoff(signal: str | None) -> Any:
         require_payoff(payoff)
     except (ImportError, ValueError) as error:
         raise UserError(str(error)) from error
+    if callable(payoff):  # the user's; tried out before anything is spent
+        try:
+            signal_values(payoff, unbound, ["a", "b"], np.array([[0.0, 1.0], [1.0, 0.25]]))
+        except Exception as error:
+            raise UserError(
+                f"signal {signal} fails on rewards (2, 2): {in_one_line(error)}; it must be a "
+                f"function (B, n) -> (B,)"
+            ) from error
     return payoff
 
 
@@ -130,6 +139,8 @@ def require_device(device: str) -> None:
         kind, index = torch.device(device).type, torch.device(device).index or 0
     except RuntimeError as error:
         raise UserError(f"unknown device {device!r}; give cpu, cuda, cuda:1 or mps") from error
+    if kind not in ("cpu", "cuda", "mps"):
+        raise UserError(f"device {device!r} cannot train; give cpu, cuda, cuda:1 or mps")
     if kind == "cuda" and index >= torch.cuda.device_count():
         raise UserError(
             f"no device {device}: this torch sees {torch.cuda.device_count()} CUDA devices; "

@@ -24,9 +24,16 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
     A row is that of rounds.jsonl with two more keys: ``evaluations`` holds the rows of
     evaluations.jsonl by suite, empty where the round was not evaluated; ``alarms`` holds those
     of alarms.jsonl by alarm. A new run starts with the row of round 0. ``match`` must have been
-    opened with these settings and not been played; None opens one.
+    opened with these settings and not been played; None opens one. Raises UserError for what
+    the game, a player or a reward refuses.
     """
-    match = match or Match.open(settings)
+    try:
+        yield from _played(run, settings, match or Match.open(settings))
+    except (ValueError, FloatingPointError) as error:
+        raise UserError(" ".join(str(error).split())) from error
+
+
+def _played(run: Run, settings: Settings, match: Match) -> Iterator[Row]:
     evaluator = evaluator_of(settings, match)
     played = restore(run, match)
     recorder = Recorder.of(run, settings, match, evaluator, played)
@@ -157,8 +164,9 @@ def load(run: Run, round: int, match: Match) -> None:
     state, folder = run.load(round), run.checkpoint(round)
     try:
         match.restore(folder, state)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"cannot read the checkpoint {folder} ({' '.join(str(error).split())}): delete it "
-            f"to continue from the checkpoint before it"
+            f"cannot read the checkpoint {folder} ({reason}): delete it to continue from the "
+            f"checkpoint before it"
         ) from error

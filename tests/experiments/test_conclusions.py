@@ -15,6 +15,7 @@ from experiments.comparison.conclusions import (
 )
 from experiments.comparison.contrasts import decided
 from experiments.comparison.next_step import next_seeds, next_step
+from experiments.run.judging import SAME
 
 
 def row(a="eva", b="fresh", mean=0.05, low=0.03, high=0.07, **more):
@@ -184,6 +185,9 @@ def test_alarms_failures_and_unequal_budgets_are_named():
         summary(alarms=alarms, cells=6, failures={"b": "x", "a": "y"})
     )
     assert alarmed == "Alarms (entropy) were raised in 1 of 6 cells."
+    alarms["fresh-dpo/seed-0001"] = [{"alarm": "entropy"}, {"alarm": "cut_off"}]
+    each, *_ = record_caveats(summary(alarms=alarms, cells=6, failures={}))
+    assert each == "Alarms were raised: cut_off in 1 and entropy in 2 of 6 cells."
     assert failed == "2 cells failed and are left out: a and b."
     (sentence,) = record_caveats(summary(alarms={}, failures={}, reward_calls=100))
     assert sentence == (
@@ -257,3 +261,77 @@ def test_a_win_rate_in_a_sentence_stays_below_100():
     given = summary()
     given["arms"]["eva-dpo"]["suites"]["hard"]["win_rate"] |= {"low": 0.36, "high": 1.04}
     assert "of 70.0 % (95 % interval 36.0 to 100.0 %, clipped);" in headline(given)
+
+
+def tied(score, start=0.5, **more):
+    given = summary(
+        comparisons=[row(mean=0.0, low=0.0, high=0.0, p_corrected=1.0, seeds_needed=None)],
+        power={"start": start, "seeds_needed": 25, "headroom": 0.3},
+        failures={},
+        **more,
+    )
+    for name in ("eva-dpo", "fresh-dpo"):
+        same = {"mean": score, "low": score, "high": score}
+        given["arms"][name]["suites"]["hard"]["win_rate"] = same
+    return given
+
+
+def test_an_exact_tie_has_no_winner_and_no_advice_on_seeds():
+    unchanged = tied(0.5)
+    assert headline(unchanged) == (
+        "All 2 arms tie exactly on hard, at 50.0 %, the score of the starting policy: the "
+        "policies did not change measurably."
+    )
+    (step,) = next_step(unchanged)
+    assert "more rounds" in step
+    assert "larger learning rate" in step
+    assert "--seeds" not in step
+    assert next_seeds(unchanged) is None
+    assert headline(tied(0.7)).endswith(
+        "at 70.0 %: this suite and judge cannot tell them apart."
+    )
+    assert "learning rate" not in next_step(tied(0.7))[0]
+
+
+@pytest.mark.parametrize("changes", [{"high": 0.02}, {"low": -0.02}, {"mean": 0.01}])
+def test_equal_means_with_an_interval_are_no_exact_tie(changes):
+    given = tied(0.5)
+    given["comparisons"][0] |= changes
+    assert "comes first of 2" in headline(given)
+    assert next_seeds(given) == 25
+
+
+def test_the_judge_is_named_without_folders_and_gold_is_not():
+    def caveats(judged_by, **conditions):
+        settings = {"conditions": conditions}
+        given = summary(alarms={}, failures={}, judged_by=judged_by, settings=settings)
+        return record_caveats(given | {"reward_calls": 98})
+
+    def judged(*arguments, **conditions):
+        return next(line for line in caveats(*arguments, **conditions) if "udged by" in line)
+
+    assert judged("/home/me/score.py:judge") == "Judged by score.py:judge."
+    assert judged("pairwise:/home/me/ranker") == "Judged by pairwise:ranker."
+    assert judged(SAME, reward="/home/me/score.py:judge").startswith(
+        "Judged by score.py:judge, the reward that trains: a gain may be"
+    )
+    own = judged(SAME, reward="gold", reward_model={"type": "/home/me/own.py:Mine"})
+    assert own.startswith("Judged by own.py:Mine, the reward that trains")
+    assert not any("udged by" in line for line in caveats("gold"))
+
+
+def test_an_estimated_regret_is_called_so():
+    estimated = game(1.0, 0.96) | {"crossplay": {"unit": "estimated regret"}}
+    assert "an equilibrium with an estimated regret of 0.200" in equilibrium(estimated)[0]
+    (sentence, *_) = record_caveats(
+        estimated | {"alarms": {}, "failures": {}, "judged_by": "/home/me/score.py:judge"}
+    )
+    assert sentence.startswith("The judge does not know the best response, so cross-play is")
+
+
+def test_a_judge_other_than_gold_has_no_gold_reward():
+    given = summary(metric="gold", judged_by="/home/me/score.py:judge")
+    for arm in given["arms"].values():
+        arm["suites"]["hard"]["gold"] = arm["suites"]["hard"]["win_rate"]
+    assert "with a judge's reward on hard of" in headline(given)
+    assert "with a gold reward on hard of" in headline(given | {"judged_by": "gold"})

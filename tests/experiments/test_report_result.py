@@ -74,7 +74,10 @@ def test_the_next_command_finishes_the_run_or_compares(played):
         return result.next_steps(record)[0].text
 
     assert command(Record.read(played)) == (
-        "eva compare task:tabular-world --creators fresh eva --solvers dpo --seeds 5"
+        "eva compare task:tabular-world --task.topics 2 --task.levels 4 --task.variants 2 "
+        "--task.responses 6 --reward proxy --rounds 4 --prompts 8 --samples 3 "
+        "--evaluate-every 2 --evaluation-samples 4 --creators fresh eva --solvers dpo:lr=0.1 "
+        "--seeds 5"
     )
     unfinished = Record({"settings": {"rounds": 3}}, (), (), (), (), (), (), Path("runs/a b"))
     assert command(unfinished) == "eva train --resume 'runs/a b'"
