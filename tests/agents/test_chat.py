@@ -153,9 +153,9 @@ def test_truncation_from_the_left_drops_the_oldest_messages_first():
 
 
 def test_a_template_alone_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="context of 9; lower --sampling.max-tokens .the"):
+    with pytest.raises(ValueError, match=r"context of 9; lower --sampling.max-tokens .the"):
         Chat(words(), limit=9, max_tokens=4, truncation="left").encode(["Hi"])
-    with pytest.raises(ValueError, match="context of 9; shorten it, .*truncation left"):
+    with pytest.raises(ValueError, match=r"context of 9; shorten it, .*truncation left"):
         Chat(words(), limit=9, max_tokens=4).encode(["Hi"])
 
 
