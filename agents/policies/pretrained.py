@@ -35,7 +35,7 @@ class Pretrained:
     """Numerator of LoRA's factor alpha / rank. None: twice the rank."""
     lora_targets: str = "all-linear"
     """Modules that the adapter changes, such as q_proj,v_proj; all-linear is every linear layer
-    but the last."""
+    but the last and, in Mamba, out_proj."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass: less memory, about a third more time."""
     template: Path | None = None
