@@ -74,8 +74,9 @@ def check_payoff(signal: str | None) -> Any:
     except (ImportError, ValueError) as error:
         raise UserError(str(error)) from error
     if callable(payoff):  # the user's; tried out before anything is spent
+        user_signal: Any = payoff
         try:
-            signal_values(payoff, unbound, ["a", "b"], np.array([[0.0, 1.0], [1.0, 0.25]]))
+            signal_values(user_signal, unbound, ["a", "b"], np.array([[0.0, 1.0], [1.0, 0.25]]))
         except Exception as error:
             raise UserError(
                 f"signal {signal} fails on rewards (2, 2): {in_one_line(error)}; it must be a "
