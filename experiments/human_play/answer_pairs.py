@@ -27,6 +27,13 @@ class Question(NamedTuple):
     prompt: Any
 
 
+Rewards = list[float | None]
+"""Rewards of a record; None for a response without one."""
+
+Answers = tuple[list[Any], Rewards]
+"""A player's responses to a question, with their rewards."""
+
+
 class AnswerPair(NamedTuple):
     """Responses of players a and b to one question; ``first`` is the player shown first."""
 
@@ -47,7 +54,7 @@ class AnswerPair(NamedTuple):
 class RecordedAnswers:
     """The recorded responses, by player and question: n responses and their n gold rewards."""
 
-    answers: Mapping[str, Mapping[Question, tuple[list[Any], list[float]]]]
+    answers: Mapping[str, Mapping[Question, Answers]]
 
     @property
     def players(self) -> list[str]:
@@ -134,7 +141,7 @@ def recorded_answers(folder: Path, suite: str | None) -> RecordedAnswers:
         raise UserError(
             f"{folder} is neither a comparison nor a run: it has no cells and no transcripts"
         )
-    answers: dict[str, dict[Question, tuple[list[Any], list[float | None]]]] = {}
+    answers: dict[str, dict[Question, Answers]] = {}
     suites: dict[str, None] = {}
     for player, question, responses, rewards in rows:
         suites[question.suite] = None
@@ -147,7 +154,7 @@ def recorded_answers(folder: Path, suite: str | None) -> RecordedAnswers:
     return RecordedAnswers({player: answers[player] for player in sorted(answers)})
 
 
-def _comparison_rows(folder: Path) -> Iterator[tuple[str, Question, list[Any], list[float]]]:
+def _comparison_rows(folder: Path) -> Iterator[tuple[str, Question, list[Any], Rewards]]:
     for cell in sorted((folder / "cells").glob("*/seed-*")):
         seed = int(cell.name.removeprefix("seed-"))
         for row in Run(cell).rows("answers"):
@@ -155,7 +162,7 @@ def _comparison_rows(folder: Path) -> Iterator[tuple[str, Question, list[Any], l
             yield cell.parent.name, question, row["responses"], row["rewards"]
 
 
-def _run_rows(folder: Path) -> Iterator[tuple[str, Question, list[Any], list[float]]]:
+def _run_rows(folder: Path) -> Iterator[tuple[str, Question, list[Any], Rewards]]:
     run = Run.open(folder)
     rows, seed = run.rows("transcripts"), run.config["seed"]
     last_round = max((row["round"] for row in rows), default=0)
