@@ -5,8 +5,9 @@
 FOLDER holds a causal LM. We compare ours with ``model.generate`` and TRL's ``DPOTrainer``, on
 the same weights, dtype, prompts, number of responses and pairs. Each measurement has a process
 to itself, so that its peak memory is known; the contestants take turns, and each ratio compares
-two measurements of one turn. Sampling is counted in drawn tokens a second, since random
-responses differ in length.
+two measurements of one turn. Times are CPU seconds of one thread, which other work on the
+machine changes little. Sampling is counted in drawn tokens a second, since random responses
+differ in length.
 """
 
 import importlib
@@ -43,9 +44,9 @@ DEMANDS = ("", " Use at most 40 words.", " End with a question.", " Do not use a
 
 Work = Literal["sample", "train", "round"]
 WORK: dict[Work, str] = {
-    "sample": "drawn tokens a second",
-    "train": "seconds a DPO update, reference included",
-    "round": "seconds a round: sample, score, train",
+    "sample": "drawn tokens a CPU second",
+    "train": "CPU seconds a DPO update, reference included",
+    "round": "CPU seconds a round: sample, score, train",
 }
 
 
@@ -112,9 +113,9 @@ def our_sampling(command: Command) -> dict[str, float]:
     """Sample with the policy."""
     policy = opened(command)
     policy.sample(texts(2), 2, np.random.default_rng(1))
-    before, start = policy.tokens, time.perf_counter()
+    before, start = policy.tokens, time.process_time()
     policy.sample(texts(command.prompts), command.samples, np.random.default_rng(0))
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return {"value": (policy.tokens - before) / seconds}
 
 
@@ -143,9 +144,9 @@ def generate(policy: CausalLM, command: Command) -> tuple[list[list[str]], int]:
 def their_sampling(command: Command) -> dict[str, float]:
     """Sample with ``model.generate``."""
     policy = opened(command)
-    start = time.perf_counter()
+    start = time.process_time()
     _, tokens = generate(policy, command)
-    return {"value": tokens / (time.perf_counter() - start)}
+    return {"value": tokens / (time.process_time() - start)}
 
 
 def our_training(command: Command) -> dict[str, float]:
@@ -153,18 +154,18 @@ def our_training(command: Command) -> dict[str, float]:
     policy = opened(command)
     round = fixed_round(policy, command)
     solver = PolicySolver(policy, DPO(lr=1e-5, epochs=1, batch_size=command.batch))
-    start = time.perf_counter()
+    start = time.process_time()
     steps = solver.learn(round, np.random.default_rng(0))["gradient_steps"]
-    return {"value": (time.perf_counter() - start) / steps}
+    return {"value": (time.process_time() - start) / steps}
 
 
 def their_training(command: Command) -> dict[str, float]:
     """Train on the same pairs with ``DPOTrainer``, its reference in each step."""
     policy = opened(command)
     trainer = dpo_trainer(policy, fixed_round(policy, command), command)
-    start = time.perf_counter()
+    start = time.process_time()
     steps = trainer.train().global_step
-    return {"value": (time.perf_counter() - start) / steps}
+    return {"value": (time.process_time() - start) / steps}
 
 
 def our_round(command: Command) -> dict[str, float]:
@@ -173,20 +174,20 @@ def our_round(command: Command) -> dict[str, float]:
     prompts = texts(command.prompts)
     solver = PolicySolver(policy, DPO(lr=1e-5, epochs=1, batch_size=command.batch))
     with timed(policy.model) as spent:
-        start = time.perf_counter()
+        start = time.process_time()
         rng = np.random.default_rng(0)
         solver.learn(scored(prompts, solver.respond(prompts, command.samples, rng)), rng)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
     return {"value": seconds, "outside": 1 - spent[0] / seconds}
 
 
 def their_round(command: Command) -> dict[str, float]:
     """Sample with ``generate``, score, and train with ``DPOTrainer``."""
     policy = opened(command)
-    start = time.perf_counter()
+    start = time.process_time()
     responses, _ = generate(policy, command)
     dpo_trainer(policy, scored(texts(command.prompts), responses), command).train()
-    return {"value": time.perf_counter() - start}
+    return {"value": time.process_time() - start}
 
 
 CONTESTANTS = {
@@ -225,19 +226,19 @@ def dpo_trainer(policy: CausalLM, round: Round, command: Command) -> Any:
 
 @contextmanager
 def timed(model: torch.nn.Module) -> Iterator[list[float]]:
-    """Add up the seconds inside the model, its head, backward passes and optimiser steps."""
+    """Add up the CPU seconds inside the model, its head, backward passes and optimiser steps."""
     spent, depth = [0.0], [0]
 
     def clocked(call: Any) -> Any:
         def run(*args: Any, **kwargs: Any) -> Any:
             depth[0] += 1
-            start = time.perf_counter()
+            start = time.process_time()
             try:
                 return call(*args, **kwargs)
             finally:
                 depth[0] -= 1
                 if not depth[0]:
-                    spent[0] += time.perf_counter() - start
+                    spent[0] += time.process_time() - start
 
         return run
 
