@@ -1,6 +1,6 @@
 """Examples of rewrites and of ratings, for a language model that continues text.
 
-A small model answers a prompt that it is told to rewrite, but continues a list of rewrites with
+A small model answers a prompt that it should rewrite, but continues a list of rewrites with
 another one. The operators are those of eva (Ye et al. 2025, arXiv 2411.00062, App. F); the
 examples are ours.
 """

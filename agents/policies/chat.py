@@ -213,15 +213,6 @@ class Chat:
             ) from error
 
 
-def chat_ids(tokenizer: Any, prompt: str, cache: dict[str, list[int]]) -> list[int]:
-    """Return the token ids of a prompt in the tokenizer's chat template, if it has one."""
-    if prompt not in cache:
-        if len(cache) >= CACHED_TEXTS:
-            cache.clear()
-        (cache[prompt],) = Chat(tokenizer).encode([prompt])
-    return cache[prompt]
-
-
 def token_ids(tokenizer: Any, texts: list[str], special: bool) -> list[list[int]]:
     """Return the token ids of texts; ValueError for characters that the tokenizer lacks."""
     try:

@@ -171,7 +171,7 @@ def _parquet(file: Path, columns: Collection[str] | None) -> Iterator[Row]:
         ) from error
     try:
         table = ParquetFile(file)
-        # An empty list would read no row at all, so a column that is missing is told later.
+        # An empty list would read no row at all, so a missing column is reported later.
         kept = [name for name in table.schema_arrow.names if columns is None or name in columns]
         number = 0
         for batch in table.iter_batches(columns=kept or None):
