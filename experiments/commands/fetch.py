@@ -12,8 +12,8 @@ from experiments.commands.options import parse
 from experiments.fetching.conversion import require_gguf
 from experiments.fetching.fetch import fetch
 from experiments.fetching.resources import RESOURCES
-from experiments.report.index import size
 from experiments.run.errors import UserError
+from experiments.run.wording import size
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from experiments.fetching.sources import (
     given_wheel,
     unpack,
 )
-from experiments.report.index import size
+from experiments.run.wording import size
 
 
 def fetch(resource: Resource, wheels: Path | None, console: Console) -> str:

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from experiments.report.index import size
+from experiments.run.wording import size
 
 POLL = 0.2
 """Seconds between two looks at the disk."""
@@ -61,7 +61,7 @@ def largest(folder: Path) -> int:
     sizes = [0]
     for path in folder.rglob("*"):
         try:
-            sizes.append(path.stat().st_size)
+            sizes.append(path.stat().st_size if path.is_file() else 0)
         except OSError:  # the file has been moved or deleted since it was listed
             continue
     return max(sizes)

@@ -90,8 +90,9 @@ def pip_reason(messages: str) -> str:
     """Return why pip has failed, from its messages."""
     if any(words in messages for words in OFFLINE):
         return "the package index cannot be reached"
-    errors = [line for line in messages.splitlines() if line.startswith("ERROR: ")]
-    last = (errors or messages.splitlines() or ["no message"])[-1]
+    lines = [line for line in messages.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR: ")]
+    last = (errors or lines or ["no message"])[-1]
     return last.removeprefix("ERROR: ")[:200]
 
 
