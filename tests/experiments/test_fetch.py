@@ -333,11 +333,17 @@ def test_the_bar_measures_the_file_that_grows(tmp_path, monkeypatch):
     (tmp_path / "copy").write_bytes(b"x" * 300)
     assert progress.largest(tmp_path) == 500
     with progress.shown(console, "downloading", tmp_path, 1000):
-        time.sleep(0.3)
-        assert "500/1000 bytes" in console.file.getvalue()
+        wait_for(console, "0.5/1.0 kB")
         (tmp_path / "deep/part").write_bytes(b"x" * 1000)
-        time.sleep(0.3)
-    assert "1000/1000 bytes" in console.file.getvalue()
+        wait_for(console, "1.0/1.0 kB")
+
+
+def wait_for(console, text):
+    """Return once a console shows a text; AssertionError after ten seconds."""
+    deadline = time.monotonic() + 10
+    while text not in console.file.getvalue():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 # Installed packages
