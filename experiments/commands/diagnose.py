@@ -77,7 +77,7 @@ def main(args: list[str]) -> int:
         return 130
     answers = Answers.read(run)
     has_passes = has_passes_of(settings)
-    measured = measure(answers, signal, settings.task, has_passes, settings.seed)
+    measured = measure(answers, signal, settings.task.topic, has_passes, settings.seed)
     result = {"signal": settings.signal, "folder": str(run.folder), **measured}
     result["verdict"] = verdict(result, settings.signal)
     run.write_json("diagnosis", result)

@@ -1,5 +1,6 @@
 """The numbers of a diagnosis: heterogeneity and reliability, and those of ``inheritance``."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,6 @@ from eva_env.missing import mean_reward, missing_share, prompt_means
 from eva_env.plugins import is_spec, load_object
 from eva_env.signals import PASS, SIGNALS, Signal, pass_rate
 from eva_env.types import Floats, Ints
-from eva_env.world import World
 from experiments.diagnosis import estimates
 from experiments.diagnosis.beta_binomial import PassRates, signals_by_passes
 from experiments.diagnosis.estimates import Parents, estimate, finite
@@ -40,16 +40,21 @@ def find_signal(name: str) -> Signal:
 
 
 def measure(
-    answers: Answers, signal: Signal, world: World, has_passes: bool, seed: int
+    answers: Answers,
+    signal: Signal,
+    topic: Callable[[Any], str],
+    has_passes: bool,
+    seed: int,
+    draws: int = estimates.DRAWS,
 ) -> dict[str, Any]:
     """Return every number of the diagnosis as JSON; None is a number that is undefined.
 
-    ``has_passes`` says that a reward of 1 means that a response passes. Intervals are 95 %
-    percentile bootstraps over the parents, each on its own.
+    ``topic`` names a prompt's subject. ``has_passes`` says that a reward of 1 means that a
+    response passes. Intervals are 95 % percentile bootstraps over the parents, each by itself.
     """
     rng = np.random.default_rng((seed, 2))
     n = answers.parents.shape[1] // 2
-    units = Parents.of(len(answers.parents), rng)
+    units = Parents.of(len(answers.parents), rng, draws)
     first, second = estimates.halves(answers.parents, signal, rng, n)
     everything = np.concatenate([answers.parents.ravel(), answers.children.ravel()])
     bounded = bool(np.nanmin(everything, initial=0) >= -ZERO)
@@ -64,7 +69,7 @@ def measure(
         **heterogeneity(np.concatenate([first, second]), everything, signal, n, units),
         **passing(answers.parents, n, units, rng, has_passes and bounded),
         **reliability(answers.parents, (first, second), signal, n, units),
-        "topics": by_topic(answers, (first + second) / 2, world, units),
+        "topics": by_topic(answers, (first + second) / 2, topic, units),
     }
     return result | inheritance(answers, (first, second), signal, units, rng)
 
@@ -137,10 +142,10 @@ def reliability(
 
 
 def by_topic(
-    answers: Answers, signals: Floats, world: World, units: Parents
+    answers: Answers, signals: Floats, topic: Callable[[Any], str], units: Parents
 ) -> list[dict[str, Any]]:
     """Return a row for each topic: its prompts, mean reward and mean signal, easiest first."""
-    topics = np.array([str(world.topic(prompt)) for prompt in answers.prompts])
+    topics = np.array([str(topic(prompt)) for prompt in answers.prompts])
     means = prompt_means(answers.parents)
     rows = []
     for topic in dict.fromkeys(topics.tolist()):
