@@ -202,13 +202,16 @@ def test_fit_finds_the_pass_rates():
 
 
 def test_no_signal_is_a_tenth_of_the_largest_signal():
-    """Rewards from 0 to 10: a gap of 0.9 is none, 1.1 is one. Exactly 0 is counted apart."""
+    """Rewards from 0 to 10: a gap of 0.9 is none, 1.1 is one. Exactly 0 is counted separately.
+
+    A random group of 4 of such 8 rewards is constant with probability 2 / 70.
+    """
     rows = [[0, 0.9] * 2, [0, 1.1] * 2, [0, 10] * 2, [4, 4] * 2]
     parents = np.repeat(np.array(rows, dtype=float), 2, axis=1)
     answers = Answers(parents, np.empty((0, 4)), np.empty(0, int), [], [0, 1, 2, 3])
     result = measured(answers)
     assert result["no_signal_bound"] == pytest.approx(1)
-    assert result["no_signal"]["value"] == pytest.approx(0.5, abs=0.02)
-    assert result["zero_signal"]["value"] == pytest.approx(0.25, abs=0.02)
+    assert result["no_signal"]["value"] == pytest.approx((2 + 2 * 2 / 70) / 4, abs=0.02)
+    assert result["zero_signal"]["value"] == pytest.approx((1 + 3 * 2 / 70) / 4, abs=0.02)
     assert result["all_pass"] is None  # rewards above 1 have no passes
     assert result["gain"]["value"] is None
