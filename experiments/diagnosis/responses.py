@@ -26,7 +26,7 @@ from experiments.run.rewriting import seen_task, writing_model
 from experiments.run.rows import numbers, plain
 from experiments.run.setup import load_policy
 
-CHUNK = 16
+CHUNK = 8
 """Groups of n responses that are drawn, scored and recorded together."""
 
 DRAWS = 4
@@ -51,7 +51,9 @@ class Respondent:
         world, device = settings.task, settings.device
         option = "" if settings.policy is None else "--policy: "
         policy = load_policy(world, settings.policy, settings.sampling, device, option)
-        reward = training_reward(world, settings.reward, settings.reward_model, device=device)
+        reward = training_reward(
+            world, settings.reward, settings.reward_model, device=device, start=lambda: policy
+        )
         try:
             check_prompts(world, policy)
             writer = writing_model(settings.rewriter, policy, device)

@@ -35,8 +35,8 @@ class Diagnosis:
     children: int = 2
     """Children of each parent, each by one operator."""
     policy: Any = None
-    """The policy that responds: a ``Pretrained``, the name or folder of a checkpoint, or your
-    own policy. None: the world's starting policy."""
+    """The policy that responds, from which a run would start: a ``Pretrained``, the name or
+    folder of a checkpoint, or your own policy. None: the world's starting policy."""
     device: str = "cpu"
     """Where language models compute: cpu, cuda, cuda:1 or mps."""
     sampling: Sampling = field(default_factory=Sampling)
