@@ -80,7 +80,8 @@ def _constant(result: Mapping[str, Any]) -> str:
         return ""
     return (
         f"One constant text for every prompt scores {constant:.3f}, no less than the "
-        f"checkpoint ({score:.3f}): a score of this size does not show that instructions are followed."
+        f"checkpoint ({score:.3f}): a score of this size does not show that instructions are "
+        f"followed."
     )
 
 

@@ -21,7 +21,7 @@ from experiments.ifeval.subset import stratified
 from experiments.run.records import on_disk
 
 Load = Callable[[], Any]
-"""Loads a policy. Only one is in memory at a time, unless responses are read under the start."""
+"""Loads a policy; only one is in memory at a time."""
 
 Advance = Callable[[int], None]
 
@@ -138,8 +138,8 @@ def evaluate(
     }
     result = plan.conditions() | {"policies": rows}
     if start is not None:
-        verdicts = [players[name].verdicts for name in ("checkpoint", "start")]
-        result["difference"] = scores.paired(*verdicts, plan.draw.seed)
+        after, before = (players[name].verdicts for name in ("checkpoint", "start"))
+        result["difference"] = scores.paired(after, before, plan.draw.seed)
         result["resolved"] = resolved(result["difference"][DECIDING], plan.draw.samples)
         result["collapse"] = signs(rows["checkpoint"]["text"], rows["start"]["text"])
     # 3. Say what follows.

@@ -1,4 +1,4 @@
-"""The prompts and verifiers of IFEval, from the files that ``eva fetch ifeval`` puts in the cache.
+"""The prompts and verifiers of IFEval, which ``eva fetch ifeval`` puts in the cache.
 
 The verifiers run as they are, with three exceptions that make verdicts a function of the text:
 
@@ -156,7 +156,8 @@ def _import(folder: Path) -> ModuleType:
         spec = importlib.util.spec_from_file_location(
             PACKAGE, folder / "__init__.py", submodule_search_locations=[str(folder)]
         )
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         _forget()
         module = importlib.util.module_from_spec(spec)
         sys.modules[PACKAGE] = module

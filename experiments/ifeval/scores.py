@@ -1,7 +1,7 @@
 """Accuracies of IFEval with their intervals, and how the responses read.
 
 P prompts, n responses to each, I instructions of a prompt. Prompts are a sample; the responses
-to a prompt are nested in it. The bootstrap draws prompts, with all their responses: the variance
+to a prompt are nested in it. The bootstrap draws prompts with all their responses: the variance
 of the responses is part of that of the prompts' means.
 """
 
@@ -117,8 +117,8 @@ def reading(responses: Sequence[Sequence[str]], tokens: Floats) -> dict[str, flo
     """Return how responses (P, n) with their numbers of tokens (P, n) read.
 
     ``words`` and ``tokens`` are mean lengths, ``repeated_trigrams`` is the mean share,
-    ``cut_off`` the share that did not end (None where that is unknown), and ``copied`` the share
-    of responses that are a response to another prompt too.
+    ``cut_off`` the share that did not end (None where that is unknown), and ``copied`` the
+    share of responses that are a response to another prompt too.
     """
     texts = [text for row in responses for text in row]
     ended = [getattr(text, "ended", None) for text in texts]

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 
-BREAK = re.compile(r"[\s;@#$%&?!*()\[\]{}<>\"`«»“”‘’„‒-―]+|--|\.{2,}|''|[:,](?!\d)")
+BREAK = re.compile(
+    r"[\s;@#$%&?!*()\[\]{}<>\"`«»“”\u2018\u2019„\u2012-\u2015]+|--|\.{2,}|''|[:,](?!\d)"
+)
 """What separates words in addition to spaces; a comma or colon before a digit does not."""
 
 OPENING_QUOTE = re.compile(r"(?<!\w)'(?!(?:re|ve|ll|[mtsdn])\b)(?=\w)", re.IGNORECASE)
@@ -36,7 +38,7 @@ def word_tokenize(text: str) -> list[str]:
     nltk's function of this name returns the punctuation too, which is never in capitals.
     """
     # 1. A full stop is separated at the end of the text alone.
-    text = re.sub(r"(?<=[^.])\.[\])}>\"'»”’ ]*\s*$", "", text)
+    text = re.sub(r"(?<=[^.])\.[\])}>\"'»”\u2019 ]*\s*$", "", text)
     return [word for chunk in BREAK.split(text) for word in _words(chunk)]
 
 
