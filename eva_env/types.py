@@ -10,7 +10,7 @@ responses to each prompt, K prompts and M responses of a tabular world, T rounds
 is the reward model's number for a response; a *payoff* is the game's number for a player.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol, TypeGuard, TypeVar
@@ -146,6 +146,19 @@ class KnowsBest(RewardModel, Protocol):
         ...
 
 
+Likelihood = Callable[[Sequence[Any], Sequence[Sequence[Any]]], Floats]
+"""Prompts (P,) and some responses to each, R in all -> mean log-probabilities per token (R,),
+in nats, in the order of the responses."""
+
+
+class ReadsLikelihood(RewardModel, Protocol):
+    """A reward model that also reads how likely a response is under the starting policy."""
+
+    def with_likelihood(self, likelihood: Likelihood) -> RewardModel:
+        """Return the same reward model, which calls ``likelihood``."""
+        ...
+
+
 class Advances(RewardModel, Protocol):
     """A reward model that changes between rounds: it drifts, redraws noise or is refitted."""
 
@@ -210,6 +223,15 @@ class RatesComplexityInBatch(Task, Protocol):
 
     def complexity_all(self, prompts: Sequence[Any], rng: np.random.Generator) -> Floats:
         """Return the complexity of each of Q prompts, (Q,)."""
+        ...
+
+
+class WeighsOperators(Task, Protocol):
+    """A task whose operators are not meant to be drawn equally often."""
+
+    @property
+    def operator_weights(self) -> Mapping[str, float]:
+        """Relative frequency of each operator, where a creator has no preference."""
         ...
 
 

@@ -11,7 +11,7 @@ from agents.base import THREES, Creator, Logs
 from agents.creators.estimate import average
 from agents.creators.human import human_prompts
 from agents.evolution.evolve import Lineage, Score, evolve, operator_weights, publish
-from agents.evolution.operators import Kind, of_kind
+from agents.evolution.operators import Kind, of_kind, weights_of
 from agents.evolution.selection import share, weighted
 from eva_env.require import require
 from eva_env.types import Floats, Ints, Proposal, Round, Task
@@ -140,7 +140,7 @@ class Evolving(Creator):
         return 1, None
 
     def preferences(self, task: Task) -> Mapping[str, float]:
-        """Return the relative probability of each operator; empty: all are equally likely.
+        """Return the relative probability of each operator; empty: that of the task.
 
         Raises ValueError if the task does not declare operators of the kind in question.
         """
@@ -148,8 +148,8 @@ class Evolving(Creator):
             return self.operators
         if self.kind:
             return of_kind(task, self.kind)
-        weights = dict.fromkeys(task.operators, 1.0)
-        return weights | dict.fromkeys(of_kind(task, "depth"), self.depth)
+        harder = of_kind(task, "depth")
+        return weights_of(task) | {name: harder[name] * self.depth for name in harder}
 
     def _keep(self, parents: int, quota: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Choose ``quota`` of the (parents, rewrites) uniformly, to enter the mix."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evolution.operators import require_operators
+from agents.evolution.operators import require_operators, weights_of
 from eva_env.types import (
     Floats,
     LimitsAttempts,
@@ -76,7 +76,8 @@ def evolve(
             it; else every rewrite starts from the parent.
         taken: prompts that a rewrite should not repeat, in addition to those of this call;
             None allows any repeat.
-        operators: relative probability by operator, 0 to leave one out; None or empty: equal.
+        operators: relative probability by operator, 0 to leave one out; None or empty: the
+            task's weights, or equal ones.
         branches: rewrites made in each step, of which the one with the highest ``score`` stays.
         score: rates the branches.
 
@@ -113,8 +114,7 @@ def operator_weights(
     Raises ValueError if the task has no operators, and for weights that it cannot use.
     """
     require_operators(task)
-    if not operators:
-        return list(task.operators), np.zeros(len(task.operators))
+    operators = operators or weights_of(task)
     unknown = sorted(set(operators) - set(task.operators))
     if unknown or max(operators.values()) <= 0 or min(operators.values()) < 0:
         raise ValueError(

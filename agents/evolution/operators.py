@@ -10,14 +10,22 @@ from eva_env.types import (
     RatesComplexity,
     RatesComplexityInBatch,
     Task,
+    WeighsOperators,
     offers,
 )
 
 Kind = Literal["depth", "breadth", "quality"]
 
 
+def weights_of(task: Task) -> dict[str, float]:
+    """Return the task's own weights of its operators; equal ones if it has none."""
+    if offers(task, WeighsOperators):
+        return dict(task.operator_weights)
+    return dict.fromkeys(task.operators, 1.0)
+
+
 def of_kind(task: Task, kind: Kind) -> dict[str, float]:
-    """Return equal weights for the operators that the task declares to be of a kind.
+    """Return the weights of the operators that the task declares to be of a kind.
 
     Raises ValueError if it declares none.
     """
@@ -29,7 +37,8 @@ def of_kind(task: Task, kind: Kind) -> dict[str, float]:
             f"{type(task).__name__} does not say which of its operators are for {kind}; give "
             f"it a property {kind} that names them, or set the creator's operators"
         )
-    return dict.fromkeys(names, 1.0)
+    weights = weights_of(task)
+    return {name: weights[name] for name in names}
 
 
 def require_operators(task: Task) -> None:

@@ -217,9 +217,9 @@ def judges(command: Command, start: Policy) -> tuple[Judge, RewardModel | None]:
     own, proxy = command.reward_model, None
     if own is not None:
         return Judge(own, "reward-model"), None
-    judge = judge_of(command, None, command.device)
+    judge = judge_of(command, None, command.device, lambda: start)
     if judge_spec(command) != command.reward:
-        training = reward_of(command.reward, command.task, command.device)
+        training = reward_of(command.reward, command.task, command.device, start=lambda: start)
         proxy = pointwise(training, lambda: start, command.samples, command.seed)
     model = pointwise(judge.model, lambda: start, command.samples, command.seed)
     return Judge(model, judge.spec), proxy

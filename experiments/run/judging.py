@@ -16,6 +16,10 @@ SAME = "judged by the reward that trains: a gain may be over-optimisation; give 
 """The remark on a run that nothing but its own reward judges."""
 
 
+SHARED = ("classifier", "pairwise", "function")
+"""Kinds of rewards that are costly to load or to try out."""
+
+
 class Judge(NamedTuple):
     """The reward that decides in evaluations."""
 
@@ -94,23 +98,28 @@ def judge_spec(conditions: Any) -> str:
     return "gold" if has_gold(conditions.task) else conditions.reward
 
 
-def judge_of(conditions: Any, training: RewardModel | None, device: str = "cpu") -> Judge:
+def judge_of(
+    conditions: Any,
+    training: RewardModel | None,
+    device: str = "cpu",
+    start: Callable[[], Policy] | None = None,
+) -> Judge:
     """Return the judge of a run; UserError if it cannot be loaded.
 
-    ``training`` is the run's training reward, whose weights are shared where it judges. Without
-    any judge, a reward model of the user's own judges what it trains.
+    ``training`` is the run's training reward, which is not loaded and tried out a second time
+    where it judges. Without any judge, a reward model of the user's own judges what it trains.
     """
     spec = judge_spec(conditions)
     own = not isinstance(conditions.reward_model, Wrapper | None)
     if own and conditions.judge is None and not has_gold(conditions.task):
         return Judge(conditions.reward_model, "reward-model")
-    if spec == conditions.reward and form_of(spec).kind in ("classifier", "pairwise"):
+    if spec == conditions.reward and form_of(spec).kind in SHARED:
         base = training
         while isinstance(base, Wrapper):
             base = base.base
         if base is not None and not isinstance(base, tuple):  # the members of an ensemble
             return Judge(base, spec)
-    return Judge(reward_of(spec, conditions.task, device, "judge"), spec)
+    return Judge(reward_of(spec, conditions.task, device, "judge", start), spec)
 
 
 def judge_knows_best(conditions: Any) -> bool:

@@ -20,7 +20,7 @@ from eva_env.world import World
 from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
 from experiments.run.fitting import check_prompts, fits_of
 from experiments.run.judging import Judge, judge_of
-from experiments.run.rewards import has_two_rewards, reward_of, training_reward
+from experiments.run.rewards import has_two_rewards, reads_start, reward_of, training_reward
 from experiments.run.rewriting import response_rewriter, seen_task, writing_model
 from experiments.run.settings import Settings, check
 from experiments.run.setup import files_of, load_policy, make_env, pinned, start_of
@@ -59,7 +59,7 @@ class Match:
             # 2. Rewards, environment and players.
             similarity = similarity_of(world, settings.similarity)
             writer = writing_model(settings.rewriter, policy, settings.device)
-            env, judge = opened_env(settings, world, policy, writer)
+            env, judge = opened_env(settings, world, policy, writer, start)
             game: Any = env.unwrapped.game
             solver = PolicySolver(
                 policy,
@@ -140,14 +140,14 @@ def starting(settings: Settings, policy: Policy) -> Start:
     def read() -> Policy:
         return load_policy(settings.task, files, settings.sampling, settings.device)
 
-    return Start(policy, read, settings.solver.uses_initial)
+    return Start(policy, read, settings.solver.uses_initial or reads_start(settings))
 
 
 def opened_env(
-    settings: Settings, world: World, policy: Policy, writer: Any
+    settings: Settings, world: World, policy: Policy, writer: Any, start: Start
 ) -> tuple[Any, Judge]:
     """Return the environment with its rewards, and the judge; ``writer`` rewrites prompts."""
-    reward, creator_reward, judge = rewards_of(settings)
+    reward, creator_reward, judge = rewards_of(settings, start)
     if settings.missing_end_penalty:
         reward = MissingEndPenalty(settings.missing_end_penalty).over(reward)
     env = make_env(
@@ -164,13 +164,15 @@ def opened_env(
     return env, judge
 
 
-def rewards_of(settings: Settings) -> tuple[RewardModel, RewardModel | None, Judge]:
+def rewards_of(
+    settings: Settings, start: Start
+) -> tuple[RewardModel, RewardModel | None, Judge]:
     """Return the rewards that train and pay the creator (None: the same), and the judge."""
     world, device = settings.task, settings.device
     training = training_reward(
-        world, settings.reward, settings.reward_model, settings.judge, device
+        world, settings.reward, settings.reward_model, settings.judge, device, start
     )
     paying = None
     if settings.creator_reward is not None and has_two_rewards(settings):
-        paying = reward_of(settings.creator_reward, world, device, "creator reward")
-    return training, paying, judge_of(settings, training, device)
+        paying = reward_of(settings.creator_reward, world, device, "creator reward", start)
+    return training, paying, judge_of(settings, training, device, start)

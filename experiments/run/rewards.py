@@ -6,16 +6,17 @@ settings are resolved once, when its match is opened, and before anything is spe
 
 import difflib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from agents.policies.base import Policy
+from agents.policies.likelihood import likelihood_under
 from eva_env.plugins import absolute
 from eva_env.rewards import Ensemble, Plain, Retrained, Wrapper
-from eva_env.types import (
-    RewardModel,
-)
+from eva_env.types import ReadsLikelihood, RewardModel, offers
 from eva_env.world import World
 from experiments.run.errors import UserError
 from experiments.run.parts import names
@@ -92,18 +93,23 @@ def canonical(spec: str | None) -> str | None:
 
 
 def reward_of(
-    spec: str, world: World, device: str = "cpu", role: str = "reward"
+    spec: str,
+    world: World,
+    device: str = "cpu",
+    role: str = "reward",
+    start: Callable[[], Policy] | None = None,
 ) -> RewardModel:
     """Return the reward model of a name; UserError, in one line, if it cannot be had.
 
     A class, and a function without arguments, is called for the reward model. A function is
     tried out on two prompts of the world with two responses each, so that a mistake in it shows
-    before anything is spent: of a paid judge that is four calls.
+    before anything is spent: of a paid judge that is four calls. A gold reward that reads
+    the starting policy's log-probabilities gets them from the policy that ``start`` returns.
     """
     form = form_of(spec, role)
     try:
         if form.kind == "gold":
-            return world.gold_reward()
+            return _reading(world.gold_reward(), start)
         if form.kind == "proxy":
             return _proxy(world, device)
         if form.kind == "classifier":
@@ -117,7 +123,8 @@ def reward_of(
         if form.kind == "world":
             other = read("task", form.target)
             _require_same_kind(other, world, f"{role} {spec}")
-            model = (world if type(other) is type(world) else other).gold_reward()
+            gold = (world if type(other) is type(world) else other).gold_reward()
+            model = _reading(gold, start)
         else:
             model = load_function(form.target, role)
     except (OSError, ValueError, ImportError) as error:
@@ -132,6 +139,7 @@ def training_reward(
     reward_model: Any = None,
     judge: str | None = None,
     device: str = "cpu",
+    start: Callable[[], Policy] | None = None,
 ) -> RewardModel:
     """Return the reward that trains: the named one inside the wrapper of the settings.
 
@@ -141,12 +149,12 @@ def training_reward(
     """
     if reward_model is not None and not isinstance(reward_model, Wrapper):
         return reward_model
-    base = reward_of(reward, world, device)
+    base = reward_of(reward, world, device, start=start)
     if reward_model is None:
         return base
     if not isinstance(reward_model, Retrained | Ensemble):
         return reward_model.over(base)
-    gold = reward_of(judge or "gold", world, device, "judge")
+    gold = reward_of(judge or "gold", world, device, "judge", start)
     if isinstance(reward_model, Retrained):
         return reward_model.over(base, gold)
     from experiments.run.setup import load_policy
@@ -176,11 +184,26 @@ def check_rewards_of(conditions: Any) -> None:
         reward_of(conditions.judge, conditions.task, device, "judge")
 
 
+def reads_start(conditions: Any) -> bool:
+    """Return whether the world's gold reward reads the starting policy's log-probabilities."""
+    try:
+        return offers(conditions.task.gold_reward(), ReadsLikelihood)
+    except ValueError:  # a world without gold
+        return False
+
+
 def has_scale(spec: str, world: World) -> bool:
     """Return whether a reward of 1 means that a response passes."""
     if spec == "proxy":
         return world.proxy_can_pass
     return form_of(spec).kind in ("gold", "function", "world")
+
+
+def _reading(model: RewardModel, start: Callable[[], Policy] | None) -> RewardModel:
+    """Return the reward with the log-probabilities of ``start``, if it reads them."""
+    if start is None or not offers(model, ReadsLikelihood):
+        return model
+    return model.with_likelihood(likelihood_under(start))
 
 
 def _require_same_kind(other: World, world: World, name: str) -> None:

@@ -1,0 +1,239 @@
+"""The families of constraints: their sentences, their values, and their verifiers.
+
+A family with a value has an ordered ladder of them, from easy to hard for the starting model
+where that has a meaning. ``GROUPS`` sorts the families by the share of the starting model's
+responses that pass: nearly all (saturated), some (live), none (out of reach).
+
+Verifiers of the families that ``OFFICIAL`` names agree with IFEval's on every text.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from eva_env.instruct.requests import COMMON_WORDS, FIRST_WORDS, LETTERS, WORDS
+from eva_env.instruct.text import sentences_of, words_of
+
+Value = int | str | None
+
+
+class Family(NamedTuple):
+    """A kind of constraint."""
+
+    sentence: str
+    """Its sentence in a prompt, with a slot for the value."""
+    values: tuple[Value, ...]
+    """Its values; only None for a family without any."""
+    met: Callable[[str, Any], bool]
+    """Whether a response (first argument) meets the constraint of a value (second)."""
+    ordered: bool = False
+    """True if a later value is harder; the others differ in kind."""
+
+
+def _count(word: str, text: str) -> int:
+    """Occurrences of a word, in longer words too, as IFEval's keywords count."""
+    return len(re.findall(word, text, re.IGNORECASE))
+
+
+def _contains_word(word: str, text: str) -> bool:
+    return re.search(rf"\b{word}\b", text, re.IGNORECASE) is not None
+
+
+def _first_word(text: str) -> str:
+    return (words_of(text) or [""])[0].lower()
+
+
+def _numbered(text: str) -> int:
+    return len(re.findall(r"(?m)^\s*\d+[.)] +\S", text))
+
+
+def _has_title(text: str) -> bool:
+    titles = re.findall(r"<<[^\n]+>>", text)
+    return any(title.lstrip("<").rstrip(">").strip() for title in titles)
+
+
+def _json_key(text: str, key: str) -> bool:
+    """True if the text is a JSON object with the key, in a fence of code or not."""
+    fenced = re.fullmatch(r"```(?:json|Json|JSON)?(.*?)(?:```)?", text.strip(), re.DOTALL)
+    try:
+        value = json.loads((fenced.group(1) if fenced else text).strip())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and key in value
+
+
+def _is_quoted(text: str) -> bool:
+    text = text.strip()
+    return len(text) > 1 and text[0] == '"' and text[-1] == '"'
+
+
+def _two_answers(text: str) -> bool:
+    """True for two different texts with ``******`` between them, as IFEval splits."""
+    parts = text.split("******")
+    if any(not part.strip() for part in parts[1:-1]):
+        return False
+    answers = [part.strip() for part in parts if part.strip()]
+    return len(answers) == 2 and answers[0] != answers[1]
+
+
+def _paragraphs(text: str, number: int) -> bool:
+    """True for this many paragraphs with ``***`` between them, as IFEval splits."""
+    parts = re.split(r"\s?\*\*\*\s?", text)
+    if any(not part.strip() for part in parts[1:-1]):
+        return False
+    return sum(bool(part.strip()) for part in parts) == number
+
+
+NO_VALUE: tuple[Value, ...] = (None,)
+
+SATURATED = {
+    "no_semicolons": Family("Do not use any semicolons.", NO_VALUE, lambda t, _: ";" not in t),
+    "no_links": Family(
+        "Do not give any links.", NO_VALUE, lambda t, _: not re.search(r"https?:|www\.", t)
+    ),
+    "no_hashtags": Family(
+        "Do not use any hashtags.", NO_VALUE, lambda t, _: not re.search(r"#\w", t)
+    ),
+    "no_emoji": Family(
+        "Do not use any emoji.",
+        NO_VALUE,
+        lambda t, _: not re.search("[\u2600-\u27bf\U0001f300-\U0001faff]", t),
+    ),
+    "different_words": Family(
+        "Use at least {} different words.",
+        (3, 5, 8),
+        lambda t, v: len({word.lower() for word in words_of(t)}) >= v,
+        ordered=True,
+    ),
+}
+"""Families that nearly every response of the starting model meets."""
+
+LIVE = {
+    "at_most": Family(
+        "Use at most {} words.",
+        (35, 30, 25, 20, 15),
+        lambda t, v: len(words_of(t)) <= v,
+        ordered=True,
+    ),
+    "at_least": Family(
+        "Use at least {} words.",
+        (15, 20, 25, 30, 35),
+        lambda t, v: len(words_of(t)) >= v,
+        ordered=True,
+    ),
+    "sentences": Family(
+        "Write exactly {} sentences.", (2, 3, 4), lambda t, v: len(sentences_of(t)) == v
+    ),
+    "include": Family('Include the word "{}".', WORDS, lambda t, v: _count(v, t) >= 1),
+    "twice": Family('Use the word "{}" at least twice.', WORDS, lambda t, v: _count(v, t) >= 2),
+    "avoid": Family(
+        'Do not use the word "{}".',
+        COMMON_WORDS,
+        lambda t, v: not _contains_word(v, t),
+        ordered=True,
+    ),
+    "letter": Family(
+        'Do not use the letter "{}".', LETTERS, lambda t, v: v not in t.lower(), ordered=True
+    ),
+    "no_commas": Family("Do not use any commas.", NO_VALUE, lambda t, _: "," not in t),
+    "start": Family(
+        'Begin with the word "{}".', FIRST_WORDS, lambda t, v: _first_word(t) == v.lower()
+    ),
+    "title": Family(
+        "Give it a title in double angle brackets, like <<title>>.",
+        NO_VALUE,
+        lambda t, _: _has_title(t),
+    ),
+    "numbered": Family(
+        "Answer with a numbered list of exactly {} points.",
+        (3, 2, 4),
+        lambda t, v: _numbered(t) == v,
+    ),
+    "json": Family(
+        'Answer with nothing but a JSON object that has the key "{}".',
+        ("text", "reply", "title"),
+        _json_key,
+    ),
+    "digits": Family(
+        "Use {} or more numbers in digits.",
+        (1, 2, 3),
+        lambda t, v: len(re.findall(r"\d+", t)) >= v,
+        ordered=True,
+    ),
+}
+"""Families that some responses of the starting model meet."""
+
+OUT_OF_REACH = {
+    "lowercase": Family(
+        "Write everything in lowercase letters.", NO_VALUE, lambda t, _: t.islower()
+    ),
+    "capitals": Family(
+        "Write everything in capital letters.", NO_VALUE, lambda t, _: t.isupper()
+    ),
+    "quoted": Family(
+        "Put the whole answer in double quotation marks.", NO_VALUE, lambda t, _: _is_quoted(t)
+    ),
+    "two_answers": Family(
+        "Give two different answers, separated by ******.",
+        NO_VALUE,
+        lambda t, _: _two_answers(t),
+    ),
+    "paragraphs": Family(
+        "Write {} paragraphs, separated by ***.", (2, 3), _paragraphs, ordered=True
+    ),
+}
+"""Families that next to no response of the starting model meets."""
+
+GROUPS = {"saturated": SATURATED, "live": LIVE, "out of reach": OUT_OF_REACH}
+"""Families by group, from easy to hard."""
+
+FAMILIES: dict[str, Family] = SATURATED | LIVE | OUT_OF_REACH
+"""All families, in the order in which a prompt has their sentences."""
+
+GROUP_OF = {family: group for group, families in GROUPS.items() for family in families}
+"""The group of each family."""
+
+CONFLICTS = (
+    frozenset({"at_most", "at_least"}),
+    frozenset({"lowercase", "capitals"}),
+    frozenset({"sentences", "numbered", "json", "two_answers", "paragraphs"}),
+    *(
+        frozenset({"json", other})
+        for other in ("start", "title", "quoted", "no_commas", "lowercase", "capitals")
+    ),
+    frozenset({"quoted", "start", "title", "numbered", "two_answers"}),
+    frozenset({"include", "twice"}),
+)
+"""Sets of families of which a prompt has one at most: no response meets two, or few can."""
+
+OFFICIAL: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
+    "at_most": (
+        "length_constraints:number_words",
+        lambda v: {"num_words": v + 1, "relation": "less than"},
+    ),
+    "at_least": (
+        "length_constraints:number_words",
+        lambda v: {"num_words": v, "relation": "at least"},
+    ),
+    "include": ("keywords:existence", lambda v: {"keywords": [v]}),
+    "twice": (
+        "keywords:frequency",
+        lambda v: {"keyword": v, "frequency": 2, "relation": "at least"},
+    ),
+    "avoid": ("keywords:forbidden_words", lambda v: {"forbidden_words": [v]}),
+    "letter": (
+        "keywords:letter_frequency",
+        lambda v: {"letter": v, "let_frequency": 1, "let_relation": "less than"},
+    ),
+    "no_commas": ("punctuation:no_comma", lambda _: {}),
+    "title": ("detectable_format:title", lambda _: {}),
+    "quoted": ("startend:quotation", lambda _: {}),
+    "two_answers": ("combination:two_responses", lambda _: {}),
+    "paragraphs": (
+        "length_constraints:number_paragraphs",
+        lambda v: {"num_paragraphs": v},
+    ),
+}
+"""IFEval's id of a family, and its arguments for a value. ``lowercase`` and ``capitals`` are
+IFEval's without the guess at the language, and ``json`` wants a key besides."""
