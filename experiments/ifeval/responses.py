@@ -20,7 +20,7 @@ from eva_env.cache import cache_folder
 from experiments.run.errors import UserError
 from experiments.run.records import Run
 
-BATCH = 64
+BATCH = 32
 """Prompts that are responded to at a time. Prompts of similar length share a batch."""
 
 FORMAT = 1

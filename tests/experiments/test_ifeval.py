@@ -127,7 +127,7 @@ def test_verdicts_equal_the_official_functions():
     bench = benchmark()
     evaluation = sys.modules["eva_fetched_ifeval.evaluation"]
     texts = (CONSTANT, "Well, I'm A.\n\n* one\n* two\n\nP.S. bye", '"ALL IS WELL HERE"', "")
-    for item in bench.items:
+    for item in bench.items[::4]:
         if item.key in (1122, 1129):
             continue
         example = evaluation.InputExample(
@@ -333,7 +333,7 @@ class Coin:
         return [[str(rng.integers(10**6)) for _ in range(n)] for _ in prompts]
 
 
-def draw(samples, prompts=150):
+def draw(samples, prompts=75):
     texts = tuple("x" * (1 + i % 7) + str(i) for i in range(prompts))
     return Draw(texts, samples, Sampling(), seed=1)
 
@@ -345,7 +345,7 @@ def ignore(number):
 def test_responses_are_drawn_once_and_do_not_depend_on_their_number(mini):
     one, coin = Coin(), Coin()
     alone = respond(one, "a", draw(1), ignore)
-    assert one.batches == 3  # 150 prompts, 64 a batch
+    assert one.batches == 3  # 75 prompts, 32 a batch
     both = respond(coin, "a", draw(2), ignore)
     assert coin.batches == 3  # sample 0 was kept
     assert [row[:1] for row in both] == alone
@@ -357,14 +357,14 @@ def test_an_interrupted_draw_continues_after_a_torn_line(mini):
     counted = []
     with pytest.raises(KeyboardInterrupt):
         respond(Coin(stop=3), "a", draw(1), counted.append)
-    assert counted == [64, 64]
+    assert counted == [32, 32]
     path = responses_folder() / "a.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
     resumed = Coin()
     assert respond(resumed, "a", draw(1), ignore) == respond(Coin(), "b", draw(1), ignore)
     assert resumed.batches == 2  # the torn one and the missing one
-    assert len(path.read_text().splitlines()) == 150
+    assert len(path.read_text().splitlines()) == 75
 
 
 def test_a_policy_without_texts_is_refused(mini):
