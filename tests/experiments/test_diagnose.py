@@ -5,9 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from eva_env.instruct import Instruct
 from eva_env.wordlist import Wordlist
 from experiments.cli import main
 from experiments.commands import diagnose
+from experiments.diagnosis.responses import draw_prompts
+from experiments.diagnosis.settings import Diagnosis
 from experiments.diagnosis.verdict import verdict
 from experiments.run.records import Run
 
@@ -90,7 +93,7 @@ def test_condition_that_its_interval_does_not_settle():
     assert "more --prompts" in result["next_steps"][-1]
 
 
-# The command
+# The prompts and the command
 
 TABULAR = ["diagnose", "task:tabular-world", "--prompts", "12", "--samples", "4"]
 
@@ -112,17 +115,18 @@ def test_diagnosis_of_integers_is_recorded(tmp_path, capsys):
     assert result["samples"] == 4
 
 
-def test_prompts_of_the_suites_are_never_used(tmp_path):
-    main(["diagnose", "--prompts", "40", "--samples", "2", "--out", str(tmp_path / "d")])
-    rows = Run.open(tmp_path / "d").rows("prompts", ("prompt",))
-    held_out = {prompt for suite in Wordlist().suites.values() for prompt in suite}
+@pytest.mark.parametrize("world", [Wordlist(), Instruct()])
+def test_prompts_of_the_suites_are_never_used(world):
+    rows = draw_prompts(Diagnosis(task=world, prompts=200, children=2), world)
+    held_out = {prompt for suite in world.suites.values() for prompt in suite}
     used = {row["prompt"] for row in rows}
     assert not used & held_out
     humans = [row["prompt"] for row in rows if row["parent"] is None]
     children = [row for row in rows if row["parent"] is not None]
-    assert len(set(humans)) == len(humans) == 40
-    assert len(children) == 80
-    assert {row["operator"] for row in children} <= set(Wordlist().operators)
+    assert len(set(humans)) == len(humans) == 200
+    assert len(children) == 400
+    assert {row["operator"] for row in children} <= set(world.operators)
+    assert all(world.valid(prompt) for prompt in used)
 
 
 def test_interrupted_diagnosis_is_resumed_to_the_same_numbers(tmp_path, monkeypatch, capsys):
@@ -177,6 +181,27 @@ def test_mistakes_are_one_line_and_leave_no_folder(options, text, tmp_path, caps
     assert text in err
     assert err.count("\n") == 1
     assert not (tmp_path / "d").exists()
+
+
+def test_operators_are_drawn_by_the_weights_of_the_task():
+    """At heredity 1 all children keep the families of their parents' constraints."""
+    world = Instruct(heredity=1.0)
+    rows = draw_prompts(Diagnosis(task=world, prompts=50), world)
+    kept = {name for name, weight in world.operator_weights.items() if weight > 0}
+    assert kept < set(world.operators)
+    assert {row["operator"] for row in rows if row["operator"]} == kept
+
+
+def test_text_of_a_language_model_is_forecast_in_tokens_and_shown_in_tenths(tmp_path, capsys):
+    sizes = ["--prompts", "10", "--samples", "2", "--sampling.max-tokens", "5"]
+    assert main(["diagnose", *sizes, "--children", "0", "--out", str(tmp_path / "d")]) == 0
+    out, err = capsys.readouterr()
+    assert "will draw and score 40 responses" in err
+    assert "so about 200 tokens at most" in err
+    assert "without children there is no heredity" in err
+    assert "16 of 40 responses\n" in err
+    assert "Heredity is undefined" in out
+    assert "Nothing can be predicted" in out
 
 
 def test_resumed_diagnosis_keeps_its_settings(tmp_path, capsys):
