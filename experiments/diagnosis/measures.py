@@ -22,6 +22,9 @@ SMALL = 0.1
 ENOUGH = 0.8
 """Reliability for which the n is projected."""
 
+COMPARED = ("a_star_min", "a_star_avg", "variance")
+"""Signals whose reliability is shown next to that of the chosen one."""
+
 ZERO = 1e-9
 
 
@@ -68,6 +71,7 @@ def measure(
         **reliability(answers.parents, (first, second), signal, n, units),
         "topics": by_topic(answers, (first + second) / 2, topic, units),
     }
+    result["signals"] = alternatives(answers.parents, n, units, rng)
     return result | inheritance(answers, (first, second), signal, units, rng)
 
 
@@ -136,6 +140,18 @@ def reliability(
         "fitted_reliability": None,
         "samples_needed": None if needed is None else int(np.ceil(needed)),
     }
+
+
+def alternatives(
+    rewards: Floats, n: int, units: Parents, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Return the reliability at n of each signal in ``COMPARED``, on the same responses."""
+    rows = []
+    for name in COMPARED:
+        groups = estimates.halves(rewards, SIGNALS[name], rng, n)
+        measured = estimate(estimates.correlation(*groups, units.counts))
+        rows.append({"signal": name, "reliability": measured})
+    return rows
 
 
 def by_topic(

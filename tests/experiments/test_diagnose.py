@@ -35,6 +35,11 @@ def numbers(**changes):
         "gain": estimated(0.4, 0.2, 0.6),
         "samples_needed": 20,
         "projection": "beta-binomial",
+        "folder": "runs/d",
+        "signals": [
+            {"signal": "a_star_min", "reliability": estimated(0.5, 0.3, 0.7)},
+            {"signal": "variance", "reliability": estimated(0.7, 0.6, 0.8)},
+        ],
         "operators": operators,
     }
     return result | changes
@@ -81,6 +86,16 @@ def test_verdict_of_a_gain_that_is_not_above_0(gain, text):
     result = verdict(numbers(gain=gain), "a_star_min")
     assert not result["can_help"]
     assert text in result["prediction"]
+
+
+def test_verdict_names_a_more_reliable_signal_of_the_same_responses():
+    unreliable = numbers(reliability=estimated(0.2, 0.1, 0.3), samples_needed=None)
+    advice = verdict(unreliable, "a_star_min")["next_steps"][0]
+    assert "no number of --samples" in advice
+    assert "variance has a reliability of 0.70" in advice
+    assert "eva diagnose --resume runs/d --signal variance" in advice
+    unreliable["signals"] = unreliable["signals"][:1]  # 0.5, below the threshold
+    assert "On the same" not in verdict(unreliable, "a_star_min")["next_steps"][0]
 
 
 def test_condition_that_its_interval_does_not_settle():

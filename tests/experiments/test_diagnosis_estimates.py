@@ -126,6 +126,8 @@ def test_measured_reliability_is_that_of_coins():
     assert result["reliability"]["value"] == pytest.approx(exact, abs=0.03)
     assert result["reliability"]["low"] < exact < result["reliability"]["high"]
     assert result["no_signal"]["value"] == pytest.approx(1 - signal, abs=0.02)
+    by_signal = {row["signal"]: row["reliability"]["value"] for row in result["signals"]}
+    assert by_signal["a_star_min"] == pytest.approx(result["reliability"]["value"], abs=0.01)
     assert result["all_pass"]["value"] == pytest.approx(1 / 5, abs=0.02)
     assert result["none_passes"]["value"] == pytest.approx(1 / 5, abs=0.02)
     assert result["fitted_reliability"] == pytest.approx(exact, abs=0.03)
