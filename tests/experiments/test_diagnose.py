@@ -1,10 +1,12 @@
 """``eva diagnose``: its verdict, its record, and what it refuses."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from agents.policies.causal_lm import CausalLM
 from eva_env.instruct import Instruct
 from eva_env.wordlist import Wordlist
 from experiments.cli import main
@@ -12,7 +14,10 @@ from experiments.commands import diagnose
 from experiments.diagnosis.responses import draw_prompts
 from experiments.diagnosis.settings import Diagnosis
 from experiments.diagnosis.verdict import verdict
+from experiments.examples.own_reward import concise
 from experiments.run.records import Run
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:'-[]{}\"_?\n"
 
 # Verdict
 
@@ -217,6 +222,30 @@ def test_text_of_a_language_model_is_forecast_in_tokens_and_shown_in_tenths(tmp_
     assert "16 of 40 responses\n" in err
     assert "Heredity is undefined" in out
     assert "Nothing can be predicted" in out
+
+
+def test_prompts_of_a_file_with_a_model_that_rewrites(tmp_path, capsys):
+    """A random model rewrites nothing usable: the diagnosis says that it cannot predict."""
+    CausalLM.untrained(LETTERS).save(tmp_path / "model")
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("".join(f"Name {n} birds of the sea.\n" for n in range(24)))
+    command = ["diagnose", "task:prompts", "--task.file", str(prompts), "--policy"]
+    command += [str(tmp_path / "model"), "--reward", f"{concise.__module__}.concise"]
+    command += ["--prompts", "8", "--samples", "2", "--sampling.max-tokens", "4", "--rewriter"]
+    command += ["solver", "--rewriting.max-tokens", "4", "--rewriting.retries", "0"]
+    out = str(tmp_path / "d")
+    assert main([*command, "--out", out]) == 0
+    printed = capsys.readouterr()
+    assert "rewriting takes up to 16 replies of a language model" in printed.err
+    assert "Reliability" in printed.out
+    assert "Choosing parents" in printed.out or "Nothing can be predicted" in printed.out
+    rows = Run.open(Path(out)).rows("answers", ("half",))
+    assert len(rows) >= 16
+    # A prompt file that has changed is refused while responses are missing.
+    (Path(out) / "answers.jsonl").write_text("")
+    prompts.write_text(prompts.read_text().replace("Name 7", "Name seven"))
+    assert main(["diagnose", "--resume", out]) == 1
+    assert "has changed since the record was begun" in capsys.readouterr().err
 
 
 def test_resumed_diagnosis_keeps_its_settings(tmp_path, capsys):
