@@ -26,8 +26,9 @@ from experiments.run.rewriting import seen_task, writing_model
 from experiments.run.rows import numbers, plain
 from experiments.run.setup import load_policy, pinned
 
-CHUNK = 8
-"""Groups of n responses that are drawn, scored and recorded together."""
+CHUNK = 16
+"""Groups of n responses that are drawn, scored and recorded together. On one CPU thread
+SmolLM2-135M samples 114 tokens per CPU second with 16 groups of 12, and 77 with 4 groups."""
 
 DRAWS = 4
 """Attempts at human prompts that differ from each other."""
