@@ -8,6 +8,7 @@ import sys
 COMMANDS = {
     "train": "train one solver against one creator, and record everything",
     "compare": "creators against solvers as a game: who wins, and how sure is it?",
+    "diagnose": "could steering by a signal help on your prompts? before a budget is spent",
     "evaluate": "evaluate a checkpoint on a suite, or on your own prompts",
     "play": "take a seat: make the prompts, respond to them, or judge responses",
     "report": "write one HTML file that shows a run or a comparison",

@@ -22,7 +22,9 @@ from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.types import RewardModel
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
-from experiments.commands.options import Arguments, parse, read_policy
+from experiments.commands import evaluate_ifeval
+from experiments.commands.options import Arguments, option, parse, read_policy
+from experiments.run.checkpoints import checkpoint_folder, settings_of
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED, scores
 from experiments.run.judging import (
@@ -34,9 +36,8 @@ from experiments.run.judging import (
     pointwise,
     score_name,
 )
-from experiments.run.records import Run
 from experiments.run.rewards import reward_of
-from experiments.run.settings import Settings, sampling_of
+from experiments.run.settings import sampling_of
 from experiments.run.setup import load_checkpoint, load_policy, pinned
 from experiments.run.specifications import read
 from experiments.run.wording import decimal
@@ -56,7 +57,8 @@ class Command:
     causal LM, or "wordlist", the shipped model."""
     suite: str | None = None
     """The suite of fixed prompts, such as easy and hard. None: the one that decides, which is
-    hard or, without one, the first."""
+    hard or, without one, the first. ifeval: the external benchmark IFEval, which has other
+    options; see eva evaluate --suite ifeval --help."""
     prompts: Path | None = None
     """Evaluate on the prompts of this file or folder instead: a text file with one per line, or
     any file that task:prompts reads."""
@@ -92,6 +94,8 @@ class Command:
 def main(args: list[str]) -> int:
     """Run the command and return the exit status."""
     arguments = Arguments.of(args, ROLES)
+    if option(arguments.rest, "--suite") == evaluate_ifeval.SUITE:
+        return evaluate_ifeval.run(arguments)
     base = begin(arguments)
     command = parse(base, arguments.rest, "evaluate")
     if not command.checkpoint:
@@ -229,49 +233,6 @@ def checkpoint_policy(command: Command) -> Policy:
     return load_checkpoint(
         command.task, folder, command.policy, command.sampling, command.device
     )
-
-
-def run_of(checkpoint: str) -> tuple[Run, Path | None] | None:
-    """Return the run of a run folder, or of a checkpoint together with its folder."""
-    path = Path(checkpoint)
-    for folder, inner in ((path, None), (path.parent.parent, path)):
-        if (folder / "rounds.jsonl").is_file():
-            return Run.open(folder), inner
-    _refuse_other_records(path)
-    return None
-
-
-def _refuse_other_records(path: Path) -> None:
-    """Raise UserError, with the remedy, for a comparison and for a run without rounds."""
-    if (path / "cells").is_dir():
-        cells = sorted(cell for cell in (path / "cells").iterdir() if cell.is_dir())
-        remedy = f"a cell's folder, such as {cells[0]}" if cells else "a run folder"
-        raise UserError(f"{path} is a comparison, which holds many runs; give {remedy}")
-    if (path / "config.json").is_file() and "settings" in Run(path).config:
-        raise UserError(
-            f"the run {path} has no rounds.jsonl, so it has played no round; continue it with "
-            f"eva train --resume {path}, or give another run or a checkpoint's folder"
-        )
-
-
-def settings_of(checkpoint: str) -> Settings | None:
-    """Return the settings of a checkpoint's run; None if it belongs to no run."""
-    owner = run_of(checkpoint)
-    return owner[0].settings(Settings) if owner else None
-
-
-def checkpoint_folder(checkpoint: str) -> str | Path:
-    """Return the folder of the policy: for a run, that of its last checkpoint."""
-    owner = run_of(checkpoint)
-    if owner is None:
-        return checkpoint
-    run, inner = owner
-    if inner is None and not run.checkpoints:
-        raise UserError(
-            f"the run {run.folder} has no checkpoint yet; continue it with eva train --resume "
-            f"{run.folder}, or give another run"
-        )
-    return inner or run.checkpoint(run.checkpoints[-1])
 
 
 def suite_of(world: World, name: str) -> Sequence[Any]:

@@ -14,12 +14,12 @@ from agents.solvers import Fixed, Method
 from eva_env.require import require
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
-from experiments.commands.evaluate import checkpoint_folder, settings_of
 from experiments.commands.options import Arguments, option, parse, read_policy
 from experiments.human_play.creator import CreatorSession
 from experiments.human_play.session import PlayerSession
 from experiments.human_play.solver import SolverSession
 from experiments.human_play.terminal import Terminal
+from experiments.run.checkpoints import checkpoint_folder, settings_of
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.match import Match
