@@ -43,7 +43,7 @@ class Command:
     """Rounds to play."""
     seed: int = 0
     """Seed of the run."""
-    policy: str | None = None
+    model: str | None = None
     """The folder of another model to start from. None: SmolLM2-135M-Instruct."""
     out: Path | None = None
     """Folder of the run, new or empty. None: runs/demo-instruct-TIME."""
@@ -81,9 +81,9 @@ def main(args: list[str]) -> int:
             Run.open(command.resume).settings(Settings), resume=command.resume
         )
     else:
-        if command.policy is None and not INSTRUCT.is_fetched():
+        if command.model is None and not INSTRUCT.is_fetched():
             console.print(fetch(INSTRUCT, None, console), highlight=False, soft_wrap=True)
-        policy = command.policy or Instruct().starting_policy()
+        policy = command.model or Instruct().starting_policy()
         folder = Path("runs", f"demo-instruct-{time.strftime('%Y%m%d-%H%M%S')}")
         opened = train.Command(settings_of(command, policy), out=command.out or folder)
     run, match = train.opened(opened, ["demo", "instruct", *args])
