@@ -18,7 +18,7 @@ from eva_env.require import require
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.commands.options import Arguments, parse, read_policy
-from experiments.ifeval import comparison, tables
+from experiments.ifeval import arm_tables, comparison, tables
 from experiments.ifeval.evaluation import Plan, evaluate, write
 from experiments.ifeval.official import benchmark
 from experiments.run.checkpoints import checkpoint_folder, run_of, settings_of
@@ -82,7 +82,7 @@ def run(arguments: Arguments) -> int:
         print(json.dumps(result))
         return 0
     console = Console()
-    (comparison.show if is_comparison else tables.show)(result, console)
+    (arm_tables.show if is_comparison else tables.show)(result, console)
     if path is not None:
         console.print(f"Written to {path}.", highlight=False, soft_wrap=True)
     return 0
