@@ -1,12 +1,16 @@
-"""The folder of what was fetched once for all runs: models and benchmarks of packages."""
+"""The folder of this user's machine in which ``eva fetch`` keeps models and benchmarks."""
 
 import os
 from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Return $EVA_CACHE, or eva-env in the user's cache; it need not exist yet."""
-    if os.environ.get("EVA_CACHE"):
-        return Path(os.environ["EVA_CACHE"]).expanduser().resolve()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base, "eva-env")
+    """Return $EVA_CACHE, else $XDG_CACHE_HOME/eva-env, else ~/.cache/eva-env, as absolute path.
+
+    The folder need not exist. An empty variable counts as unset.
+    """
+    chosen = os.environ.get("EVA_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    parent = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(parent, "eva-env").absolute()

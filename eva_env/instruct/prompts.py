@@ -28,8 +28,11 @@ EASY_VALUES = 0.7
 """Factor of each step of an ordered ladder in human prompts: easy values are the usual ones."""
 
 HARD_OUT_OF_REACH = 0.1
-"""Share of hard prompts with a constraint out of reach; the others have two or three live ones,
-and half of them a saturated one."""
+"""Share of hard prompts with one live constraint and one out of reach; the others have two or
+three live ones. Half of all have a saturated one in addition."""
+
+HARD_THREE = 0.25
+"""Share of the others with three."""
 
 DISTRIBUTIONS = ("human", "easy", "hard", "unseen")
 
@@ -79,7 +82,7 @@ def _human(rng: np.random.Generator) -> list[str]:
 def _hard(rng: np.random.Generator) -> list[str]:
     """Two or three live families, or one and one out of reach; half with a companion."""
     beyond = rng.random() < HARD_OUT_OF_REACH
-    number = 1 if beyond else int(rng.integers(2, 4))
+    number = 1 if beyond else 2 + int(rng.random() < HARD_THREE)
     families = list(rng.choice(list(LIVE), number, replace=False))
     if beyond:
         names = list(GROUPS["out of reach"])

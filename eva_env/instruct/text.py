@@ -42,5 +42,5 @@ def sanity(text: str) -> float:
         for character in text
     )
     plain_excess = (plain / len(text) - LEAST_PLAIN) / (0.95 - LEAST_PLAIN)
-    factors = np.clip([1 - 2 * repeated, distinct / 0.5, plain_excess], 0, 1)
+    factors = np.clip([(0.7 - repeated) / 0.4, distinct / 0.5, plain_excess], 0, 1)
     return float(factors.prod())

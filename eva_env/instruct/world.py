@@ -50,7 +50,7 @@ class Instruct(World):
     """Share, in [0, 1], of the operators' weight on those that keep all constraints' families:
     they change the form, the topic, or a value by one step. 0.6: all ten equally often."""
 
-    least_logprob: float = -2.5
+    least_logprob: float = -3.0
     """Floor of a response's mean log-probability per token under the starting policy, in nats;
     what lies below is no sane English and has a gold reward of 0. -inf checks nothing."""
 

@@ -95,7 +95,9 @@ def options(command: Any, prefix: str = "") -> Iterator[Option]:
         elif spec.name == "policy" and value is None:  # those of the world's checkpoint
             groups.append((f"{prefix}policy.", Pretrained()))
         elif spec.name not in KINDS:
-            yield Option(prefix + name, hints[spec.name], value, texts.get(spec.name, ""))
+            hint = hints[spec.name]
+            name = _tyro_setting(hint, "name") or name
+            yield Option(prefix + name, hint, value, texts.get(spec.name, ""))
     for group_prefix, value in groups:
         yield from options(value, group_prefix)
 
@@ -194,7 +196,7 @@ def _part_lines(role: str, value: Any) -> list[str]:
 
 def _option_lines(option: Option) -> list[str]:
     name, hint, default, text = option
-    metavar = next((arg.metavar for arg in _metadata(hint) if hasattr(arg, "metavar")), None)
+    metavar = _tyro_setting(hint, "metavar")
     if metavar:
         return _columns(metavar, text)
     word = type_text(hint)
@@ -211,6 +213,12 @@ def _option_lines(option: Option) -> list[str]:
 def _metadata(hint: Any) -> tuple[Any, ...]:
     """The metadata of ``Annotated``; empty for other types."""
     return getattr(hint, "__metadata__", ())
+
+
+def _tyro_setting(hint: Any, setting: str) -> str | None:
+    """The metavar or the name that ``tyro.conf.arg`` gives to an option; None without one."""
+    args = [arg for arg in _metadata(hint) if hasattr(arg, "metavar")]
+    return next((getattr(arg, setting) for arg in args), None)
 
 
 def _columns(flag: str, text: str) -> list[str]:

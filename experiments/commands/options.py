@@ -20,6 +20,7 @@ from agents.policies.pretrained import Pretrained
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.commands.help import FLAT, long_help, short_help
+from experiments.diagnosis.settings import Diagnosis
 from experiments.run.config import overlay, read_toml, to_json
 from experiments.run.errors import UserError
 from experiments.run.parts import KINDS
@@ -27,7 +28,7 @@ from experiments.run.settings import Conditions
 from experiments.run.setup import files_of
 from experiments.run.specifications import read
 
-Chosen = TypeVar("Chosen", bound=Conditions)
+Chosen = TypeVar("Chosen", bound=Conditions | Diagnosis)
 Command = TypeVar("Command")
 
 PART = re.compile(rf"({'|'.join(role.replace('_', '-') for role in KINDS)}):(.+)", re.DOTALL)

@@ -13,10 +13,11 @@ from rich.text import Text
 
 from experiments.commands.options import parse
 from experiments.report.drawing import printable
-from experiments.report.index import index, size
+from experiments.report.index import index
 from experiments.report.listing import Listed, listed
 from experiments.report.numbers import decimal, percent
 from experiments.report.page import TURNS, write
+from experiments.run.wording import size
 
 COLUMNS = ("name", "kind", "creator", "method", "task", "played", "gold", "win rate")
 COLUMNS += ("changed", "size")

@@ -11,6 +11,7 @@ from experiments.report.listing import Listed
 from experiments.report.numbers import decimal, percent
 from experiments.report.page import render_template
 from experiments.report.tree import embed
+from experiments.run.wording import size
 
 SCRIPTS = ("theme.js", "tables.js", "index.js")
 
@@ -54,12 +55,3 @@ def row(run: Listed, place: Path) -> dict[str, Any]:
         "win_rate": percent(run.win_rate),
         "size": size(run.size),
     }
-
-
-def size(count: float) -> str:
-    """Return a number of bytes with its unit."""
-    for unit in ("B", "KB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"

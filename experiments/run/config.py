@@ -152,13 +152,20 @@ def describe(settings: Any, argv: list[str]) -> dict[str, Any]:
     It holds the settings, facts about the world's prompts, the judge, versions, git commit and
     command line.
     """
-    versions = {name: metadata.version(package) for name, package in PACKAGES.items()}
     return {
         "settings": to_json(settings),
         "world": {"deciding": settings.task.deciding, **settings.task.facts()},
         "seed": getattr(settings, "seed", None),
         "argv": argv,
         "judged_by": judged_by(getattr(settings, "conditions", settings)),
+        **versions_of(),
+    }
+
+
+def versions_of() -> dict[str, Any]:
+    """Return the versions of Python and of the packages, and the git commit, for a record."""
+    versions = {name: metadata.version(package) for name, package in PACKAGES.items()}
+    return {
         "versions": {"python": sys.version.split()[0], **versions},
         "commit": _commit(),
     }

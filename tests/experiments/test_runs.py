@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from experiments import cli
 from experiments.commands import runs
-from experiments.report.index import index, size
+from experiments.report.index import index
 from experiments.report.listing import folders, listed
 from experiments.run.errors import UserError
 from experiments.run.records import Run
+from experiments.run.wording import size
 from tests.support.report_cases import ATTACKS, hostile, recorded_comparison, recorded_run
 
 
