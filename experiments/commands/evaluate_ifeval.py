@@ -122,7 +122,7 @@ def evaluate_checkpoint(
         policy = copy.deepcopy(command.policy)
         return load_policy(command.task, policy, command.sampling, command.device)
 
-    with progress(plan.responses * (2 if has_start else 1)) as advance:
+    with progress(plan.steps(2 if has_start else 1)) as advance:
         result = evaluate(plan, checkpoint, start if has_start else None, advance)
     return {"checkpoint": command.checkpoint} | result, result_file(command.checkpoint)
 
@@ -145,7 +145,7 @@ def evaluate_comparison(
         raise UserError("a comparison has its own task and policy; leave out task: and policy:")
     setting = comparison.settings_of(folder)
     cells = comparison.cells_of(folder, setting)
-    with progress(plan.responses * (len(cells) + 1)) as advance:
+    with progress(plan.steps(len(cells) + 1)) as advance:
         result = comparison.evaluate(plan, setting, cells, command.device, advance)
     return {"comparison": command.checkpoint} | result, folder / f"{SUITE}.json"
 

@@ -21,7 +21,6 @@ from experiments.ifeval.arm_tables import conclusion
 from experiments.ifeval.collapse import signs
 from experiments.ifeval.conclusion import DECIDING
 from experiments.ifeval.evaluation import (
-    Advance,
     Plan,
     Responses,
     constant_of,
@@ -29,6 +28,7 @@ from experiments.ifeval.evaluation import (
     responses_of,
     with_logprob,
 )
+from experiments.ifeval.responses import Advance
 from experiments.run.errors import UserError
 from experiments.run.records import Run
 from experiments.run.settings import Settings
@@ -78,7 +78,7 @@ def evaluate(
     players["constant"] = constant_of(start, plan)
     # 2. Judge each of them.
     rows = {
-        name: described(plan, responses, with_logprob(start, plan, responses))
+        name: described(plan, responses, with_logprob(start, plan, responses, advance))
         for name, responses in players.items()
     }
     # 3. Arms: means over seeds, and differences paired over prompts and seeds.

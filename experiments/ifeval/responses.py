@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from agents.policies.sampled import Sampled
 from agents.policies.sampling import Sampling
@@ -67,7 +68,7 @@ def fingerprint(policy: Any, prompts: Sequence[str]) -> str:
     for name, tensor in sorted(policy.state_dict().items()):
         values = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-        digest.update(values.flatten().view(dtype=_bytes()).numpy())
+        digest.update(values.flatten().view(torch.uint8).numpy())
     read = policy.encode(prompts) if hasattr(policy, "encode") else list(prompts)
     details = [read, getattr(policy, "ends", None), getattr(policy, "vocabulary", None)]
     digest.update(json.dumps(details).encode())
@@ -125,9 +126,3 @@ def from_row(row: Row, vocabulary: int) -> str:
     if "ids" not in row:
         return row["text"]
     return Sampled(row["text"], row["ids"], row["ended"], vocabulary)
-
-
-def _bytes() -> Any:
-    import torch
-
-    return torch.uint8

@@ -284,7 +284,9 @@ def test_small_differences_need_four_samples():
     assert not resolved({"mean": 0.06, "low": -0.01, "high": 0.13}, 8)
     text = " ".join(sentences(result(0.03, 0.01, 0.05, samples=1)))
     assert "is not resolved" in text
-    assert "give --samples 4" in text
+    assert (
+        "with 1 sample a prompt no difference up to 0.03 is claimed, give --samples 4" in text
+    )
 
 
 def test_a_gain_that_comes_with_collapse_is_called_one():
@@ -433,6 +435,9 @@ def test_a_run_is_compared_with_its_starting_policy(mini, model, capsys):
     assert rows["start"]["text"]["logprob"] < 0
     gap = rows["checkpoint"]["prompt_strict"]["mean"] - rows["start"]["prompt_strict"]["mean"]
     assert printed["difference"]["prompt_strict"]["mean"] == pytest.approx(gap)
+    assert [row["constant"] for row in printed["by_prompt"]] == [1, 1, 1, 0]
+    shares = [row["start"] for row in printed["by_prompt"]]
+    assert np.mean(shares) == pytest.approx(rows["start"]["prompt_strict"]["mean"])
     checkpoint = str(run.checkpoint(1))
     assert main(["evaluate", checkpoint, "--suite", "ifeval", *SMALL]) == 0
     assert (run.folder / "ifeval-round-0001.json").is_file()
