@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from agents.policies.sampling import Sampling
+from agents.policies.table import TablePolicy
 from experiments.ifeval import scores
 from experiments.ifeval.collapse import signs
 from experiments.ifeval.conclusion import DECIDING, resolved, sentences
 from experiments.ifeval.constant import constant_responses
 from experiments.ifeval.likelihood import READ, mean_logprob
 from experiments.ifeval.official import Benchmark, Item
-from experiments.ifeval.responses import Advance, Draw, fingerprint, key_of, respond
+from experiments.ifeval.responses import NO_TEXT, Advance, Draw, fingerprint, key_of, respond
 from experiments.ifeval.subset import stratified
 from experiments.run.errors import UserError
 from experiments.run.records import on_disk
@@ -82,6 +83,8 @@ class Responses:
 def responses_of(policy: Any, plan: Plan, advance: Advance) -> Responses:
     """Draw or read a policy's responses, and judge them."""
     draw = plan.draw
+    if isinstance(policy, TablePolicy):
+        raise UserError(NO_TEXT)
     try:
         identity = fingerprint(policy, draw.prompts)
     except ValueError as error:  # a prompt exceeds the context

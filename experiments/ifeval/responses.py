@@ -27,6 +27,8 @@ BATCH = 32
 FORMAT = 1
 """Version of the files; another way to draw needs another number."""
 
+NO_TEXT = "IFEval needs a policy that reads and writes text: give that of a language model"
+
 Row = dict[str, Any]
 
 Advance = Callable[[int], None]
@@ -114,7 +116,7 @@ def respond(policy: Any, name: str, draw: Draw, advance: Advance) -> list[list[A
 def as_row(place: int, sample: int, response: Any) -> Row:
     """Return a response as a row; UserError for one that is no text."""
     if not isinstance(response, str):
-        raise UserError("IFEval needs a policy that reads and writes text: a language model")
+        raise UserError(NO_TEXT)
     row: Row = {"prompt": place, "sample": sample, "text": str(response)}
     if isinstance(response, Sampled):
         row |= {"ids": response.ids.tolist(), "ended": response.ended}
