@@ -18,7 +18,7 @@ from eva_env.require import require
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.commands.options import Arguments, parse, read_policy
-from experiments.ifeval import comparison, tables
+from experiments.ifeval import arm_tables, comparison, tables
 from experiments.ifeval.evaluation import Plan, evaluate, write
 from experiments.ifeval.official import benchmark
 from experiments.run.checkpoints import checkpoint_folder, run_of, settings_of
@@ -82,7 +82,7 @@ def run(arguments: Arguments) -> int:
         print(json.dumps(result))
         return 0
     console = Console()
-    (comparison.show if is_comparison else tables.show)(result, console)
+    (arm_tables.show if is_comparison else tables.show)(result, console)
     if path is not None:
         console.print(f"Written to {path}.", highlight=False, soft_wrap=True)
     return 0
@@ -122,7 +122,7 @@ def evaluate_checkpoint(
         policy = copy.deepcopy(command.policy)
         return load_policy(command.task, policy, command.sampling, command.device)
 
-    with progress(plan.responses * (2 if has_start else 1)) as advance:
+    with progress(plan.steps(2 if has_start else 1)) as advance:
         result = evaluate(plan, checkpoint, start if has_start else None, advance)
     return {"checkpoint": command.checkpoint} | result, result_file(command.checkpoint)
 
@@ -145,7 +145,7 @@ def evaluate_comparison(
         raise UserError("a comparison has its own task and policy; leave out task: and policy:")
     setting = comparison.settings_of(folder)
     cells = comparison.cells_of(folder, setting)
-    with progress(plan.responses * (len(cells) + 1)) as advance:
+    with progress(plan.steps(len(cells) + 1)) as advance:
         result = comparison.evaluate(plan, setting, cells, command.device, advance)
     return {"comparison": command.checkpoint} | result, folder / f"{SUITE}.json"
 

@@ -3,7 +3,7 @@
 A policy can score well on IFEval by writing little: a constant text beats a small language
 model. A gain counts as one only if the responses still read like the starting policy's. The
 bounds are conventions. They are wide: two decodings of one model differ by far less, and the
-constant response of ``constant.py`` shows all four signs.
+constant text of ``constant.py`` shows all signs but the repeats.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ MORE_REPEATS = 0.1
 MORE_COPIES = 0.1
 """Most that the share of responses may rise that are a response to another prompt too."""
 
-LEAST_LOGPROB, MOST_LOGPROB = -1.0, 1.0
-"""Most that the mean log-probability under the starting policy may fall and rise, in nats per
-token. Text of ordinary fine-tuning stays well inside; fragments fall below it. Loops rise
-towards 0, but repeated trigrams usually show them first."""
+LEAST_SURPRISE, MOST_SURPRISE = 0.5, 2.0
+"""Bounds on the mean surprise, as a share of the starting policy's own. Surprise is minus the
+log-probability per token under the starting policy. Loops have little of it, fragments much:
+the constant text has 2.9 times that of SmolLM2-135M-Instruct at temperature 0.7."""
 
 
 def signs(after: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
@@ -48,10 +48,11 @@ def signs(after: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
             f"(above {MORE_COPIES})"
         )
     if after["logprob"] is not None and before["logprob"] is not None:
-        change = after["logprob"] - before["logprob"]
-        if not LEAST_LOGPROB <= change <= MOST_LOGPROB:
+        share = after["logprob"] / min(before["logprob"], -1e-9)
+        if not LEAST_SURPRISE <= share <= MOST_SURPRISE:
             clauses.append(
-                f"the log-probability per token under the starting policy moved by "
-                f"{change:+.2f} nats (outside {LEAST_LOGPROB:+.0f} to {MOST_LOGPROB:+.0f})"
+                f"the log-probability per token under the starting policy went from "
+                f"{before['logprob']:.2f} to {after['logprob']:.2f} nats (outside "
+                f"{LEAST_SURPRISE:g} to {MOST_SURPRISE:g} times)"
             )
     return clauses

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from eva_env.statistics.intervals import mean_interval
 from eva_env.types import Floats
@@ -19,10 +17,10 @@ from experiments.comparison.contrasts import contrasts, differences, mean_estima
 from experiments.comparison.settings import Comparison
 from experiments.comparison.summary import finished
 from experiments.ifeval import scores
+from experiments.ifeval.arm_tables import conclusion
 from experiments.ifeval.collapse import signs
-from experiments.ifeval.conclusion import DECIDING, caveats
+from experiments.ifeval.conclusion import DECIDING
 from experiments.ifeval.evaluation import (
-    Advance,
     Plan,
     Responses,
     constant_of,
@@ -30,12 +28,11 @@ from experiments.ifeval.evaluation import (
     responses_of,
     with_logprob,
 )
-from experiments.ifeval.tables import text_table, with_interval
+from experiments.ifeval.responses import Advance
 from experiments.run.errors import UserError
 from experiments.run.records import Run
 from experiments.run.settings import Settings
 from experiments.run.setup import load_checkpoint, load_policy
-from experiments.run.wording import counted, join
 
 Cells = Mapping[tuple[str, int], Run]
 
@@ -81,7 +78,7 @@ def evaluate(
     players["constant"] = constant_of(start, plan)
     # 2. Judge each of them.
     rows = {
-        name: described(plan, responses, with_logprob(start, plan, responses))
+        name: described(plan, responses, with_logprob(start, plan, responses, advance))
         for name, responses in players.items()
     }
     # 3. Arms: means over seeds, and differences paired over prompts and seeds.
@@ -166,51 +163,3 @@ def mean_text(rows: Sequence[Row]) -> dict[str, float | None]:
         name: None if None in column else float(np.mean(column))
         for name, column in values.items()
     }
-
-
-def conclusion(result: Mapping[str, Any]) -> list[str]:
-    """Return the sentences that say what is resolved, and which arms collapsed."""
-    texts = []
-    for name, row in result["arms"].items():
-        verdict = _verdict(row["difference"])
-        text = f"{name} minus the starting policy: {verdict}."
-        if row["collapse"]:
-            gained = row["difference"]["mean"] > 0
-            text += " The gain comes with collapse: " if gained else " It shows collapse: "
-            text += f"{join(row['collapse'])}."
-        texts.append(text)
-    texts += [f"{row['a']} minus {row['b']}: {_verdict(row)}." for row in result["differences"]]
-    fewest = min(len(row["seeds"]) for row in result["arms"].values())
-    if fewest < 2:
-        texts.append(
-            "An arm with one seed has an interval over prompts alone: it holds for that run, "
-            "not for the method; give eva compare more --seeds."
-        )
-    return [*texts, *caveats(result)]
-
-
-def _verdict(row: Mapping[str, Any]) -> str:
-    """Return a difference with its interval, and whether it is resolved."""
-    if row["low"] is None:
-        return f"{row['mean']:+.3f}, without an interval"
-    is_resolved = row["low"] > 0 or row["high"] < 0
-    found = "resolved" if is_resolved else "not resolved"
-    return f"{row['mean']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}), {found}"
-
-
-def show(result: Mapping[str, Any], console: Console) -> None:
-    """Print the tables and the conclusion."""
-    policies = result["policies"] | result["arms"]
-    count = counted(len(result["cells"]), "cell")
-    table = Table(
-        *("", "seeds", "prompt\nstrict", "minus the\nstarting policy"),
-        title=f"IFEval: {result['prompts']} prompts, {count}; accuracy (95 %)",
-    )
-    for name, row in policies.items():
-        seeds = len(row["seeds"]) if "seeds" in row else ""
-        gap = with_interval(row["difference"], "+") if "difference" in row else ""
-        table.add_row(name, str(seeds), with_interval(row[DECIDING]), gap)
-    console.print(table)
-    console.print(text_table({**result, "policies": policies}))
-    for line in result["conclusion"]:
-        console.print(line, highlight=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.ifeval.collapse import signs
-from experiments.run.wording import join
+from experiments.run.wording import counted, join
 
 LEAST_SAMPLES = 4
 """Samples a prompt below which a difference of at most ``SMALL`` is not claimed."""
@@ -33,7 +33,10 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     texts = []
     if "difference" in result:
         texts += [_difference(result), _collapse(result)]
-    texts += [_constant(result), *caveats(result)]
+    score, constant = (
+        result["policies"][name][DECIDING]["mean"] for name in ("checkpoint", "constant")
+    )
+    texts += [against_constant("the checkpoint", score, constant), *caveats(result)]
     return [text for text in texts if text]
 
 
@@ -51,8 +54,8 @@ def _difference(result: Mapping[str, Any]) -> str:
         return f"{text} The difference is resolved: the checkpoint {better} prompts in full."
     if samples < LEAST_SAMPLES:
         return (
-            f"{text} The difference is not resolved; with {samples} a prompt no difference up "
-            f"to {SMALL} is claimed, give --samples {LEAST_SAMPLES}."
+            f"{text} The difference is not resolved; with {counted(samples, 'sample')} a "
+            f"prompt no difference up to {SMALL} is claimed, give --samples {LEAST_SAMPLES}."
         )
     return f"{text} The difference is not resolved; give more --samples to narrow the interval."
 
@@ -72,16 +75,13 @@ def _collapse(result: Mapping[str, Any]) -> str:
     return f"{meaning}{join(clauses)}."
 
 
-def _constant(result: Mapping[str, Any]) -> str:
-    """Return the sentence that compares the checkpoint with the constant response."""
-    rows = result["policies"]
-    score, constant = (rows[name][DECIDING]["mean"] for name in ("checkpoint", "constant"))
+def against_constant(name: str, score: float, constant: float) -> str:
+    """Return the sentence on a score that does not exceed the constant's; empty if it does."""
     if score > constant:
         return ""
     return (
-        f"One constant text for every prompt scores {constant:.3f}, no less than the "
-        f"checkpoint ({score:.3f}): a score of this size does not show that instructions are "
-        f"followed."
+        f"One constant text for every prompt scores {constant:.3f}, no less than {name} "
+        f"({score:.3f}): a score of this size does not show that instructions are followed."
     )
 
 

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 
 from agents.policies.sampling import Sampling
+from agents.policies.table import TablePolicy
 from experiments.ifeval import scores
 from experiments.ifeval.collapse import signs
 from experiments.ifeval.conclusion import DECIDING, resolved, sentences
 from experiments.ifeval.constant import constant_responses
 from experiments.ifeval.likelihood import READ, mean_logprob
 from experiments.ifeval.official import Benchmark, Item
-from experiments.ifeval.responses import Draw, fingerprint, key_of, respond
+from experiments.ifeval.responses import NO_TEXT, Advance, Draw, fingerprint, key_of, respond
 from experiments.ifeval.subset import stratified
+from experiments.run.errors import UserError
 from experiments.run.records import on_disk
 
 Load = Callable[[], Any]
 """Loads a policy; only one is in memory at a time."""
-
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Plan:
         prompts = tuple(item.prompt for item in items)
         return cls(benchmark, items, Draw(prompts, samples, sampling, seed))
 
-    @property
-    def responses(self) -> int:
-        """The number of responses of one policy."""
-        return len(self.items) * self.draw.samples
+    def steps(self, policies: int) -> int:
+        """Return the responses that are drawn and read for policies and the constant."""
+        drawn, read = len(self.items) * self.draw.samples, min(READ, len(self.items))
+        return policies * drawn + (policies + 1) * read
 
     def conditions(self) -> dict[str, Any]:
         """Return what the scores depend on, as JSON."""
@@ -83,7 +83,12 @@ class Responses:
 def responses_of(policy: Any, plan: Plan, advance: Advance) -> Responses:
     """Draw or read a policy's responses, and judge them."""
     draw = plan.draw
-    identity = fingerprint(policy, draw.prompts)
+    if isinstance(policy, TablePolicy):
+        raise UserError(NO_TEXT)
+    try:
+        identity = fingerprint(policy, draw.prompts)
+    except ValueError as error:  # a prompt exceeds the context
+        raise UserError(str(error)) from error
     name = key_of(identity, asdict(draw.sampling), draw.seed, plan.benchmark.version)
     texts = respond(policy, name, draw, advance)
     tokens = np.array([policy.lengths(row).tolist() for row in texts], dtype=np.float64)
@@ -100,11 +105,14 @@ def constant_of(start: Any, plan: Plan) -> Responses:
     return Responses(texts, verdicts, text, key_of("constant", *texts[0]))
 
 
-def with_logprob(start: Any, plan: Plan, responses: Responses) -> dict[str, Any]:
+def with_logprob(
+    start: Any, plan: Plan, responses: Responses, advance: Advance
+) -> dict[str, Any]:
     """Return how responses read, with ``logprob`` under the starting policy."""
     identity = fingerprint(start, plan.draw.prompts)
     name = key_of("logprobs", identity, responses.name)
-    return responses.text | mean_logprob(start, name, plan.items, responses.texts)
+    values = mean_logprob(start, name, plan.items, responses.texts, advance)
+    return responses.text | values
 
 
 def described(plan: Plan, responses: Responses, text: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,10 +141,10 @@ def evaluate(
     players["constant"] = constant_of(policy, plan)
     # 2. Judge.
     rows = {
-        name: described(plan, responses, with_logprob(policy, plan, responses))
+        name: described(plan, responses, with_logprob(policy, plan, responses, advance))
         for name, responses in players.items()
     }
-    result = plan.conditions() | {"policies": rows}
+    result = plan.conditions() | {"policies": rows, "by_prompt": by_prompt(plan, players)}
     if start is not None:
         after, before = (players[name].verdicts for name in ("checkpoint", "start"))
         result["difference"] = scores.paired(after, before, plan.draw.seed)
@@ -144,6 +152,15 @@ def evaluate(
         result["collapse"] = signs(rows["checkpoint"]["text"], rows["start"]["text"])
     # 3. Say what follows.
     return result | {"conclusion": sentences(result)}
+
+
+def by_prompt(plan: Plan, players: Mapping[str, Responses]) -> list[dict[str, float]]:
+    """Return for each prompt the share of responses that follow it in full, strictly."""
+    shares = {name: responses.verdicts.sums(DECIDING)[0] for name, responses in players.items()}
+    return [
+        {"key": item.key} | {name: float(share[place]) for name, share in shares.items()}
+        for place, item in enumerate(plan.items)
+    ]
 
 
 def write(result: Mapping[str, Any], path: Path) -> None:

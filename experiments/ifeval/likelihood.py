@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from experiments.ifeval.official import Item
-from experiments.ifeval.responses import Row, responses_folder
+from experiments.ifeval.responses import Advance, Row, responses_folder
 from experiments.ifeval.subset import stratified
 from experiments.run.records import Run
 
@@ -23,7 +23,11 @@ BATCH = 8
 
 
 def mean_logprob(
-    start: Any, name: str, items: Sequence[Item], responses: Sequence[Sequence[str]]
+    start: Any,
+    name: str,
+    items: Sequence[Item],
+    responses: Sequence[Sequence[str]],
+    advance: Advance,
 ) -> dict[str, float]:
     """Return ``logprob``, nats per token of first responses (P, n), and how many were ``read``.
 
@@ -37,12 +41,14 @@ def mean_logprob(
     chosen = sorted(places[item.key] for item in stratified(items, READ))
     rows = {row["prompt"]: row for row in folder.rows(name)}
     missing = [place for place in chosen if place not in rows]
+    advance(len(chosen) - len(missing))
     missing.sort(key=lambda place: len(responses[place][0]))
     for first in range(0, len(missing), BATCH):
         batch = missing[first : first + BATCH]
         read = _read(start, items, responses, batch)
         folder.append(name, read)
         rows |= {row["prompt"]: row for row in read}
+        advance(len(batch))
     nats = sum(rows[place]["nats"] for place in chosen)
     tokens = sum(rows[place]["tokens"] for place in chosen)
     return {"logprob": nats / max(tokens, 1), "read": len(chosen)}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from agents.policies.sampled import Sampled
 from agents.policies.sampling import Sampling
@@ -25,6 +26,8 @@ BATCH = 32
 
 FORMAT = 1
 """Version of the files; another way to draw needs another number."""
+
+NO_TEXT = "IFEval needs a policy that reads and writes text: give that of a language model"
 
 Row = dict[str, Any]
 
@@ -67,7 +70,7 @@ def fingerprint(policy: Any, prompts: Sequence[str]) -> str:
     for name, tensor in sorted(policy.state_dict().items()):
         values = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-        digest.update(values.flatten().view(dtype=_bytes()).numpy())
+        digest.update(values.flatten().view(torch.uint8).numpy())
     read = policy.encode(prompts) if hasattr(policy, "encode") else list(prompts)
     details = [read, getattr(policy, "ends", None), getattr(policy, "vocabulary", None)]
     digest.update(json.dumps(details).encode())
@@ -113,7 +116,7 @@ def respond(policy: Any, name: str, draw: Draw, advance: Advance) -> list[list[A
 def as_row(place: int, sample: int, response: Any) -> Row:
     """Return a response as a row; UserError for one that is no text."""
     if not isinstance(response, str):
-        raise UserError("IFEval needs a policy that reads and writes text: a language model")
+        raise UserError(NO_TEXT)
     row: Row = {"prompt": place, "sample": sample, "text": str(response)}
     if isinstance(response, Sampled):
         row |= {"ids": response.ids.tolist(), "ended": response.ended}
@@ -125,9 +128,3 @@ def from_row(row: Row, vocabulary: int) -> str:
     if "ids" not in row:
         return row["text"]
     return Sampled(row["text"], row["ids"], row["ended"], vocabulary)
-
-
-def _bytes() -> Any:
-    import torch
-
-    return torch.uint8

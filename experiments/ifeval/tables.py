@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from experiments.ifeval.scores import LEVELS
+from experiments.run.wording import counted
 
 NAMES = {"start": "starting policy", "checkpoint": "checkpoint", "constant": "constant text"}
 """Rows of a table by the name of a policy."""
@@ -22,8 +23,8 @@ def show(result: Mapping[str, Any], console: Console) -> None:
 
 def accuracy_table(result: Mapping[str, Any]) -> Table:
     """Return the four accuracies of each policy with their 95 % intervals."""
-    prompts, samples = result["prompts"], result["samples"]
-    title = f"IFEval: {prompts} prompts, {samples} samples of each; accuracy (95 %)"
+    samples = counted(result["samples"], "sample")
+    title = f"IFEval: {result['prompts']} prompts, {samples} of each; accuracy (95 %)"
     heads = [level.replace("_", "\n") for level in LEVELS]
     table = Table("", *heads, title=title)
     for name, row in result["policies"].items():
