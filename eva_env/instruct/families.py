@@ -7,7 +7,6 @@ responses that pass: nearly all (saturated), some (live), none (out of reach).
 Verifiers of the families that ``OFFICIAL`` names agree with IFEval's on every text.
 """
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from eva_env.instruct.requests import (
     COMMON_WORDS,
     FIRST_WORDS,
     LETTERS,
-    RARE_WORDS,
+    USUAL_LETTERS,
     VOWELS,
     WORDS,
 )
@@ -60,16 +59,6 @@ def _has_title(text: str) -> bool:
     return any(title.lstrip("<").rstrip(">").strip() for title in titles)
 
 
-def _json_key(text: str, key: str) -> bool:
-    """True if the text is a JSON object with the key, in a fence of code or not."""
-    fenced = re.fullmatch(r"```(?:json|Json|JSON)?(.*?)(?:```)?", text.strip(), re.DOTALL)
-    try:
-        value = json.loads((fenced.group(1) if fenced else text).strip())
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) and key in value
-
-
 def _two_answers(text: str) -> bool:
     """True for two different texts with ``******`` between them, as IFEval splits."""
     parts = text.split("******")
@@ -92,13 +81,14 @@ NO_VALUE: tuple[Value, ...] = (None,)
 SATURATED = {
     "no_semicolons": Family("Do not use any semicolons.", NO_VALUE, lambda t, _: ";" not in t),
     "no_tables": Family("Do not use any tables.", NO_VALUE, lambda t, _: "|" not in t),
-    "avoid_rare": Family(
-        'Do not use the word "{}".', RARE_WORDS, lambda t, v: not _contains_word(v, t)
+    "uses_letter": Family(
+        'Use the letter "{}" at least once.', USUAL_LETTERS, lambda t, v: v in t.lower()
     ),
-    "no_emoji": Family(
-        "Do not use any emoji.",
-        NO_VALUE,
-        lambda t, _: not re.search("[\u2600-\u27bf\U0001f300-\U0001faff]", t),
+    "lines": Family(
+        "Write at most {} lines.",
+        (12, 10, 8),
+        lambda t, v: len(t.strip().splitlines()) <= v,
+        ordered=True,
     ),
     "different_words": Family(
         "Use at least {} different words.",
@@ -150,11 +140,6 @@ LIVE = {
         (3, 2, 4),
         lambda t, v: _numbered(t) == v,
     ),
-    "json": Family(
-        'Answer with nothing but a JSON object that has the key "{}".',
-        ("text", "reply", "title"),
-        _json_key,
-    ),
     "digits": Family(
         "Use {} or more numbers in digits.",
         (1, 2, 3),
@@ -199,13 +184,9 @@ GROUP_OF = {family: group for group, families in GROUPS.items() for family in fa
 CONFLICTS = (
     frozenset({"at_most", "at_least"}),
     frozenset({"lowercase", "capitals"}),
-    frozenset({"sentences", "numbered", "json", "two_answers", "paragraphs"}),
-    *(
-        frozenset({"json", other})
-        for other in ("start", "title", "no_commas", "lowercase", "capitals")
-    ),
+    frozenset({"sentences", "numbered", "two_answers", "paragraphs"}),
     frozenset({"start", "title", "numbered", "two_answers"}),
-    *(frozenset({"lipogram", other}) for other in ("include", "twice", "start", "json")),
+    *(frozenset({"lipogram", other}) for other in ("include", "twice", "start", "uses_letter")),
     frozenset({"include", "twice"}),
 )
 """Sets of families of which a prompt has one at most: no response meets two, or few can."""
@@ -229,6 +210,10 @@ OFFICIAL: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
         "keywords:letter_frequency",
         lambda v: {"letter": v, "let_frequency": 1, "let_relation": "less than"},
     ),
+    "uses_letter": (
+        "keywords:letter_frequency",
+        lambda v: {"letter": v, "let_frequency": 1, "let_relation": "at least"},
+    ),
     "no_commas": ("punctuation:no_comma", lambda _: {}),
     "title": ("detectable_format:title", lambda _: {}),
     "two_answers": ("combination:two_responses", lambda _: {}),
@@ -238,4 +223,4 @@ OFFICIAL: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     ),
 }
 """IFEval's id of a family, and its arguments for a value. ``lowercase`` and ``capitals`` are
-IFEval's without the guess at the language, and ``json`` wants a key besides."""
+IFEval's without the guess at the language."""

@@ -19,7 +19,7 @@ from eva_env.instruct.requests import FORMS, SUBJECTS, TOPICS
 Operator = Callable[[Instruction, np.random.Generator], Instruction | None]
 """Rewrites an instruction; None if it does not apply."""
 
-PLANNED = ("sentences", "twice", "letter", "numbered", "json")
+PLANNED = ("sentences", "twice", "letter", "numbered")
 """Families that a response meets only if it is planned as a whole."""
 
 

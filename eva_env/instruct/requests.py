@@ -61,8 +61,8 @@ LETTERS = ("z", "x", "v", "b", "u", "h")
 FIRST_WORDS = ("Today", "Imagine", "Once", "Listen", "Everyone", "Sometimes")
 """Words to begin with."""
 
-RARE_WORDS = ("algebra", "tariff", "protein", "senate")
-"""Words that hardly any response uses."""
+USUAL_LETTERS = ("r", "s", "d")
+"""Letters that nearly every response uses."""
 
 VOWELS = ('e" and "a', 'e" and "u', 'i" and "e')
 """Pairs of letters without which hardly anything can be said."""

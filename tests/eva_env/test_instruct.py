@@ -173,7 +173,8 @@ def test_held_out_pairs_occur_in_the_suite_unseen_alone():
 MET = {
     "no_semicolons": (None, "Bees fly, and hum.", "Bees fly; they hum."),
     "no_tables": (None, "Bees: four wings.", "| bees | wings |"),
-    "avoid_rare": ("algebra", "I like algebraic bees.", "I like Algebra."),
+    "uses_letter": ("r", "Red.", "Bees fly."),
+    "lines": (8, "a\n" * 8, "a\n" * 9),
     "no_emoji": (None, "I love bees :)", "I love bees \U0001f41d"),
     "different_words": (3, "Bees bees fly high.", "Bees BEES fly fly."),
     "at_most": (15, "word " * 15, "word " * 16),
@@ -187,7 +188,6 @@ MET = {
     "start": ("Today", '"Today, bees fly."', "Bees fly today."),
     "title": (None, "<<Bees>>\nThey fly.", "<< >> They fly."),
     "numbered": (2, "1. Bees\n2. Wasps", "1. Bees\n2. Wasps\n3. Ants"),
-    "json": ("text", '```json\n{"text": "Bees"}\n```', 'Here: {"text": "Bees"}'),
     "digits": (2, "They have 4 wings and 6 legs.", "They have 4 wings."),
     "lowercase": (None, "bees fly.", "Bees fly."),
     "capitals": (None, "BEES FLY.", "BEES fly."),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from eva_env.cache import cache_folder
 from eva_env.instruct.families import FAMILIES, OFFICIAL
 from eva_env.instruct.instruction import REQUESTS
-from eva_env.instruct.requests import COMMON_WORDS, FIRST_WORDS, LETTERS, RARE_WORDS, WORDS
+from eva_env.instruct.requests import COMMON_WORDS, FIRST_WORDS, LETTERS, USUAL_LETTERS, WORDS
 from experiments.ifeval.official import benchmark, official
 
 pytestmark = pytest.mark.skipif(
@@ -53,7 +53,7 @@ def test_verifiers_agree_with_the_official_ones(family):
 
 
 def test_no_keyword_of_ifeval_is_among_the_words_of_our_constraints():
-    ours = {*WORDS, *COMMON_WORDS, *LETTERS, *RARE_WORDS, *(w.lower() for w in FIRST_WORDS)}
+    ours = {*WORDS, *COMMON_WORDS, *LETTERS, *USUAL_LETTERS, *(w.lower() for w in FIRST_WORDS)}
     prompts = (cache_folder() / "ifeval").rglob("input_data.jsonl")
     theirs = set()
     for line in next(prompts).read_text().splitlines():
