@@ -49,10 +49,10 @@ class InstructGold:
         readable = rewards > 0
         if self.likelihood is None or not np.isfinite(self.least_logprob) or not readable.any():
             return rewards
-        rows = np.flatnonzero(readable.any(-1))
+        rows = np.flatnonzero(readable.any(-1)).tolist()
         logprobs = self.likelihood(
             [prompts[i] for i in rows],
-            [[responses[i][j] for j in np.flatnonzero(readable[i])] for i in rows],
+            [[responses[i][j] for j in np.flatnonzero(readable[i]).tolist()] for i in rows],
         )
         rewards[readable] *= logprobs >= self.least_logprob
         return rewards

@@ -60,6 +60,10 @@ class Instruct(World):
     suite_size: int = SUITE_SIZE
     """Prompts in each suite."""
 
+    evaluated: Literal["all", "hard"] = "all"
+    """The suites that a run is evaluated on. Evaluation costs as much as a round or more; the
+    prompts of the other suites stay reserved."""
+
     def __post_init__(self) -> None:
         require(self, "[0, 1]", "heredity")
         require(self, "[-inf, 0]", "least_logprob")
@@ -108,7 +112,8 @@ class Instruct(World):
     @property
     def suites(self) -> Mapping[str, tuple[str, ...]]:
         """Return the suites ``easy``, ``hard`` and ``unseen``, which share no prompt."""
-        return draw_suites(self.suite_seed, self.suite_size)
+        suites = draw_suites(self.suite_seed, self.suite_size)
+        return suites if self.evaluated == "all" else {"hard": suites["hard"]}
 
     def seed(self, n: int, rng: np.random.Generator, distribution: str = "human") -> list[str]:
         """Draw n distinct prompts of a distribution, none of them in a suite.

@@ -35,7 +35,10 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Command:
-    """Train on fixed prompts, on evolved ones and on eva's, at equal budget: who wins?"""
+    """Train on fixed prompts, on evolved ones and on eva's, at equal budget: who wins?
+
+    ``eva demo instruct`` plays eva on a real language model instead.
+    """
 
     seeds: int | None = None
     """Seeds of each arm. None: 6, or those that a resumed demo has."""
@@ -52,6 +55,10 @@ class Command:
 
 def main(args: list[str]) -> int:
     """Run the command; returns the exit status."""
+    if args[:1] == ["instruct"]:
+        from experiments.commands import demo_instruct
+
+        return demo_instruct.main(args[1:])
     return demo(parse(Command(), args, "demo"), DEMO, ["demo", *args])
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
+from eva_env.rewards import Wrapper
 from experiments.commands.options import (
     Arguments,
     differences,
@@ -43,6 +44,9 @@ SHORT = ("prompts", "samples", "children", "signal", "reward", "seed", "out", "r
 
 FREE = ("signal", "device")
 """Settings that a resumed diagnosis may change: neither decides which responses are drawn."""
+
+TENTHS = 10
+"""Lines of progress in a pipe, where there is no bar."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,9 @@ def answer_all(run: Run, settings: Diagnosis, respondent: Respondent | None) -> 
         progress.begin("responses", total, done)
         for responses in respond(settings, respondent, run, prompts):
             progress.advance(responses)
+            before, done = done, done + responses
+            if progress.live is None and TENTHS * before // total < TENTHS * done // total:
+                progress.note(f"{done:,} of {total:,} responses")
         tokens = getattr(respondent.policy, "tokens", None)
         if tokens:
             progress.note(f"sampled {tokens:,} tokens")
@@ -184,7 +191,5 @@ def forecast(settings: Diagnosis, respondent: Respondent) -> str:
 
 def has_passes_of(settings: Diagnosis) -> bool:
     """Return True if a reward of 1 means that a response passes."""
-    from eva_env.rewards import Wrapper
-
     own: Any = settings.reward_model
     return not isinstance(own, Wrapper) or has_scale(settings.reward, settings.task)

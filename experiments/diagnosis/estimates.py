@@ -65,8 +65,12 @@ def halves(
     """
     order = rng.random((splits, *rewards.shape)).argsort(-1)
     shuffled = np.take_along_axis(np.broadcast_to(rewards, order.shape), order, -1)
-    first, second = shuffled[..., :n], shuffled[..., n : 2 * n]
-    return signal_of(signal, first), signal_of(signal, second)
+    first, second = (
+        # One batch at a time, since a signal may compare the prompts of a batch.
+        np.stack([signal_of(signal, batch) for batch in group])
+        for group in (shuffled[..., :n], shuffled[..., n : 2 * n])
+    )
+    return first, second
 
 
 def mean_over(values: Floats, counts: Floats) -> Floats:
@@ -84,7 +88,10 @@ def correlation(first: Floats, second: Floats, counts: Floats) -> Floats:
     """
     present = ~(np.isnan(first) | np.isnan(second))
     # 1. Centre, so that the sums of squares below do not cancel.
-    x, y = (np.where(present, side - np.nanmean(side), 0.0) for side in (first, second))
+    x, y = (
+        np.where(present, side - np.mean(side[present]) if present.any() else 0.0, 0.0)
+        for side in (first, second)
+    )
     # 2. Weighted moments of all splits and draws by matrix products.
     weight = present @ counts.T
     mean_x, mean_y = _ratio(x @ counts.T, weight), _ratio(y @ counts.T, weight)
@@ -138,7 +145,8 @@ def attenuation_corrected(raw: Floats, first: Floats, second: Floats) -> Floats:
 def selection_gain(weights: Floats, outcome: Floats, counts: Floats) -> Floats:
     """Return the relative gain of drawing parents by weight instead of equally, -> (D,).
 
-    sum(w o) / sum(w) over mean(o), minus 1, averaged over splits; 0.1 is 10 %. ``weights`` and
+    sum(w o) / sum(w) over mean(o), minus 1, averaged over splits; 0.1 is 10 %. That draws with
+    replacement; a draw without replacement gains less. ``weights`` and
     ``outcome`` are (S, P); parents without either are left out. Where a weight is negative, the
     lowest weight is subtracted from all. NaN where the mean outcome is not positive.
     """

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from eva_env.missing import mean_scored
 from eva_env.signals import Signal, signal_of
 from eva_env.types import Floats
 from experiments.diagnosis import estimates
@@ -90,7 +91,7 @@ def by_operator(
             {
                 "operator": name,
                 "pairs": len(at),
-                "mean_signal": finite(float(np.nanmean(children[at]))),
+                "mean_signal": finite(float(mean_scored(children[at]))),
                 "heredity": estimate(raw if enough else blank),
                 "heredity_corrected": estimate(corrected if enough else blank),
             }

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from eva_env.missing import mean_reward, missing_share, prompt_means
-from eva_env.plugins import is_spec, load_object
 from eva_env.signals import PASS, SIGNALS, Signal, pass_rate
 from eva_env.types import Floats, Ints
 from experiments.diagnosis import estimates
@@ -15,6 +14,7 @@ from experiments.diagnosis.estimates import Parents, estimate, finite
 from experiments.diagnosis.inheritance import inheritance
 from experiments.diagnosis.responses import Answers
 from experiments.run.errors import UserError
+from experiments.run.setup import check_payoff
 
 SMALL = 0.1
 """Share of the largest possible signal below which a prompt counts as one without a signal."""
@@ -22,21 +22,20 @@ SMALL = 0.1
 ENOUGH = 0.8
 """Reliability for which the n is projected."""
 
+COMPARED = ("a_star_min", "a_star_avg", "variance")
+"""Signals whose reliability is shown next to that of the chosen one."""
+
 ZERO = 1e-9
 
 
 def find_signal(name: str) -> Signal:
     """Return a signal by name, or a function by its path; UserError for anything else."""
-    if name in SIGNALS:
-        return SIGNALS[name]
-    if not is_spec(name):
+    signal = check_payoff(name)
+    if signal == "regret":
         raise UserError(
-            f"unknown signal {name!r}; signals that read rewards alone: {', '.join(SIGNALS)}"
+            f"--signal regret reads more than rewards; give one of {', '.join(SIGNALS)}"
         )
-    try:
-        return load_object(name)
-    except (ImportError, ValueError) as error:
-        raise UserError(str(error)) from error
+    return SIGNALS[signal] if isinstance(signal, str) else signal
 
 
 def measure(
@@ -52,13 +51,14 @@ def measure(
     ``topic`` names a prompt's subject. ``has_passes`` says that a reward of 1 means that a
     response passes. Intervals are 95 % percentile bootstraps over the parents, each by itself.
     """
+    everything = np.concatenate([answers.parents.ravel(), answers.children.ravel()])
+    if np.isnan(everything).all():
+        raise UserError("the reward gave no response a number, so there is nothing to measure")
     rng = np.random.default_rng((seed, 2))
     n = answers.parents.shape[1] // 2
     units = Parents.of(len(answers.parents), rng, draws)
     first, second = estimates.halves(answers.parents, signal, rng, n)
-    everything = np.concatenate([answers.parents.ravel(), answers.children.ravel()])
-    bounded = bool(np.nanmin(everything, initial=0) >= -ZERO)
-    bounded &= bool(np.nanmax(everything, initial=1) <= 1 + ZERO)
+    bounded = np.nanmin(everything) >= -ZERO and np.nanmax(everything) <= 1 + ZERO
     result = {
         "parents": len(answers.parents),
         "children": len(answers.children),
@@ -67,10 +67,11 @@ def measure(
         "children_mean_reward": mean_reward(answers.children) if answers.operators else None,
         "rewards_missing": missing_share(everything),
         **heterogeneity(np.concatenate([first, second]), everything, signal, n, units),
-        **passing(answers.parents, n, units, rng, has_passes and bounded),
+        **passing(answers.parents, n, units, rng, has_passes and bool(bounded)),
         **reliability(answers.parents, (first, second), signal, n, units),
         "topics": by_topic(answers, (first + second) / 2, topic, units),
     }
+    result["signals"] = alternatives(answers.parents, n, units, rng)
     return result | inheritance(answers, (first, second), signal, units, rng)
 
 
@@ -139,6 +140,18 @@ def reliability(
         "fitted_reliability": None,
         "samples_needed": None if needed is None else int(np.ceil(needed)),
     }
+
+
+def alternatives(
+    rewards: Floats, n: int, units: Parents, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Return the reliability at n of each signal in ``COMPARED``, on the same responses."""
+    rows = []
+    for name in COMPARED:
+        groups = estimates.halves(rewards, SIGNALS[name], rng, n)
+        measured = estimate(estimates.correlation(*groups, units.counts))
+        rows.append({"signal": name, "reliability": measured})
+    return rows
 
 
 def by_topic(

@@ -24,10 +24,11 @@ from experiments.run.records import Run
 from experiments.run.rewards import training_reward
 from experiments.run.rewriting import seen_task, writing_model
 from experiments.run.rows import numbers, plain
-from experiments.run.setup import load_policy
+from experiments.run.setup import load_policy, pinned
 
-CHUNK = 8
-"""Groups of n responses that are drawn, scored and recorded together."""
+CHUNK = 16
+"""Groups of n responses that are drawn, scored and recorded together. On one CPU thread
+SmolLM2-135M samples 114 tokens per CPU second with 16 groups of 12, and 77 with 4 groups."""
 
 DRAWS = 4
 """Attempts at human prompts that differ from each other."""
@@ -48,7 +49,7 @@ class Respondent:
     @classmethod
     def open(cls, settings: Diagnosis) -> Self:
         """Load the policy and the reward; UserError for settings that do not fit."""
-        world, device = settings.task, settings.device
+        world, device = pinned(settings.task), settings.device
         option = "" if settings.policy is None else "--policy: "
         policy = load_policy(world, settings.policy, settings.sampling, device, option)
         reward = training_reward(
@@ -79,13 +80,14 @@ def draw_prompts(settings: Diagnosis, task: Any) -> list[dict[str, Any]]:
     Children start from the parent, one rewrite each, and differ where the task allows it.
     """
     rng = np.random.default_rng((settings.seed, 0))
-    human: dict[Any, None] = {}
-    for _ in range(DRAWS):
-        human |= dict.fromkeys(map(plain, settings.task.seed(settings.prompts, rng)))
-    parents = list(human)[: settings.prompts]
+    try:
+        parents = _human_prompts(settings, rng)
+        children = _children(settings, task, parents, rng)
+    except ValueError as error:
+        raise UserError(" ".join(str(error).split())) from error
     ids = {prompt: i for i, prompt in enumerate(parents)}
     rows = [_prompt_row(i, prompt, None, None) for prompt, i in ids.items()]
-    for child in _children(settings, task, parents, rng):
+    for child in children:
         parent = ids[plain(child.parent)]
         rows.append(_prompt_row(len(rows), plain(child.prompt), parent, child.operator))
     return rows
@@ -97,18 +99,23 @@ def _prompt_row(
     return {"id": number, "prompt": prompt, "parent": parent, "operator": operator}
 
 
+def _human_prompts(settings: Diagnosis, rng: np.random.Generator) -> list[Any]:
+    """Draw distinct human prompts; fewer than the settings say where the world has no more."""
+    human: dict[Any, None] = {}
+    for _ in range(DRAWS):
+        human |= dict.fromkeys(map(plain, settings.task.seed(settings.prompts, rng)))
+        if len(human) >= settings.prompts:
+            break
+    return list(human)[: settings.prompts]
+
+
 def _children(
     settings: Diagnosis, task: Any, parents: Sequence[Any], rng: np.random.Generator
 ) -> list[Lineage]:
     """Rewrite each parent once by each of some operators; none for a task without operators."""
     if not settings.children or not task.operators:
         return []
-    try:
-        return evolve(
-            task, parents, settings.children, rng, sequential=False, taken=set(parents)
-        )
-    except ValueError as error:
-        raise UserError(" ".join(str(error).split())) from error
+    return evolve(task, parents, settings.children, rng, sequential=False, taken=set(parents))
 
 
 def groups_of(prompts: Sequence[dict[str, Any]]) -> list[Group]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from agents.policies.sampling import Sampling
+from eva_env.plugins import absolute
 from eva_env.require import require
 from eva_env.rewards import Plain
 from eva_env.wordlist import Wordlist
@@ -57,6 +58,8 @@ class Diagnosis:
         # A diagnosis is resumed from any working directory.
         object.__setattr__(self, "rewriter", resolved(self.rewriter, (SOLVER,)))
         object.__setattr__(self, "reward", canonical(self.reward))
+        if ".py:" in self.signal:
+            object.__setattr__(self, "signal", absolute(self.signal))
 
     @classmethod
     def suited(cls, world: World) -> Self:

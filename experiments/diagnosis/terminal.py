@@ -17,6 +17,7 @@ TOPICS = 12
 def print_diagnosis(result: Mapping[str, Any], console: Console) -> None:
     """Print the tables, the conditions, the prediction and the next steps."""
     console.print(_numbers(result))
+    console.print(_signals(result))
     if result["operators"]:
         console.print(_operators(result))
     if len(result["topics"]) > 1:
@@ -60,6 +61,13 @@ def _numbers(result: Mapping[str, Any]) -> Table:
 def _projection(result: Mapping[str, Any]) -> tuple[str, str]:
     needed = result["samples_needed"]
     return "none" if needed is None else str(needed), f"assumes {result['projection']}"
+
+
+def _signals(result: Mapping[str, Any]) -> Table:
+    table = Table("signal of the same responses", "reliability", "95 % interval")
+    for row in result["signals"]:
+        table.add_row(row["signal"], *written(row["reliability"]))
+    return table
 
 
 def _operators(result: Mapping[str, Any]) -> Table:

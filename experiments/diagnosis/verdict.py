@@ -170,13 +170,25 @@ def _more_reliability(result: Mapping[str, Any]) -> str:
         "averages over responses",
     }[model]
     if needed is None:
-        return (
-            "For reliability: no number of --samples is projected to reach 0.80 "
-            f"({assumption}); try another --signal on the same responses, such as variance."
-        )
+        advice = f"no number of --samples is projected to reach 0.80 {assumption}"
+    else:
+        advice = f"give more --samples; {needed} are projected to reach 0.80 {assumption}"
+    return f"For reliability: {advice}.{_more_reliable_signal(result)}"
+
+
+def _more_reliable_signal(result: Mapping[str, Any]) -> str:
+    """The signal of highest reliability on the same responses, if it reaches the threshold."""
+    reliabilities = {
+        row["signal"]: row["reliability"]["value"]
+        for row in result["signals"]
+        if row["reliability"]["value"] is not None
+    }
+    best = max(reliabilities, key=lambda name: reliabilities[name], default=None)
+    if best is None or reliabilities[best] < RELIABILITY:
+        return ""
     return (
-        f"For reliability: give more --samples; {needed} are projected to reach 0.80, "
-        f"{assumption}."
+        f" On the same responses {best} has a reliability of {reliabilities[best]:.2f}; eva "
+        f"diagnose --resume {result['folder']} --signal {best} reads it."
     )
 
 

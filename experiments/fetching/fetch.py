@@ -149,9 +149,10 @@ def failures_of_the_disk(resource: Resource, cache: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        reason = getattr(error, "strerror", None) or error
         remedy = "free some space, or" if is_full else "make it writable, or"
         raise failure(
             resource,
-            f"cannot write to the cache {cache}: {error}",
+            f"cannot write to the cache {cache}: {reason}",
             f"{remedy} set EVA_CACHE to another folder",
         ) from error

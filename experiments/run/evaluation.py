@@ -27,6 +27,9 @@ SCORED = 16
 """Number of prompts of a text suite, the first ones, whose responses ``kl`` and ``proxy`` read:
 reading a response costs more than sampling it. Suites of integers are read whole."""
 
+_STARTING: dict[str, dict[str, Any]] = {}
+"""Responses of the last starting policy, by the key of its ``Evaluator``."""
+
 
 class Evaluator:
     """Compare players with the policy that a run starts from.
@@ -38,6 +41,8 @@ class Evaluator:
         proxy: the reward that trains, in its current state; None if it is the one that judges.
         judge: the reward that judges; None for the world's gold reward.
         passes: whether a reward of 1 means that a response passes.
+        key: names everything that the starting policy's responses depend on, if the cells that
+            a worker plays one after the other may share them; None: draw them again.
     """
 
     def __init__(
@@ -48,12 +53,15 @@ class Evaluator:
         proxy: RewardModel | None = None,
         judge: RewardModel | None = None,
         passes: bool = True,
+        key: str | None = None,
     ) -> None:
         self.suites, self.passes = task.suites, passes
         self.gold = task.gold_reward() if judge is None else judge
         self._start, self.n, self.proxy = start, n, proxy
+        drawn = self._starting_responses(key)
         self.before = {
-            name: self.respond(self.start, suite) for name, suite in self.suites.items()
+            name: (responses, score(self.gold, self.suites[name], responses))
+            for name, responses in drawn.items()
         }
         self.latest = dict(self.before)
 
@@ -61,6 +69,19 @@ class Evaluator:
     def start(self) -> Policy:
         """The starting policy."""
         return self._start() if isinstance(self._start, Start) else self._start
+
+    def _starting_responses(self, key: str | None) -> dict[str, Any]:
+        """Return the starting policy's responses to each suite."""
+        if key is not None and key in _STARTING:
+            return _STARTING[key]
+        responses = {
+            name: sample_responses(self.start, suite, self.n, SEED)
+            for name, suite in self.suites.items()
+        }
+        if key is not None:
+            _STARTING.clear()  # one policy at a time
+            _STARTING[key] = responses
+        return responses
 
     def respond(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
         """Return a player's responses (P, n) and the judge's rewards (P, n); NaN: missing."""
@@ -99,10 +120,13 @@ class Evaluator:
                 "prompt": plain(prompt),
                 "responses": [plain(response) for response in responses],
                 "rewards": numbers(rewards),
+                "start_rewards": numbers(start_rewards),
                 "lengths": lengths(responses),
             }
             for name, suite in self.suites.items()
-            for prompt, responses, rewards in zip(suite, *self.latest[name], strict=True)
+            for prompt, responses, rewards, start_rewards in zip(
+                suite, *self.latest[name], self.before[name][1], strict=True
+            )
         ]
 
     def health(

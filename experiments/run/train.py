@@ -1,12 +1,15 @@
 """The loop of a run: play a round, record it, evaluate, save."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from agents.policies.pretrained import Pretrained
 from eva_env.types import RewardModel, Round
 from experiments.run.alarms import Watch
+from experiments.run.config import to_json
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED, Evaluator
 from experiments.run.judging import judge_of, pointwise, ranker_in, trains_on_judge
@@ -126,7 +129,16 @@ def evaluator_of(settings: Settings, match: Match) -> Evaluator:
         if ranker_in(game_reward) is not None:
             proxy = pointwise(game_reward, match.start, n, SEED)
     passes = match.judge is None or match.judge.passes
-    return Evaluator(settings.task, match.start, n, proxy, judging(settings, match), passes)
+    judge, key = judging(settings, match), _key_of_start(settings)
+    return Evaluator(settings.task, match.start, n, proxy, judge, passes, key)
+
+
+def _key_of_start(settings: Settings) -> str | None:
+    """Return what the starting policy's responses depend on; None for a user's own class."""
+    if not isinstance(settings.policy, Pretrained | str | None):
+        return None
+    names = ("task", "policy", "sampling", "device", "evaluation_samples")
+    return json.dumps([to_json(getattr(settings, name), name) for name in names])
 
 
 def judging(settings: Settings, match: Match) -> RewardModel:

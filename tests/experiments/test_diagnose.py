@@ -1,15 +1,23 @@
 """``eva diagnose``: its verdict, its record, and what it refuses."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from agents.policies.causal_lm import CausalLM
+from eva_env.instruct import Instruct
 from eva_env.wordlist import Wordlist
 from experiments.cli import main
 from experiments.commands import diagnose
+from experiments.diagnosis.responses import draw_prompts
+from experiments.diagnosis.settings import Diagnosis
 from experiments.diagnosis.verdict import verdict
+from experiments.examples.own_reward import concise
 from experiments.run.records import Run
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:'-[]{}\"_?\n"
 
 # Verdict
 
@@ -32,6 +40,11 @@ def numbers(**changes):
         "gain": estimated(0.4, 0.2, 0.6),
         "samples_needed": 20,
         "projection": "beta-binomial",
+        "folder": "runs/d",
+        "signals": [
+            {"signal": "a_star_min", "reliability": estimated(0.5, 0.3, 0.7)},
+            {"signal": "variance", "reliability": estimated(0.7, 0.6, 0.8)},
+        ],
         "operators": operators,
     }
     return result | changes
@@ -80,6 +93,16 @@ def test_verdict_of_a_gain_that_is_not_above_0(gain, text):
     assert text in result["prediction"]
 
 
+def test_verdict_names_a_more_reliable_signal_of_the_same_responses():
+    unreliable = numbers(reliability=estimated(0.2, 0.1, 0.3), samples_needed=None)
+    advice = verdict(unreliable, "a_star_min")["next_steps"][0]
+    assert "no number of --samples" in advice
+    assert "variance has a reliability of 0.70" in advice
+    assert "eva diagnose --resume runs/d --signal variance" in advice
+    unreliable["signals"] = unreliable["signals"][:1]  # 0.5, below the threshold
+    assert "On the same" not in verdict(unreliable, "a_star_min")["next_steps"][0]
+
+
 def test_condition_that_its_interval_does_not_settle():
     """0.5 of (0.3 to 0.7) holds by its estimate; the interval includes the threshold 0.4."""
     result = verdict(numbers(no_signal=estimated(0.5, 0.3, 0.7)), "a_star_min")
@@ -90,7 +113,7 @@ def test_condition_that_its_interval_does_not_settle():
     assert "more --prompts" in result["next_steps"][-1]
 
 
-# The command
+# The prompts and the command
 
 TABULAR = ["diagnose", "task:tabular-world", "--prompts", "12", "--samples", "4"]
 
@@ -112,17 +135,18 @@ def test_diagnosis_of_integers_is_recorded(tmp_path, capsys):
     assert result["samples"] == 4
 
 
-def test_prompts_of_the_suites_are_never_used(tmp_path):
-    main(["diagnose", "--prompts", "40", "--samples", "2", "--out", str(tmp_path / "d")])
-    rows = Run.open(tmp_path / "d").rows("prompts", ("prompt",))
-    held_out = {prompt for suite in Wordlist().suites.values() for prompt in suite}
+@pytest.mark.parametrize("world", [Wordlist(), Instruct()])
+def test_prompts_of_the_suites_are_never_used(world):
+    rows = draw_prompts(Diagnosis(task=world, prompts=200, children=2), world)
+    held_out = {prompt for suite in world.suites.values() for prompt in suite}
     used = {row["prompt"] for row in rows}
     assert not used & held_out
     humans = [row["prompt"] for row in rows if row["parent"] is None]
     children = [row for row in rows if row["parent"] is not None]
-    assert len(set(humans)) == len(humans) == 40
-    assert len(children) == 80
-    assert {row["operator"] for row in children} <= set(Wordlist().operators)
+    assert len(set(humans)) == len(humans) == 200
+    assert len(children) == 400
+    assert {row["operator"] for row in children} <= set(world.operators)
+    assert all(world.valid(prompt) for prompt in used)
 
 
 def test_interrupted_diagnosis_is_resumed_to_the_same_numbers(tmp_path, monkeypatch, capsys):
@@ -131,7 +155,7 @@ def test_interrupted_diagnosis_is_resumed_to_the_same_numbers(tmp_path, monkeypa
 
     def interrupted(*arguments):
         for number, responses in enumerate(respond(*arguments)):
-            if number == 2:
+            if number == 1:
                 raise KeyboardInterrupt
             yield responses
 
@@ -141,6 +165,10 @@ def test_interrupted_diagnosis_is_resumed_to_the_same_numbers(tmp_path, monkeypa
     assert f"eva diagnose --resume {broken}" in capsys.readouterr().err
     assert not (broken / "diagnosis.json").exists()
     monkeypatch.undo()
+    # A kill may also leave some rows of a chunk, and half of the last one.
+    text = (broken / "answers.jsonl").read_text()
+    assert len(text.splitlines()) < len((whole / "answers.jsonl").read_text().splitlines())
+    (broken / "answers.jsonl").write_text(text[: len(text) * 3 // 4])
     assert main(["diagnose", "--resume", str(broken)]) == 0
     assert (whole / "answers.jsonl").read_text() == (broken / "answers.jsonl").read_text()
     first, second = (json.loads((d / "diagnosis.json").read_text()) for d in (whole, broken))
@@ -177,6 +205,51 @@ def test_mistakes_are_one_line_and_leave_no_folder(options, text, tmp_path, caps
     assert text in err
     assert err.count("\n") == 1
     assert not (tmp_path / "d").exists()
+
+
+def test_operators_are_drawn_by_the_weights_of_the_task():
+    """At heredity 1 all children keep the families of their parents' constraints."""
+    world = Instruct(heredity=1.0)
+    rows = draw_prompts(Diagnosis(task=world, prompts=50), world)
+    kept = {name for name, weight in world.operator_weights.items() if weight > 0}
+    assert kept < set(world.operators)
+    assert {row["operator"] for row in rows if row["operator"]} == kept
+
+
+def test_text_of_a_language_model_is_forecast_in_tokens_and_shown_in_tenths(tmp_path, capsys):
+    sizes = ["--prompts", "10", "--samples", "2", "--sampling.max-tokens", "5"]
+    assert main(["diagnose", *sizes, "--children", "0", "--out", str(tmp_path / "d")]) == 0
+    out, err = capsys.readouterr()
+    assert "will draw and score 40 responses" in err
+    assert "so about 200 tokens at most" in err
+    assert "without children there is no heredity" in err
+    assert "32 of 40 responses\n" in err
+    assert "Heredity is undefined" in out
+    assert "Nothing can be predicted" in out
+
+
+def test_prompts_of_a_file_with_a_model_that_rewrites(tmp_path, capsys):
+    """A random model rewrites nothing usable: the diagnosis says that it cannot predict."""
+    CausalLM.untrained(LETTERS).save(tmp_path / "model")
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("".join(f"Name {n} birds of the sea.\n" for n in range(24)))
+    command = ["diagnose", "task:prompts", "--task.file", str(prompts), "--policy"]
+    command += [str(tmp_path / "model"), "--reward", f"{concise.__module__}.concise"]
+    command += ["--prompts", "8", "--samples", "2", "--sampling.max-tokens", "4", "--rewriter"]
+    command += ["solver", "--rewriting.max-tokens", "4", "--rewriting.retries", "0"]
+    out = str(tmp_path / "d")
+    assert main([*command, "--out", out]) == 0
+    printed = capsys.readouterr()
+    assert "rewriting takes up to 16 replies of a language model" in printed.err
+    assert "Reliability" in printed.out
+    assert "Choosing parents" in printed.out or "Nothing can be predicted" in printed.out
+    rows = Run.open(Path(out)).rows("answers", ("half",))
+    assert len(rows) >= 16
+    # A prompt file that has changed is refused while responses are missing.
+    (Path(out) / "answers.jsonl").write_text("")
+    prompts.write_text(prompts.read_text().replace("Name 7", "Name seven"))
+    assert main(["diagnose", "--resume", out]) == 1
+    assert "has changed since the record was begun" in capsys.readouterr().err
 
 
 def test_resumed_diagnosis_keeps_its_settings(tmp_path, capsys):

@@ -126,6 +126,8 @@ def test_measured_reliability_is_that_of_coins():
     assert result["reliability"]["value"] == pytest.approx(exact, abs=0.03)
     assert result["reliability"]["low"] < exact < result["reliability"]["high"]
     assert result["no_signal"]["value"] == pytest.approx(1 - signal, abs=0.02)
+    by_signal = {row["signal"]: row["reliability"]["value"] for row in result["signals"]}
+    assert by_signal["a_star_min"] == pytest.approx(result["reliability"]["value"], abs=0.01)
     assert result["all_pass"]["value"] == pytest.approx(1 / 5, abs=0.02)
     assert result["none_passes"]["value"] == pytest.approx(1 / 5, abs=0.02)
     assert result["fitted_reliability"] == pytest.approx(exact, abs=0.03)
@@ -189,8 +191,8 @@ def test_beta_binomial_reliability_is_that_of_enumerated_pass_rates():
 def test_samples_needed_is_the_first_that_reaches_the_target():
     rates = PassRates(0.3, 0.5)
     needed = rates.samples_needed(mean, 0.8)
-    assert rates.reliability(mean, needed - 1) < 0.8 <= rates.reliability(mean, needed)
     assert needed == 4  # n / (n + a + b) >= 0.8 from n = 3.2
+    assert rates.reliability(mean, needed - 1) < 0.8 <= rates.reliability(mean, needed)
     assert PassRates(100, 100).samples_needed(a_star_min, 0.8) is None
 
 

