@@ -65,7 +65,34 @@ def evaluate(
     plan: Plan, setting: Comparison, cells: Cells, device: str, advance: Advance
 ) -> Row:
     """Return a row per arm, the starting policy, the constant, and the paired differences."""
-    # 1. Respond with every cell, one policy in memory at a time; then with the start.
+    # 1. Respond, judge and read.
+    players, rows = played_cells(plan, setting, cells, device, advance)
+    # 2. Arms: means over seeds, and differences paired over prompts and seeds.
+    arms, played = setting.arms, {name for name, _ in cells}
+    seeds = list(range(setting.seeds))
+    values = prompt_scores(players, [arm.name for arm in arms], seeds)
+    before, _ = players["start"].verdicts.sums(DECIDING)
+    result = plan.conditions() | {
+        "policies": {name: rows[name] for name in ("start", "constant")},
+        "arms": {
+            arm.name: arm_row(values[:, i], before, seeds, len(played), plan.draw.seed)
+            | {"text": mean_text([rows[key] for key in cells if key[0] == arm.name])}
+            for i, arm in enumerate(arms)
+            if arm.name in played
+        },
+        "cells": {f"{name}/seed-{seed:04d}": rows[name, seed] for name, seed in cells},
+        "differences": between(values, arms, plan.draw.seed),
+    }
+    for row in result["arms"].values():
+        row["collapse"] = signs(row["text"], rows["start"]["text"])
+    return result | {"conclusion": conclusion(result)}
+
+
+def played_cells(
+    plan: Plan, setting: Comparison, cells: Cells, device: str, advance: Advance
+) -> tuple[dict[Any, Responses], dict[Any, Row]]:
+    """Return responses and rows of the cells, the starting policy and the constant."""
+    # 1. Respond with every cell, one policy in memory at a time; then with the starting policy.
     players: dict[Any, Responses] = {}
     for key, run in cells.items():
         policy = last_policy(run, plan, device)
@@ -75,30 +102,16 @@ def evaluate(
     given = copy.deepcopy(conditions.policy)
     start = load_policy(setting.world(0), given, sampling, device)
     players["start"] = responses_of(start, plan, advance)
+    identity = players["start"].identity
     players["constant"] = constant_of(start, plan)
-    # 2. Judge each of them.
+    # 2. Judge each of them, and read it under the starting policy.
     rows = {
-        name: described(plan, responses, with_logprob(start, plan, responses, advance))
+        name: described(
+            plan, responses, with_logprob(start, identity, plan, responses, advance)
+        )
         for name, responses in players.items()
     }
-    # 3. Arms: means over seeds, and differences paired over prompts and seeds.
-    arms = [arm for arm in setting.arms if any(arm.name == name for name, _ in cells)]
-    seeds = list(range(setting.seeds))
-    values = prompt_scores(players, [arm.name for arm in arms], seeds)
-    before, _ = players["start"].verdicts.sums(DECIDING)
-    result = plan.conditions() | {
-        "policies": {name: rows[name] for name in ("start", "constant")},
-        "arms": {
-            arm.name: arm_row(values[:, i], before, seeds, len(arms), plan.draw.seed)
-            | {"text": mean_text([rows[key] for key in cells if key[0] == arm.name])}
-            for i, arm in enumerate(arms)
-        },
-        "cells": {f"{name}/seed-{seed:04d}": rows[name, seed] for name, seed in cells},
-        "differences": between(values, arms, plan.draw.seed),
-    }
-    for row in result["arms"].values():
-        row["collapse"] = signs(row["text"], rows["start"]["text"])
-    return result | {"conclusion": conclusion(result)}
+    return players, rows
 
 
 def last_policy(run: Run, plan: Plan, device: str) -> Any:
@@ -147,7 +160,8 @@ def between(values: Floats, arms: Sequence[Arm], seed: int) -> list[Row]:
     Their intervals cover jointly. With one seed they are bootstraps over prompts.
     """
     if len(values) > 1:
-        return [row for row in contrasts(values, arms) if row["family"] == "main"]
+        rows = [row for row in contrasts(values, arms) if row["family"] == "main"]
+        return [row for row in rows if row["mean"] is not None]
     gaps = [pair for pair in differences(values, arms) if pair[0]["family"] == "main"]
     return [
         names | scores.estimate(gap[0], np.ones(gap.shape[-1]), seed, len(gaps))

@@ -72,11 +72,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Responses:
-    """The responses (P, n) of a policy with their verdicts, and the cache's name for them."""
+    """The responses (P, n) of a policy with their verdicts.
+
+    ``identity`` is the fingerprint of the policy, ``name`` the cache's name for the responses.
+    """
 
     texts: Sequence[Sequence[str]]
     verdicts: scores.Verdicts
     text: dict[str, float | None]
+    identity: str
     name: str
 
 
@@ -93,7 +97,7 @@ def responses_of(policy: Any, plan: Plan, advance: Advance) -> Responses:
     texts = respond(policy, name, draw, advance)
     tokens = np.array([policy.lengths(row).tolist() for row in texts], dtype=np.float64)
     verdicts = scores.judge(plan.benchmark, plan.items, texts)
-    return Responses(texts, verdicts, scores.reading(texts, tokens), name)
+    return Responses(texts, verdicts, scores.reading(texts, tokens), identity, name)
 
 
 def constant_of(start: Any, plan: Plan) -> Responses:
@@ -102,14 +106,13 @@ def constant_of(start: Any, plan: Plan) -> Responses:
     tokens = np.array([start.lengths(row).tolist() for row in texts], dtype=np.float64)
     verdicts = scores.judge(plan.benchmark, plan.items, texts)
     text = scores.reading(texts, tokens) | {"cut_off": 0.0}
-    return Responses(texts, verdicts, text, key_of("constant", *texts[0]))
+    return Responses(texts, verdicts, text, "constant", key_of("constant", *texts[0]))
 
 
 def with_logprob(
-    start: Any, plan: Plan, responses: Responses, advance: Advance
+    start: Any, identity: str, plan: Plan, responses: Responses, advance: Advance
 ) -> dict[str, Any]:
-    """Return how responses read, with ``logprob`` under the starting policy."""
-    identity = fingerprint(start, plan.draw.prompts)
+    """Return how responses read, with ``logprob`` under the starting policy of an identity."""
     name = key_of("logprobs", identity, responses.name)
     values = mean_logprob(start, name, plan.items, responses.texts, advance)
     return responses.text | values
@@ -129,7 +132,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return the evaluation of a checkpoint, of the starting policy and of the constant.
 
-    Without a starting policy (None) the checkpoint stands alone, and its likelihood is its own.
+    Without a starting policy (None) the checkpoint is evaluated alone, and its
+    responses are read under the checkpoint itself.
     """
     # 1. Respond; the checkpoint leaves the memory before the starting policy enters it.
     policy = checkpoint()
@@ -138,10 +142,13 @@ def evaluate(
         policy = None
         policy = start()
         players["start"] = responses_of(policy, plan, advance)
+    identity = list(players.values())[-1].identity
     players["constant"] = constant_of(policy, plan)
-    # 2. Judge.
+    # 2. Judge, and read the responses under the policy that is still in memory.
     rows = {
-        name: described(plan, responses, with_logprob(policy, plan, responses, advance))
+        name: described(
+            plan, responses, with_logprob(policy, identity, plan, responses, advance)
+        )
         for name, responses in players.items()
     }
     result = plan.conditions() | {"policies": rows, "by_prompt": by_prompt(plan, players)}

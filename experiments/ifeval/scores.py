@@ -122,12 +122,11 @@ def reading(responses: Sequence[Sequence[str]], tokens: Floats) -> dict[str, flo
     """
     texts = [text for row in responses for text in row]
     ended = [getattr(text, "ended", None) for text in texts]
-    known = None not in ended
     return {
         "words": float(np.mean([len(text.split()) for text in texts])),
         "tokens": float(np.mean(tokens)),
         "repeated_trigrams": float(np.mean([repeated_trigrams(text) for text in texts])),
-        "cut_off": float(np.mean([not end for end in ended])) if known else None,
+        "cut_off": float(np.mean([not end for end in ended])) if None not in ended else None,
         "copied": copied(responses),
     }
 

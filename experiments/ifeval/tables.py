@@ -38,8 +38,11 @@ def accuracy_table(result: Mapping[str, Any]) -> Table:
 def text_table(result: Mapping[str, Any]) -> Table:
     """Return how the responses of each policy read, to be seen next to the accuracies."""
     read = result["prompts_read"]
-    title = f"the responses (log-probability: nats, the first response to {read} prompts)"
-    heads = ("words", "tokens", "repeated\ntrigrams", "log-prob. per token\nunder the start")
+    title = (
+        f"the responses; log-probability per token under the starting policy: of the first "
+        f"response to {read} prompts"
+    )
+    heads = ("words", "tokens", "repeated\ntrigrams", "log-prob.,\nnats")
     columns = [Column(head, justify="right") for head in (*heads, "cut off", "copied")]
     table = Table("", *columns, title=title)
     for name, row in result["policies"].items():
@@ -59,9 +62,11 @@ def text_table(result: Mapping[str, Any]) -> Table:
 def instruction_table(result: Mapping[str, Any]) -> Table:
     """Return the strict rates of all instruction ids."""
     compared = "difference" in result
-    heads = ("start", "checkpoint", "difference") if compared else ("checkpoint",)
+    heads = ("starting\npolicy", "checkpoint", "difference") if compared else ("checkpoint",)
     columns = [Column(head, justify="right") for head in (*heads, "prompts")]
-    table = Table("instruction", *columns, title="strict rates by instruction id")
+    table = Table(
+        Column("instruction", overflow="fold"), *columns, title="strict rates by instruction id"
+    )
     for cells in instruction_rows(result):
         table.add_row(*cells)
     return table

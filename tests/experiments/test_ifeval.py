@@ -505,6 +505,10 @@ def test_arms_of_one_seed_are_compared_over_prompts():
     (row,) = between(values, arms, seed=0)
     assert (row["a"], row["b"], row["mean"]) == ("eva-lite", "fresh", 0.5)
     assert row["low"] > 0.2
+    assert between(np.concatenate([values, values]), arms, seed=0)[0]["mean"] == 0.5
+    values[:, 0] = np.nan  # no cell of this arm has finished
+    assert between(values, arms, seed=0) == []
+    assert between(np.concatenate([values, values]), arms, seed=0) == []
 
 
 def test_a_comparison_has_a_row_per_arm(mini, model, capsys):
