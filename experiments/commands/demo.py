@@ -12,6 +12,7 @@ from rich.console import Console
 from eva_env.require import require
 from experiments.commands import compare
 from experiments.commands.options import parse
+from experiments.commands.transcripts import transcripts
 from experiments.comparison.conclusions import headline
 from experiments.comparison.forest import forest
 from experiments.comparison.settings import Comparison
@@ -29,8 +30,6 @@ DEMO = Comparison(
 )
 """Ordinary training on one human set, and two ways of evolving prompts, which differ in the
 signal alone. Evaluations cost half of a demo's time, so there are few of them."""
-
-SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -103,15 +102,3 @@ def picture(summary: Mapping[str, Any]) -> list[str]:
     title = "\nPaired differences in win rate, with intervals corrected for all of them"
     lines = forest(summary)
     return [title, *lines] if lines else []
-
-
-def transcripts(run: Run) -> list[str]:
-    """Evolved prompts of the last round, the first response before and after training."""
-    rows = [row for row in run.rows("transcripts") if row["operator"] is not None]
-    return [
-        f"\nprompt  {row['prompt']}\n"
-        f"  from  {row['parent']}  ({row['operator']})\n"
-        f"before  {row['before'][0]}  (gold reward {row['before_rewards'][0]:.2f})\n"
-        f" after  {row['after'][0]}  (gold reward {row['after_rewards'][0]:.2f})"
-        for row in rows[-SHOWN:]
-    ]

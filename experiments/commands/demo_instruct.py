@@ -16,8 +16,8 @@ from agents.solvers import DPO
 from eva_env.instruct import Instruct
 from eva_env.require import require
 from experiments.commands import train
-from experiments.commands.demo import transcripts
 from experiments.commands.options import parse
+from experiments.commands.transcripts import transcripts
 from experiments.fetching.fetch import fetch
 from experiments.fetching.resources import INSTRUCT
 from experiments.report.page import render, write
