@@ -23,7 +23,7 @@ class Pretrained:
 
     folder: str = ""
     """The folder of a Hugging Face model or of a LoRA adapter, a GGUF file, or the name of a
-    shipped model."""
+    shipped model. Empty: the world's starting policy."""
     dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
     """Type of the weights; auto is that of the files. Full fine-tuning needs float32, since
     the others round small steps away; a LoRA adapter is always float32."""

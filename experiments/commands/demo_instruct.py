@@ -55,14 +55,14 @@ class Command:
         require(self, "[0, inf]", "seed")
 
 
-def settings_of(command: Command, policy: str) -> Settings:
+def settings_of(command: Command) -> Settings:
     """Return the settings of the demo: eva as the paper has it, DPO on a LoRA adapter."""
     return replace(
         Settings.suited(
             Instruct(evaluated="hard", suite_size=64),
             creator=Eva(),
             solver=DPO(),
-            policy=Pretrained(policy, lora_rank=16),
+            policy=Pretrained(command.model or "", lora_rank=16),
             rounds=command.rounds,
             prompts=24,
             evaluate_every=command.rounds,
@@ -83,9 +83,8 @@ def main(args: list[str]) -> int:
     else:
         if command.model is None and not INSTRUCT.is_fetched():
             console.print(fetch(INSTRUCT, None, console), highlight=False, soft_wrap=True)
-        policy = command.model or Instruct().starting_policy()
         folder = Path("runs", f"demo-instruct-{time.strftime('%Y%m%d-%H%M%S')}")
-        opened = train.Command(settings_of(command, policy), out=command.out or folder)
+        opened = train.Command(settings_of(command), out=command.out or folder)
     run, match = train.opened(opened, ["demo", "instruct", *args])
     status = train.play(run, opened.settings, match, "off")
     if status == 0:

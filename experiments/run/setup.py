@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +128,19 @@ def start_of(conditions: Any, world: World) -> Policy:
 
 
 def files_of(world: World, policy: Any = None) -> Pretrained | None:
-    """Return the checkpoint that a policy setting names; None for a policy without files."""
-    start = world.starting_policy() if policy is None else policy
-    if isinstance(start, str | Path):
-        return Pretrained(str(start))
-    return start if isinstance(start, Pretrained) else None
+    """Return the checkpoint that a policy setting names; None for a policy without files.
+
+    A ``Pretrained`` without a folder is the world's starting policy, used in its way.
+    """
+    if isinstance(policy, Pretrained) and policy.folder:
+        return policy
+    start = policy if isinstance(policy, str | Path) else None
+    if policy is None or isinstance(policy, Pretrained):
+        start = world.starting_policy()
+    if not isinstance(start, str | Path):
+        return start if isinstance(start, Pretrained) else None
+    way = policy if isinstance(policy, Pretrained) else Pretrained()
+    return replace(way, folder=str(start))
 
 
 def require_device(device: str) -> None:

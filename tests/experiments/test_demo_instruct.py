@@ -94,3 +94,15 @@ def test_cells_share_the_starting_policys_responses_under_one_key():
     unshared = Counted()
     Evaluator(world, unshared, 2)
     assert unshared.calls == 3
+
+
+def test_the_nights_comparison_is_read_from_its_file(tmp_path, monkeypatch, capsys):
+    from experiments.cli import main as eva
+
+    monkeypatch.setenv("EVA_CACHE", str(tmp_path))
+    config = ["compare", "--config", "experiments/examples/instruct.toml", "--dry-run"]
+    assert eva(config) == 1
+    assert "eva fetch instruct" in capsys.readouterr().err
+    tiny_folder(tmp_path / "smollm2-135m-instruct", "llama")
+    assert eva(config) == 0
+    assert "5 arms x 3 seeds = 15 cells" in capsys.readouterr().out
