@@ -51,12 +51,17 @@ def _first_word(text: str) -> str:
 
 
 def _numbered(text: str) -> int:
-    return len(re.findall(r"(?m)^\s*\d+[.)] +\S", text))
+    # Blanks other than line ends: a match that crosses lines takes quadratic time.
+    return len(re.findall(r"(?m)^[^\S\n]*\d+[.)] +\S", text))
 
 
 def _has_title(text: str) -> bool:
-    titles = re.findall(r"<<[^\n]+>>", text)
-    return any(title.lstrip("<").rstrip(">").strip() for title in titles)
+    """True for double angle brackets around text on a line, as IFEval has it; linear time."""
+    for line in text.split("\n"):
+        start, end = line.find("<<"), line.rfind(">>")
+        if 0 <= start < end - 2 and line[start:end].lstrip("<").rstrip(">").strip():
+            return True
+    return False
 
 
 def _two_answers(text: str) -> bool:

@@ -1,4 +1,5 @@
 import itertools
+import time
 from collections import Counter
 
 import numpy as np
@@ -292,3 +293,14 @@ def test_core_is_the_first_family_of_the_hardest_group():
     constraints = (("no_tables", None), ("at_most", 30), ("letter", "z"))
     assert Instruction(0, "bees", constraints).core == "at_most"
     assert Instruction(0, "bees", (*constraints, ("capitals", None))).core == "capitals"
+
+
+@pytest.mark.parametrize(
+    "text", ["<" * 200_000, "<<a" * 100_000, "\n" * 200_000, "\n " * 200_000]
+)
+def test_verifiers_read_long_texts_in_linear_time(text):
+    """With regular expressions that backtrack they would take minutes."""
+    started = time.perf_counter()
+    for family in FAMILIES.values():
+        family.met(text, family.values[0])
+    assert time.perf_counter() - started < 5
