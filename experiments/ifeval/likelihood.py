@@ -11,9 +11,8 @@ from typing import Any
 import torch
 
 from experiments.ifeval.official import Item
-from experiments.ifeval.responses import Advance, Row, responses_folder
+from experiments.ifeval.responses import Advance, Row, stored, stored_rows
 from experiments.ifeval.subset import stratified
-from experiments.run.records import Run
 
 READ = 64
 """Prompts whose first responses are read, the first of the stratified order."""
@@ -35,18 +34,16 @@ def mean_logprob(
     Log-probabilities are those at temperature 1 without a nucleus. ``name`` is the file of the
     cache that keeps them.
     """
-    folder = Run(responses_folder())
-    folder.folder.mkdir(parents=True, exist_ok=True)
     places = {item.key: place for place, item in enumerate(items)}
     chosen = sorted(places[item.key] for item in stratified(items, READ))
-    rows = {row["prompt"]: row for row in folder.rows(name)}
+    rows = {row["prompt"]: row for row in stored_rows(name, ("prompt", "nats", "tokens"))}
     missing = [place for place in chosen if place not in rows]
     advance(len(chosen) - len(missing))
     missing.sort(key=lambda place: len(responses[place][0]))
     for first in range(0, len(missing), BATCH):
         batch = missing[first : first + BATCH]
         read = _read(start, items, responses, batch)
-        folder.append(name, read)
+        stored().append(name, read)
         rows |= {row["prompt"]: row for row in read}
         advance(len(batch))
     nats = sum(rows[place]["nats"] for place in chosen)

@@ -120,8 +120,22 @@ def ifeval_folder() -> Path:
 
 
 def benchmark() -> Benchmark:
-    """Return the fetched benchmark; UserError, with the remedy, without it."""
-    return _read(ifeval_folder())
+    """Return the fetched benchmark; UserError, with the remedy, without it or damaged."""
+    folder = ifeval_folder()
+    try:
+        fetched = _read(folder)
+    except (AttributeError, ImportError, KeyError, SyntaxError, TypeError, ValueError) as error:
+        raise _damaged(folder) from error
+    if not fetched.items:
+        raise _damaged(folder)
+    return fetched
+
+
+def _damaged(folder: Path) -> UserError:
+    return UserError(
+        f"the files of IFEval in {folder} are damaged; delete {cache_folder() / 'ifeval'} and "
+        f"give: eva fetch ifeval"
+    )
 
 
 @cache

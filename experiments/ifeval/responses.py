@@ -40,6 +40,27 @@ def responses_folder() -> Path:
     return cache_folder() / "responses"
 
 
+def stored() -> Run:
+    """Return the record of that folder; UserError, with the remedy, where none can be."""
+    folder = responses_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot keep responses in {folder}: {error.strerror}; make it writable, or set "
+            f"EVA_CACHE to another folder"
+        ) from error
+    return Run(folder)
+
+
+def stored_rows(name: str, keys: Sequence[str]) -> list[Row]:
+    """Return the rows of a file; UserError, with the remedy, for a damaged one."""
+    try:
+        return stored().rows(name, keys)
+    except UserError as error:
+        raise UserError(f"{error}; delete the file, and its rows are made again") from error
+
+
 @dataclass(frozen=True)
 class Draw:
     """What is drawn: which samples of which prompts, how, and from which seed."""
@@ -89,9 +110,8 @@ def respond(policy: Any, name: str, draw: Draw, advance: Advance) -> list[list[A
     many are drawn, and after an interruption. A response that a language model drew carries its
     tokens.
     """
-    folder = Run(responses_folder())
-    folder.folder.mkdir(parents=True, exist_ok=True)
-    drawn = {(row["prompt"], row["sample"]): row for row in folder.rows(name)}
+    rows = stored_rows(name, ("prompt", "sample", "text"))
+    drawn = {(row["prompt"], row["sample"]): row for row in rows}
     lengths = policy.prompt_lengths(list(draw.prompts)).tolist()
     for sample, number, places in draw.batches(lengths):
         missing = [place for place in places if (place, sample) not in drawn]
@@ -103,7 +123,7 @@ def respond(policy: Any, name: str, draw: Draw, advance: Advance) -> list[list[A
                 for place, replies in zip(places, texts, strict=True)
                 if (place, sample) not in drawn
             ]
-            folder.append(name, rows)
+            stored().append(name, rows)
             drawn |= {(row["prompt"], row["sample"]): row for row in rows}
         advance(len(places))
     vocabulary = getattr(policy, "vocabulary", 0)

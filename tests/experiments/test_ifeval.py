@@ -113,6 +113,24 @@ def test_what_is_missing_is_named_with_its_remedy(tmp_path, monkeypatch):
         benchmark()
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("data/input_data.jsonl", ""),
+        ("data/input_data.jsonl", "{}\n"),
+        ("data/input_data.jsonl", "torn"),
+        ("instructions_util.py", "def torn("),
+        ("instructions_util.py", "from . import none"),
+    ],
+)
+def test_damaged_files_are_one_line_with_the_remedy(file, text, tmp_path, monkeypatch):
+    monkeypatch.setenv("EVA_CACHE", str(tmp_path))
+    folder = write_mini_ifeval(tmp_path)
+    (folder / file).write_text(text)
+    with pytest.raises(UserError, match=r"are damaged; delete .*ifeval and give: eva fetch"):
+        benchmark()
+
+
 @needs_official
 def test_the_official_benchmark_scores_the_constant_as_published_in_the_docs():
     bench = benchmark()
@@ -369,6 +387,19 @@ def test_an_interrupted_draw_continues_after_a_torn_line(mini):
     assert respond(resumed, "a", draw(1), ignore) == respond(Coin(), "b", draw(1), ignore)
     assert resumed.batches == 2  # the torn one and the missing one
     assert len(path.read_text().splitlines()) == 75
+
+
+def test_responses_that_cannot_be_kept_or_read_are_one_line(mini):
+    respond(Coin(), "a", draw(1), ignore)
+    path = responses_folder() / "a.jsonl"
+    path.write_text('{"prompt": 0}\n' + path.read_text())
+    with pytest.raises(UserError, match=r"a\.jsonl, line 1, lacks 'sample'.*delete the file"):
+        respond(Coin(), "a", draw(1), ignore)
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.write_text("")
+    with pytest.raises(UserError, match="set EVA_CACHE to another folder"):
+        respond(Coin(), "a", draw(1), ignore)
 
 
 def test_a_policy_without_texts_is_refused(mini):
