@@ -97,7 +97,7 @@ def main(args: list[str]) -> int:
 def resumed_settings(command: Command) -> Settings:
     """Return the settings of the demo in a folder; UserError for others that were typed."""
     recorded = Run.open(command.resume or Path()).settings(Settings)
-    if "hard" not in recorded.task.suites or not isinstance(recorded.task, Instruct):
+    if not isinstance(recorded.task, Instruct):
         raise UserError(
             f"{command.resume} is no demo of task:instruct; continue it with eva train "
             f"--resume {command.resume}"
@@ -112,6 +112,12 @@ def resumed_settings(command: Command) -> Settings:
 
 def conclude(run: Run, console: Console) -> None:
     """Print some responses before and after training, the finding, and the report."""
+    for name in ("answers", "evaluations"):
+        if not any(row["suite"] == SUITE for row in run.rows(name)):
+            raise UserError(
+                f"{run.folder} has no rows of suite {SUITE} in {name}.jsonl: the record is "
+                f"damaged; begin a new demo"
+            )
     report = run.folder / "report.html"
     write(report, render(run_page(run.folder)))
     lines = [

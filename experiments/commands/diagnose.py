@@ -27,6 +27,7 @@ from experiments.diagnosis.responses import (
     Respondent,
     draw_prompts,
     groups_of,
+    recorded_answers,
     respond,
 )
 from experiments.diagnosis.settings import Diagnosis
@@ -79,7 +80,7 @@ def main(args: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"stopped; continue with: eva diagnose --resume {run.folder}", file=sys.stderr)
         return 130
-    answers = Answers.read(run)
+    answers = Answers.read(run, settings.samples)
     has_passes = has_passes_of(settings)
     measured = measure(answers, signal, settings.task.topic, has_passes, settings.seed)
     result = {"signal": settings.signal, "folder": str(run.folder), **measured}
@@ -126,7 +127,7 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Respondent | None]:
     settings = command.settings
     if command.resume is not None:
         run = Run.open(command.resume)
-        return run, None if is_complete(run) else Respondent.open(settings)
+        return run, None if is_complete(run, settings) else Respondent.open(settings)
     folder = command.out or Path("runs", f"diagnose-{time.strftime('%Y%m%d-%H%M%S')}")
     Run.require_new(folder)
     respondent = Respondent.open(settings)  # before the folder, so that errors leave none
@@ -136,10 +137,11 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Respondent | None]:
     return Run.create(folder, config), respondent
 
 
-def is_complete(run: Run) -> bool:
+def is_complete(run: Run, settings: Diagnosis) -> bool:
     """Return True if all responses of a diagnosis are recorded."""
     prompts = run.rows("prompts", PROMPT_KEYS)
-    return bool(prompts) and len(run.rows("answers", ())) == len(groups_of(prompts))
+    answers = recorded_answers(run, prompts, settings.samples)
+    return bool(prompts) and len(answers) == len(groups_of(prompts))
 
 
 def answer_all(run: Run, settings: Diagnosis, respondent: Respondent | None) -> None:

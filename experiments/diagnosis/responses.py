@@ -125,6 +125,30 @@ def groups_of(prompts: Sequence[dict[str, Any]]) -> list[Group]:
     ]
 
 
+def recorded_answers(
+    run: Run, prompts: Sequence[dict[str, Any]], samples: int
+) -> list[dict[str, Any]]:
+    """Return the rows of answers.jsonl, which are those of the first groups in their order.
+
+    UserError, with the remedy, for any others: a line is damaged or lost, or two processes
+    wrote the file.
+    """
+    rows, groups = run.rows("answers", ANSWER_KEYS), groups_of(prompts)
+    fits = len(rows) <= len(groups) and all(
+        (row["id"], row["half"]) == (group.row["id"], group.half)
+        and isinstance(row["rewards"], list)
+        and len(row["rewards"]) == samples
+        for row, group in zip(rows, groups, strict=False)
+    )
+    if not fits:
+        path = run.folder / "answers.jsonl"
+        raise UserError(
+            f"the rows of {path} do not fit prompts.jsonl: a file is damaged, or two processes "
+            f"wrote it; delete {path} and give eva diagnose --resume {run.folder}"
+        )
+    return rows
+
+
 def respond(
     settings: Diagnosis, respondent: Respondent, run: Run, prompts: Sequence[dict[str, Any]]
 ) -> Iterator[int]:
@@ -134,7 +158,7 @@ def respond(
     diagnosis draws the responses that an uninterrupted one would draw.
     """
     groups = groups_of(prompts)
-    recorded = len(run.rows("answers", ANSWER_KEYS))
+    recorded = len(recorded_answers(run, prompts, settings.samples))
     for place in range(0, len(groups), CHUNK):
         chunk = groups[place : place + CHUNK]
         if place + len(chunk) <= recorded:
@@ -180,10 +204,10 @@ class Answers:
     """The human prompts."""
 
     @classmethod
-    def read(cls, run: Run) -> Self:
+    def read(cls, run: Run, samples: int) -> Self:
         """Return the recorded rewards; UserError unless all responses are there."""
         prompts = run.rows("prompts", PROMPT_KEYS)
-        answers = run.rows("answers", ANSWER_KEYS)
+        answers = recorded_answers(run, prompts, samples)
         if not prompts or len(answers) != len(groups_of(prompts)):
             raise UserError(
                 f"{run.folder} lacks responses; continue it with eva diagnose --resume "

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,14 @@ def test_a_resumed_demo_keeps_its_settings(played, capsys):
     for option in ("--rounds 5", "--seed 3", "--model x", "--out y"):
         with pytest.raises(UserError, match=r"keeps its settings.*eva train --resume"):
             main(["--resume", str(played.folder), *option.split()])
+
+
+@pytest.mark.parametrize("name", ["answers", "evaluations"])
+def test_an_emptied_record_is_named(played, tmp_path, name):
+    folder = shutil.copytree(played.folder, tmp_path / "run")
+    (folder / f"{name}.jsonl").write_text("")
+    with pytest.raises(UserError, match=rf"no rows of suite hard in {name}.jsonl"):
+        main(["--resume", str(folder)])
 
 
 def test_another_run_is_not_continued_as_a_demo(tmp_path):

@@ -229,6 +229,32 @@ def test_mistakes_are_one_line_and_leave_no_folder(options, text, tmp_path, caps
     assert not (tmp_path / "d").exists()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda lines: lines[1:],
+        lambda lines: [*lines, *lines[-2:]],  # as a second process leaves them
+        lambda lines: [
+            *lines[:3],
+            lines[3].replace('"rewards": [', '"rewards": [0, '),
+            *lines[4:],
+        ],
+    ],
+)
+def test_answers_that_do_not_fit_the_prompts_are_one_line(damage, tmp_path, capsys):
+    folder = tmp_path / "d"
+    assert main([*TABULAR, "--out", str(folder)]) == 0
+    path = folder / "answers.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(damage(lines)))
+    capsys.readouterr()
+    assert main(["diagnose", "--resume", str(folder)]) == 1
+    assert f"delete {path} and give eva diagnose --resume" in capsys.readouterr().err
+    path.unlink()
+    assert main(["diagnose", "--resume", str(folder)]) == 0
+    assert path.read_text() == "".join(lines)
+
+
 def test_other_commands_name_a_diagnosis_for_what_it_is(tmp_path, capsys):
     folder = str(tmp_path / "runs" / "d")
     assert main([*TABULAR, "--out", folder]) == 0
