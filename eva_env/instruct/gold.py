@@ -20,6 +20,8 @@ LEAST_SANITY = 0.5
 class InstructGold:
     """The share of a prompt's constraints that a response meets, or all or nothing.
 
+    It does not check that a response answers the request: a copy of the prompt may meet it.
+
     A response counts only if it is sane English: by counts (``text.sanity`` of at least
     ``LEAST_SANITY``), and by the starting policy, under which its mean log-probability per
     token must not fall below a floor. Without ``likelihood`` the floor is not checked.

@@ -91,12 +91,19 @@ def parse(prompt: str) -> Instruction | None:
     The inverse of ``str``: one request, then 1 to 5 compatible constraints in the order of
     ``FAMILIES``, one space between sentences.
     """
-    end = re.search(r"[.?]", prompt)
-    request = prompt[: end.end()] if end else prompt
+    instruction = read(prompt)
+    return instruction if str(instruction) == prompt else None
+
+
+def read(text: str) -> Instruction | None:
+    """Return the instruction of a text, whatever the order of its constraints.
+
+    What is neither the request nor a constraint is skipped. None without an instruction.
+    """
+    end = re.search(r"[.?]", text)
+    request = text[: end.end()] if end else text
     if request not in REQUESTS:
         return None
-    found = [SENTENCES[sentence] for sentence in _SENTENCE.findall(prompt[len(request) :])]
-    instruction = Instruction(*REQUESTS[request], ()).with_constraints(dict(found))
-    if str(instruction) != prompt or not is_compatible(instruction.families):
-        return None
-    return instruction
+    constraints = [SENTENCES[sentence] for sentence in _SENTENCE.findall(text[len(request) :])]
+    instruction = Instruction(*REQUESTS[request], ()).with_constraints(dict(constraints))
+    return instruction if is_compatible(instruction.families) else None

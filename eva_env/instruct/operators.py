@@ -34,7 +34,7 @@ def deepening(instruction: Instruction, rng: np.random.Generator) -> Instruction
 
 
 def concretizing(instruction: Instruction, rng: np.random.Generator) -> Instruction | None:
-    """Depth: name another word, number or key in a constraint whose values have no order."""
+    """Depth: name another word or number in a constraint whose values have no order."""
     choices = [
         (family, value)
         for family, value in instruction.constraints
@@ -63,15 +63,15 @@ def persona(instruction: Instruction, rng: np.random.Generator) -> Instruction |
 
 
 def shift_in(instruction: Instruction, rng: np.random.Generator) -> Instruction | None:
-    """Breadth: another topic of the same subject."""
+    """Breadth: request another topic of the same subject."""
     topics = TOPICS[SUBJECTS[instruction.topic]]
     return _with_topic(instruction, topics, rng)
 
 
 def shift_out(instruction: Instruction, rng: np.random.Generator) -> Instruction | None:
-    """Breadth: a topic of another subject."""
+    """Breadth: request a topic of another subject."""
     subject = SUBJECTS[instruction.topic]
-    others = [topic for topic, own in SUBJECTS.items() if own != subject]
+    others = [topic for topic, of in SUBJECTS.items() if of != subject]
     return _with_topic(instruction, others, rng)
 
 

@@ -19,7 +19,7 @@ HUMAN_SHARES = {"saturated": 0.25, "live": 0.40, "out of reach": 0.35}
 """Share of human prompts whose core family is of a group."""
 
 COMPANION = 0.5
-"""Share of human prompts with a saturated constraint besides."""
+"""Share of prompts with a saturated constraint in addition."""
 
 COMMON = {"at_most": 4, "at_least": 3, "include": 3, "avoid": 2, "sentences": 2}
 """Relative frequency of live families in human prompts; the others have 1."""

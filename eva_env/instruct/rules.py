@@ -6,7 +6,7 @@ from typing import Any
 
 from eva_env.instruct.families import FAMILIES, GROUPS
 from eva_env.instruct.gold import constraints_met
-from eva_env.instruct.instruction import is_held_out, parse, sentence_of
+from eva_env.instruct.instruction import is_held_out, parse, read, sentence_of
 from eva_env.instruct.requests import FORMS, TOPICS
 from eva_env.prompt_files.rules import BREAK, with_lines
 from eva_env.world import HouseRules, Rows
@@ -19,6 +19,12 @@ class InstructRules(HouseRules):
     def prompt(self, text: str) -> str:
         """Return the typed prompt; ValueError unless it may be published."""
         instruction = parse(text)
+        similar = read(text)
+        if instruction is None and similar is not None:
+            raise ValueError(
+                f"{text!r} has its sentences in another order or more than these; write "
+                f"{str(similar)!r}"
+            )
         if instruction is None:
             raise ValueError(
                 f"{text!r} is not a prompt of this world; write one like 'Describe bees. Use "

@@ -48,7 +48,7 @@ class Instruct(World):
 
     heredity: float = 0.85
     """Share, in [0, 1], of the operators' weight on those that keep all constraints' families:
-    they change the form, the topic, or a value by one step. 0.6: all ten equally often."""
+    they change the form, the topic, or a value by one step. 0.6: the share of six in ten."""
 
     least_logprob: float = -3.0
     """Floor of a response's mean log-probability per token under the starting policy, in nats;

@@ -304,3 +304,24 @@ def test_verifiers_read_long_texts_in_linear_time(text):
     for family in FAMILIES.values():
         family.met(text, family.values[0])
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        (
+            'Describe bees. Do not use any commas. Use the letter "r" at least once.',
+            'Describe bees. Use the letter "r" at least once. Do not use any commas.',
+        ),
+        (
+            "Describe bees.  Use at most 30 words. Please!",
+            "Describe bees. Use at most 30 words.",
+        ),
+    ],
+)
+def test_a_player_reads_the_prompt_that_was_meant(typed, named):
+    with pytest.raises(ValueError, match="another order") as caught:
+        WORLD.house_rules().prompt(typed)
+    assert repr(named) in str(caught.value)
+    assert WORLD.house_rules().prompt(named) == named
+    assert parse(typed) is None

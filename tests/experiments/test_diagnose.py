@@ -15,6 +15,7 @@ from experiments.diagnosis.responses import draw_prompts
 from experiments.diagnosis.settings import Diagnosis
 from experiments.diagnosis.verdict import verdict
 from experiments.examples.own_reward import concise
+from experiments.run.errors import UserError
 from experiments.run.parts import names
 from experiments.run.records import Run
 
@@ -252,6 +253,24 @@ def test_answers_that_do_not_fit_the_prompts_are_one_line(damage, tmp_path, caps
     assert f"delete {path} and give eva diagnose --resume" in capsys.readouterr().err
     path.unlink()
     assert main(["diagnose", "--resume", str(folder)]) == 0
+    assert path.read_text() == "".join(lines)
+
+
+def test_a_second_process_on_the_folder_stops_and_spoils_nothing(tmp_path, capsys):
+    folder = tmp_path / "d"
+    assert main([*TABULAR, "--out", str(folder)]) == 0
+    path = folder / "answers.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:3]))
+    run = Run.open(folder)
+    settings = run.settings(Diagnosis)
+    respondent = diagnose.Respondent.open(settings)
+    prompts = run.rows("prompts", ("id",))
+    rounds = diagnose.respond(settings, respondent, run, prompts)
+    next(rounds)
+    list(diagnose.respond(settings, respondent, run, prompts))
+    with pytest.raises(UserError, match="another process draws the responses"):
+        next(rounds)
     assert path.read_text() == "".join(lines)
 
 
