@@ -59,16 +59,17 @@ def settings_of(command: Command) -> Settings:
     """Return the settings of the demo: eva as the paper has it, DPO on a LoRA adapter."""
     return replace(
         Settings.suited(
-            Instruct(evaluated="hard", suite_size=64),
+            Instruct(evaluated="hard", suite_size=48),
             creator=Eva(),
             solver=DPO(),
             policy=Pretrained(command.model or "", lora_rank=16),
             rounds=command.rounds,
-            prompts=24,
+            prompts=16,
+            samples=8,
             evaluate_every=command.rounds,
             seed=command.seed,
         ),
-        solver=DPO(lr=5e-4, epochs=2, batch_size=8, beta=0.1),
+        solver=DPO(lr=7e-4, epochs=2, batch_size=4, beta=0.1),
     )
 
 
