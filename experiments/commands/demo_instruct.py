@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from eva_env.require import require
 from experiments.commands import train
 from experiments.commands.options import parse
 from experiments.commands.transcripts import transcripts
+from experiments.fetching.conversion import require_gguf
 from experiments.fetching.fetch import fetch
 from experiments.fetching.resources import INSTRUCT
 from experiments.ifeval.collapse import SHORTEST
 from experiments.report.page import render, write
 from experiments.report.run import page as run_page
+from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED
 from experiments.run.records import Run
 from experiments.run.settings import Settings
@@ -77,7 +80,10 @@ def main(args: list[str]) -> int:
             Run.open(command.resume).settings(Settings), resume=command.resume
         )
     else:
+        if find_spec("peft") is None:
+            raise UserError('the package peft is missing; run pip install "eva-env[instruct]"')
         if command.model is None and not INSTRUCT.is_fetched():
+            require_gguf(INSTRUCT)
             console.print(fetch(INSTRUCT, None, console), highlight=False, soft_wrap=True)
         folder = Path("runs", f"demo-instruct-{time.strftime('%Y%m%d-%H%M%S')}")
         opened = train.Command(settings_of(command), out=command.out or folder)
