@@ -80,7 +80,8 @@ class EvaOnline(SignalCreator):
     """Avoid rewrites that repeat an earlier prompt, as long as the task has others."""
 
     operators: dict[str, float] = field(default_factory=dict)
-    """Relative probability of each rewrite operator. Empty: all are equally likely."""
+    """Relative probability of each rewrite operator. Empty: the task's own weights, or all
+    equally likely."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

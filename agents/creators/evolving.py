@@ -59,7 +59,8 @@ class Evolving(Creator):
     prompts replace the repeats within a round."""
 
     operators: dict[str, float] = field(default_factory=dict)
-    """Relative probability of each rewrite operator. Empty: all are equally likely."""
+    """Relative probability of each rewrite operator. Empty: the task's own weights, or all
+    equally likely."""
 
     depth: float = 1.0
     """Relative probability of the operators that make prompts harder; the others have 1. Has no

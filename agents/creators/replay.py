@@ -157,7 +157,8 @@ class ACCEL(RobustPLR):
     prompt."""
 
     operators: dict[str, float] = field(default_factory=dict)
-    """Relative probability of each rewrite operator. Empty: all are equally likely."""
+    """Relative probability of each rewrite operator. Empty: the task's own weights, or all
+    equally likely."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

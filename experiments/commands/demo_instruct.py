@@ -35,7 +35,7 @@ SUITE = "hard"
 
 @dataclass(frozen=True)
 class Command:
-    """Play eva on SmolLM2-135M-Instruct: what does it answer before and after?
+    """Train SmolLM2-135M-Instruct by eva, and show responses before and after.
 
     The first time the model is downloaded (93 MB). Then ten minutes or so on two cores.
     """
@@ -49,7 +49,7 @@ class Command:
     out: Path | None = None
     """Folder of the run, new or empty. None: runs/demo-instruct-TIME."""
     resume: Path | None = None
-    """Continue the demo in this folder."""
+    """Continue the demo in this folder, with its settings."""
 
     def __post_init__(self) -> None:
         require(self, "[1, inf)", "rounds")
@@ -76,9 +76,7 @@ def main(args: list[str]) -> int:
     command = parse(Command(), args, "demo instruct")
     console = Console()
     if command.resume:
-        opened = train.Command(
-            Run.open(command.resume).settings(Settings), resume=command.resume
-        )
+        opened = train.Command(resumed_settings(command), resume=command.resume)
     else:
         if find_spec("peft") is None:
             raise UserError('the package peft is missing; run pip install "eva-env[instruct]"')
@@ -87,11 +85,30 @@ def main(args: list[str]) -> int:
             console.print(fetch(INSTRUCT, None, console), highlight=False, soft_wrap=True)
         folder = Path("runs", f"demo-instruct-{time.strftime('%Y%m%d-%H%M%S')}")
         opened = train.Command(settings_of(command), out=command.out or folder)
-    run, match = train.opened(opened, ["demo", "instruct", *args])
-    status = train.play(run, opened.settings, match, "off")
+    try:
+        run, match = train.opened(opened, ["demo", "instruct", *args])
+    except UserError as error:  # here the policy has another option
+        raise UserError(str(error).replace("--policy:", "--model:")) from error
+    status = train.play(run, opened.settings, match, "off", "eva demo instruct")
     if status == 0:
         conclude(run, console)
     return status
+
+
+def resumed_settings(command: Command) -> Settings:
+    """Return the settings of the demo in a folder; UserError for others that were typed."""
+    recorded = Run.open(command.resume or Path()).settings(Settings)
+    if "hard" not in recorded.task.suites or not isinstance(recorded.task, Instruct):
+        raise UserError(
+            f"{command.resume} is no demo of task:instruct; continue it with eva train "
+            f"--resume {command.resume}"
+        )
+    if replace(command, resume=None) != Command():
+        raise UserError(
+            f"{command.resume} keeps its settings, so leave out the other options; for more "
+            f"rounds give eva train --resume {command.resume} --rounds N"
+        )
+    return recorded
 
 
 def conclude(run: Run, console: Console) -> None:

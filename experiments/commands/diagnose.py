@@ -175,9 +175,10 @@ def forecast(settings: Diagnosis, respondent: Respondent) -> str:
     responses = settings.prompts * settings.samples * (2 + children)
     text = (
         f"will draw and score {responses:,} responses: {2 * settings.samples} to each of "
-        f"{settings.prompts} human prompts, {settings.samples} to each of up to "
-        f"{settings.prompts * children} children"
+        f"{settings.prompts} human prompts"
     )
+    if children:
+        text += f", {settings.samples} to each of up to {settings.prompts * children} children"
     if getattr(respondent.policy, "chat", None) is not None:
         most = settings.sampling.max_tokens
         text += f"; at most {most} tokens each, so about {responses * most:,} tokens at most"

@@ -71,10 +71,11 @@ def tell(runs: list[Listed], console: Console) -> None:
     for run in runs:
         name, kind, creators, solvers, task, *numbers = texts(run)
         if console.width < WIDE and not run.problem:
-            players = f"{creators} against {solvers}"
             played, gold, win_rate, changed, memory = numbers
-            console.print(plain(f"{name}: {kind}, {task}, {players}"), soft_wrap=True)
-            line = f"  {played}, gold {gold}, win rate {win_rate}, {changed}, {memory}"
+            players = f", {creators} against {solvers}" if creators else ""
+            scores = f"{played}, gold {gold}, win rate {win_rate}, " if played else ""
+            console.print(plain(f"{name}: {kind}, {task}{players}"), soft_wrap=True)
+            line = f"  {scores}{changed}, {memory}"
             console.print(plain(line), soft_wrap=True)
         elif run.problem:
             console.print(plain(f"{name} is damaged: {run.problem}"), soft_wrap=True)

@@ -121,8 +121,13 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Match]:
     return run, match
 
 
-def play(run: Run, settings: Settings, match: Match, wandb: Mode) -> int:
-    """Train with a progress table, then print the result and the next command."""
+def play(
+    run: Run, settings: Settings, match: Match, wandb: Mode, command: str = "eva train"
+) -> int:
+    """Train with a progress table, then print the result and the next command.
+
+    ``command`` continues an interrupted run by its --resume.
+    """
     row: Row = {}
     try:
         with (
@@ -138,10 +143,10 @@ def play(run: Run, settings: Settings, match: Match, wandb: Mode) -> int:
                 progress.update(settings.name, settings.seed, row)
                 log(row)
     except KeyboardInterrupt:
-        print(f"stopped; continue with: eva train --resume {run.folder}", file=sys.stderr)
+        print(f"stopped; continue with: {command} --resume {run.folder}", file=sys.stderr)
         return 130
     if row and row["round"] < settings.rounds and settings.alarms.stops(row["alarms"]):
-        print(f"an alarm has ended the run; continue with: eva train --resume {run.folder}")
+        print(f"an alarm has ended the run; continue with: {command} --resume {run.folder}")
     for line in conclusion(run, settings.task.deciding):
         print(line)
     return 0

@@ -109,9 +109,11 @@ def spearman_brown(reliability: Floats, factor: float) -> Floats:
 
     r' = f r / (1 + (f - 1) r); Spearman 1910 and Brown 1910. It assumes that the signal of more
     responses is the mean of the signals of fewer. That holds for means and only roughly for
-    best minus worst.
+    best minus worst. NaN where a negative reliability leaves no positive denominator.
     """
-    return factor * reliability / (1 + (factor - 1) * reliability)
+    reliability = np.asarray(reliability, dtype=np.float64)
+    denominator = 1 + (factor - 1) * reliability
+    return factor * reliability / np.where(denominator > 0, denominator, np.nan)
 
 
 def spearman_brown_samples(reliability: float, n: int, target: float) -> float | None:

@@ -100,6 +100,12 @@ def prediction(result: Mapping[str, Any], checked: list[Condition], signal: str)
     gain, failing = result["gain"], [c.name.lower() for c in checked if not c.holds]
     verb = "do" if len(failing) > 1 else "does"
     lack = f"{join(failing)} {verb} not hold"
+    if gain["value"] is None and has_no_signal(result):
+        return (
+            f"Nothing can be predicted for choosing parents by {signal}: no human prompt has a "
+            f"signal, because all responses to a prompt have the same reward "
+            f"({result['mean_reward']:.2f} on average)."
+        )
     if gain["value"] is None:
         return (
             f"Nothing can be predicted for choosing parents by {signal}: the selection gain is "
@@ -129,8 +135,19 @@ def prediction(result: Mapping[str, Any], checked: list[Condition], signal: str)
     )
 
 
+def has_no_signal(result: Mapping[str, Any]) -> bool:
+    """Return True if every human prompt has a signal of exactly 0."""
+    return result["zero_signal"]["value"] == 1
+
+
 def next_steps(result: Mapping[str, Any], checked: list[Condition]) -> list[str]:
     """Return advice for each condition that does not hold, then what to run next."""
+    if has_no_signal(result):
+        return [
+            "Without a signal the conditions say nothing. Take prompts that the policy solves "
+            "sometimes, another starting policy, or a --reward that differs between responses; "
+            "cut-off responses often fail, so check --sampling.max-tokens."
+        ]
     advisers = {
         "Heterogeneity": _more_heterogeneity,
         "Reliability": _more_reliability,
@@ -144,7 +161,8 @@ def next_steps(result: Mapping[str, Any], checked: list[Condition]) -> list[str]
         )
     if not steps:
         steps.append(
-            "Compare creators at equal budget: eva compare --creators uniform eva --seeds 6."
+            "Compare creators at equal budget: eva compare task:NAME --creators uniform-evolve "
+            "eva --seeds 6."
         )
     return steps
 
@@ -193,6 +211,8 @@ def _more_reliable_signal(result: Mapping[str, Any]) -> str:
 
 
 def _more_heredity(result: Mapping[str, Any]) -> str:
+    if not result["children"]:
+        return "For heredity: children are needed; give --children 2 and a task with operators."
     extremes = best_and_worst(result["operators"])
     advice = "For heredity: use operators that keep what makes a prompt hard"
     if extremes is None:

@@ -163,7 +163,7 @@ def _comparison_rows(folder: Path) -> Iterator[tuple[str, Question, list[Any], R
 
 
 def _run_rows(folder: Path) -> Iterator[tuple[str, Question, list[Any], Rewards]]:
-    run = Run.open(folder)
+    run = Run.open(folder).require_kind("run")
     rows, seed = run.rows("transcripts"), run.config["seed"]
     last_round = max((row["round"] for row in rows), default=0)
     if last_round == 0:

@@ -14,7 +14,7 @@ from experiments.ifeval.conclusion import (
     caveats,
     resolved,
 )
-from experiments.ifeval.tables import text_table, with_interval
+from experiments.ifeval.tables import NAMES, text_table, with_interval
 from experiments.run.wording import counted, join
 
 
@@ -68,7 +68,7 @@ def show(result: Mapping[str, Any], console: Console) -> None:
     for name, row in policies.items():
         seeds = len(row["seeds"]) if "seeds" in row else ""
         gap = with_interval(row["difference"], "+") if "difference" in row else ""
-        table.add_row(name, str(seeds), with_interval(row[DECIDING]), gap)
+        table.add_row(NAMES.get(name, name), str(seeds), with_interval(row[DECIDING]), gap)
     console.print(table)
     console.print(text_table({**result, "policies": policies}))
     for line in result["conclusion"]:

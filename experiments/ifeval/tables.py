@@ -38,9 +38,10 @@ def accuracy_table(result: Mapping[str, Any]) -> Table:
 def text_table(result: Mapping[str, Any]) -> Table:
     """Return how the responses of each policy read, to be seen next to the accuracies."""
     read = result["prompts_read"]
+    reader = "starting policy" if "start" in result["policies"] else "checkpoint"
     title = (
-        f"the responses; log-probability per token under the starting policy: of the first "
-        f"response to {read} prompts"
+        f"the responses; log-probability per token under the {reader}: of the first response "
+        f"to {read} prompts"
     )
     heads = ("words", "tokens", "repeated\ntrigrams", "log-prob.,\nnats")
     columns = [Column(head, justify="right") for head in (*heads, "cut off", "copied")]

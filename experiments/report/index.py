@@ -47,10 +47,11 @@ def values(names: Any) -> list[str]:
 def row(run: Listed, place: Path) -> dict[str, Any]:
     """Return the texts of a run's line; the link is relative to the page."""
     path = os.path.relpath(run.folder.resolve() / "report.html", place.resolve())
+    command = ["diagnose", "--resume"] if run.kind == "diagnosis" else ["report"]
     return {
         "run": run,
         "report": quote(Path(path).as_posix()) if run.report else "",
-        "command": shlex.join(["eva", "report", str(run.folder)]),
+        "command": shlex.join(["eva", *command, str(run.folder)]),
         "gold": decimal(run.gold),
         "win_rate": percent(run.win_rate),
         "size": size(run.size),

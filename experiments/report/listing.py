@@ -28,7 +28,7 @@ class Listed:
     name: str
     """The path inside the folder that is listed."""
     kind: str
-    """run, comparison or damaged."""
+    """run, comparison, diagnosis or damaged."""
     when: float
     """Time of the last change, in seconds since 1970."""
     size: int
@@ -103,15 +103,16 @@ def described(folder: Path, root: Path) -> Listed:
     """Return the line of a folder; whatever is wrong with its files is its problem."""
     name = folder.relative_to(root).as_posix() if folder != root else folder.resolve().name
     when, size = traces(folder)
-    compared = (folder / "cells").is_dir()
+    kind = "comparison" if (folder / "cells").is_dir() else "run"
     try:
-        details = (comparison if compared else run)(folder)
+        if kind == "run":
+            kind = Run.open(folder).kind
+        details = READERS[kind](folder)
     except UserError as error:
         problem = str(error)
     except Exception as error:  # a file may hold any JSON in the place of a row
         problem = f"its files are damaged ({type(error).__name__}: {error})"
     else:
-        kind = "comparison" if compared else "run"
         return Listed(folder, name, kind, when, size, **details)
     return Listed(folder, name, "damaged", when, size, " ".join(problem.split())[:300])
 
@@ -194,6 +195,16 @@ def results(summary: Summary) -> dict[str, Any]:
         best = max(known, key=lambda arm: scores[arm][summary.metric])
         details |= scores[best] | {"best": best}
     return details
+
+
+def diagnosis(folder: Path) -> dict[str, Any]:
+    """Return the details of a diagnosis, which has no players and trains nothing."""
+    settings = Run.open(folder).config["settings"]
+    return {"task": part_name(settings.get("task")), "settings": dict(flat(settings))}
+
+
+READERS = {"run": run, "comparison": comparison, "diagnosis": diagnosis}
+"""Readers of a folder's details by kind."""
 
 
 def number(value: Any) -> Any:

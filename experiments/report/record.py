@@ -31,7 +31,7 @@ class Record:
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read all rows; UserError for a folder that is not a run or cannot be read."""
-        run = Run.open(folder)
+        run = Run.open(folder).require_kind("run")
         names = ("rounds", "prompts", "evaluations", "transcripts", "alarms", "answers")
         return cls(run.config, **{name: run.rows(name) for name in names}, folder=folder)
 

@@ -20,10 +20,11 @@ def run_of(checkpoint: str) -> tuple[Run, Path | None] | None:
 def _refuse_other_records(path: Path) -> None:
     """Raise UserError, with the remedy, for a comparison and for a run without rounds."""
     if (path / "cells").is_dir():
-        cells = sorted(cell for cell in (path / "cells").iterdir() if cell.is_dir())
+        cells = sorted((path / "cells").glob("*/seed-*"))
         remedy = f"a cell's folder, such as {cells[0]}" if cells else "a run folder"
         raise UserError(f"{path} is a comparison, which holds many runs; give {remedy}")
     if (path / "config.json").is_file() and "settings" in Run(path).config:
+        Run(path).require_kind("run")
         raise UserError(
             f"the run {path} has no rounds.jsonl, so it has played no round; continue it with "
             f"eva train --resume {path}, or give another run or a checkpoint's folder"

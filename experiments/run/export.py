@@ -45,7 +45,7 @@ def runs_of(folder: Path) -> list[Run]:
     runs = [Run(cell) for cell in cells if (cell / "prompts.jsonl").is_file()]
     if runs:
         return runs
-    run = Run.open(folder)
+    run = Run.open(folder).require_kind("run", "comparison")
     if cells or not (folder / "prompts.jsonl").is_file():
         raise UserError(f"{folder} has no prompts yet: no round has been recorded")
     return [run]

@@ -24,6 +24,7 @@ import json
 import math
 import os
 import shutil
+import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
@@ -50,6 +51,13 @@ KEYS = {
     "votes": ("a", "b", "winner", "judge"),
 }
 """Keys that every row of a file must have."""
+
+KINDS = {
+    "Settings": ("run", "eva train --resume continues it"),
+    "Comparison": ("comparison", "eva compare --resume continues it"),
+    "Diagnosis": ("diagnosis", "eva diagnose --resume reads it"),
+}
+"""The kind of a record by the class of its settings, and the command for it."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +104,34 @@ class Run:
         except ValueError as error:
             raise UserError(f"{path} is not JSON: {error}") from error
 
+    @property
+    def kind(self) -> str:
+        """run, comparison or diagnosis; run for a record that does not say."""
+        return KINDS.get(self._settings_class, ("run",))[0]
+
+    def require_kind(self, *kinds: str) -> Self:
+        """Return the record itself; UserError, with the right command, for another kind."""
+        if self.kind not in kinds:
+            _, remedy = KINDS[self._settings_class]
+            raise UserError(
+                f"{self.folder} is a {self.kind}, not a {' or a '.join(kinds)}; {remedy}"
+            )
+        return self
+
+    @property
+    def _settings_class(self) -> str:
+        settings = self.config.get("settings")
+        return str(settings.get("type")) if isinstance(settings, dict) else ""
+
     def settings(self, hint: Any) -> Any:
-        """Return the recorded settings as an object of a class, or of one of a union."""
+        """Return the recorded settings as an object of a class, or of one of a union.
+
+        UserError, with the right command, for a record of another kind.
+        """
+        classes = {part.__name__ for part in typing.get_args(hint) or (hint,)}
+        allowed = [KINDS[name][0] for name in KINDS if name in classes]
+        if allowed and self._settings_class in KINDS:
+            self.require_kind(*allowed)
         settings = from_json(self.config["settings"], hint)
         if not is_dataclass(settings):
             raise UserError(

@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
 
+from experiments.commands import train
 from experiments.commands.demo_instruct import finding, main
+from experiments.run.config import to_json
+from experiments.run.errors import UserError
 from experiments.run.evaluation import Evaluator
 from experiments.run.records import Run
+from experiments.run.settings import Settings
 from tests.support.tiny_models import tiny_folder
 
 
@@ -35,6 +39,33 @@ def test_the_demo_plays_the_papers_eva_and_leaves_a_report(played, capsys):
 def test_a_finished_demo_is_concluded_again(played, capsys):
     assert main(["--resume", str(played.folder)]) == 0
     assert "On 48 hard prompts that no creator saw" in capsys.readouterr().out
+
+
+def test_a_resumed_demo_keeps_its_settings(played, capsys):
+    for option in ("--rounds 5", "--seed 3", "--model x", "--out y"):
+        with pytest.raises(UserError, match=r"keeps its settings.*eva train --resume"):
+            main(["--resume", str(played.folder), *option.split()])
+
+
+def test_another_run_is_not_continued_as_a_demo(tmp_path):
+    run = Run.create(tmp_path / "r", {"settings": to_json(Settings())})
+    with pytest.raises(UserError, match=r"is no demo of task:instruct; .*eva train --resume"):
+        main(["--resume", str(run.folder)])
+
+
+def test_an_interrupted_demo_names_its_own_command(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "train", interrupted)
+    out = tmp_path / "run"
+    assert main(["--model", str(tiny_folder(tmp_path / "m")), "--out", str(out)]) == 130
+    assert f"continue with: eva demo instruct --resume {out}" in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_there_is_named_by_its_option(tmp_path):
+    with pytest.raises(UserError, match=r"^--model: no checkpoint at "):
+        main(["--model", str(tmp_path / "none"), "--out", str(tmp_path / "run")])
 
 
 def answers(before, after):

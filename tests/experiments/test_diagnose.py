@@ -15,6 +15,7 @@ from experiments.diagnosis.responses import draw_prompts
 from experiments.diagnosis.settings import Diagnosis
 from experiments.diagnosis.verdict import verdict
 from experiments.examples.own_reward import concise
+from experiments.run.parts import names
 from experiments.run.records import Run
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:'-[]{}\"_?\n"
@@ -34,6 +35,9 @@ def numbers(**changes):
     ]
     result = {
         "samples": 12,
+        "children": 40,
+        "mean_reward": 0.3,
+        "zero_signal": estimated(0.4, 0.3, 0.5),
         "no_signal": estimated(0.5, 0.42, 0.6),
         "reliability": estimated(0.7, 0.62, 0.8),
         "heredity": estimated(0.6, 0.52, 0.7),
@@ -58,8 +62,10 @@ def test_verdict_says_that_steering_can_help_and_not_that_it_does():
     assert "+40% (+20% to +60%)" in result["prediction"]
     assert "is not measured here" in result["prediction"]
     assert result["next_steps"] == [
-        "Compare creators at equal budget: eva compare --creators uniform eva --seeds 6."
+        "Compare creators at equal budget: eva compare task:NAME --creators uniform-evolve "
+        "eva --seeds 6."
     ]
+    assert {"uniform-evolve", "eva"} <= set(names("creator"))
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,22 @@ def test_verdict_of_a_gain_that_is_not_above_0(gain, text):
     result = verdict(numbers(gain=gain), "a_star_min")
     assert not result["can_help"]
     assert text in result["prediction"]
+
+
+def test_verdict_without_any_signal_names_the_cause_and_not_the_operators():
+    none, zero = estimated(None, None, None), estimated(1.0, 1.0, 1.0)
+    flat = dict(no_signal=zero, zero_signal=zero, reliability=none, heredity=none, gain=none)
+    result = verdict(numbers(**flat), "a_star_min")
+    assert "no human prompt has a signal" in result["prediction"]
+    assert len(result["next_steps"]) == 1
+    assert "--reward" in result["next_steps"][0]
+    assert "operators" not in result["next_steps"][0]
+
+
+def test_verdict_without_children_says_that_they_are_needed():
+    none = estimated(None, None, None)
+    result = verdict(numbers(children=0, heredity=none, gain=none, operators=[]), "variance")
+    assert "give --children 2" in result["next_steps"][0]
 
 
 def test_verdict_names_a_more_reliable_signal_of_the_same_responses():
@@ -205,6 +227,29 @@ def test_mistakes_are_one_line_and_leave_no_folder(options, text, tmp_path, caps
     assert text in err
     assert err.count("\n") == 1
     assert not (tmp_path / "d").exists()
+
+
+def test_other_commands_name_a_diagnosis_for_what_it_is(tmp_path, capsys):
+    folder = str(tmp_path / "runs" / "d")
+    assert main([*TABULAR, "--out", folder]) == 0
+    for command in ("report", "export", "evaluate", "train --resume", "compare --resume"):
+        capsys.readouterr()
+        assert main([*command.split(), folder]) == 1
+        message = capsys.readouterr().err
+        assert f"{folder} is a diagnosis, not a " in message
+        assert "eva diagnose --resume" in message
+    assert main(["runs", str(tmp_path / "runs")]) == 0
+    line = capsys.readouterr().out.splitlines()[3]
+    assert "diagnosis" in line
+    assert "rounds" not in line
+    page = (tmp_path / "runs" / "index.html").read_text()
+    assert f"to read it: eva diagnose --resume {folder}" in page
+
+
+def test_a_run_is_not_read_as_a_diagnosis(tmp_path, capsys):
+    Run.create(tmp_path / "r", {"settings": {"type": "Settings"}})
+    assert main(["diagnose", "--resume", str(tmp_path / "r")]) == 1
+    assert "is a run, not a diagnosis; eva train --resume" in capsys.readouterr().err
 
 
 def test_operators_are_drawn_by_the_weights_of_the_task():
