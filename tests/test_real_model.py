@@ -113,3 +113,15 @@ def test_a_classifier_an_adapter_and_rewriting_make_a_run(smollm2, tmp_path):
     assert rounds[-1]["budget"]["creator_tokens"] > 0
     assert 0 <= rounds[-1]["cut_off"] <= 1
     assert sum(path.stat().st_size for path in folder.rglob("*.safetensors")) < 40e6
+
+
+def test_the_instruct_world_is_played_judged_and_tested_outside(smollm2, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert cli.main(["demo", "instruct", "--rounds", "1", "--out", str(folder)]) == 0
+    assert "On 48 hard prompts that no creator saw" in capsys.readouterr().out
+    before, after = (json.loads(line) for line in (folder / "evaluations.jsonl").open())
+    assert 0.05 < before["gold"] < 0.25
+    assert 0 < after["kl"] < 20
+    command = ["evaluate", str(folder), "--suite", "ifeval", "--quick", "4"]
+    assert cli.main([*command, "--sampling.max-tokens", "16"]) == 0
+    assert (folder / "ifeval.json").is_file()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from eva_env.require import require
 from experiments.commands import train
 from experiments.commands.options import parse
 from experiments.commands.transcripts import transcripts
+from experiments.fetching.conversion import require_gguf
 from experiments.fetching.fetch import fetch
 from experiments.fetching.resources import INSTRUCT
+from experiments.ifeval.collapse import SHORTEST
 from experiments.report.page import render, write
 from experiments.report.run import page as run_page
 from experiments.run.errors import UserError
@@ -28,9 +31,6 @@ from experiments.run.records import Run
 from experiments.run.settings import Settings
 
 SUITE = "hard"
-
-LENGTH = 0.5
-"""A gain is called a collapse if responses have less than this share of their former length."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,16 @@ class Command:
 
 def settings_of(command: Command) -> Settings:
     """Return the settings of the demo: eva as the paper has it, DPO on a LoRA adapter."""
-    return replace(
-        Settings.suited(
-            Instruct(evaluated="hard", suite_size=64),
-            creator=Eva(),
-            solver=DPO(),
-            policy=Pretrained(command.model or "", lora_rank=16),
-            rounds=command.rounds,
-            prompts=24,
-            evaluate_every=command.rounds,
-            seed=command.seed,
-        ),
-        solver=DPO(lr=5e-4, epochs=2, batch_size=8, beta=0.1),
+    return Settings.suited(
+        Instruct(evaluated=SUITE, suite_size=48),
+        creator=Eva(),
+        solver=DPO(lr=7e-4, epochs=2, batch_size=4, beta=0.1),
+        policy=Pretrained(command.model or "", lora_rank=16),
+        rounds=command.rounds,
+        prompts=16,
+        samples=8,
+        evaluate_every=command.rounds,
+        seed=command.seed,
     )
 
 
@@ -80,7 +78,10 @@ def main(args: list[str]) -> int:
     if command.resume:
         opened = train.Command(resumed_settings(command), resume=command.resume)
     else:
+        if find_spec("peft") is None:
+            raise UserError('the package peft is missing; run pip install "eva-env[instruct]"')
         if command.model is None and not INSTRUCT.is_fetched():
+            require_gguf(INSTRUCT)
             console.print(fetch(INSTRUCT, None, console), highlight=False, soft_wrap=True)
         folder = Path("runs", f"demo-instruct-{time.strftime('%Y%m%d-%H%M%S')}")
         opened = train.Command(settings_of(command), out=command.out or folder)
@@ -150,7 +151,7 @@ def finding(answers: Sequence[dict[str, Any]], evaluations: Sequence[dict[str, A
         f"({change.mean():+.3f}, {low:+.3f} to {high:+.3f}: 95 %, over the prompts of this one "
         f"run; other seeds differ)."
     )
-    if last["length"] < LENGTH * first["length"]:
+    if last["length"] < SHORTEST * first["length"]:
         text += (
             f" Responses shrank from {first['length']:.0f} to {last['length']:.0f} words: a "
             f"collapse to short text, not a gain."

@@ -188,6 +188,11 @@ def remarks(settings: Settings) -> list[str]:
             f"watch the pass rate, set --creator.passing where there is one, or use --reward "
             f"gold"
         )
+    if settings.rewriter is not None and not world.operators and _plays(creator, world):
+        texts.append(
+            f"{short_name(creator)} rewrites no prompts, so --rewriter has no effect on them; "
+            f"leave it out, or play creator:eva"
+        )
     if isinstance(policy, Pretrained):
         if policy.dtype in ("bfloat16", "float16") and not policy.is_adapted:
             texts.append(
@@ -197,3 +202,12 @@ def remarks(settings: Settings) -> list[str]:
         if settings.device == "cpu" and torch.cuda.is_available():
             texts.append("a CUDA device is available and unused; give --device cuda")
     return texts
+
+
+def _plays(creator: Creator, task: World) -> bool:
+    """Return whether a creator can play a task, such as one without operators."""
+    try:
+        creator.check_task(task)
+    except ValueError:
+        return False
+    return True

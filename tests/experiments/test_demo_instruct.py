@@ -28,19 +28,19 @@ def test_the_demo_plays_the_papers_eva_and_leaves_a_report(played, capsys):
     settings = played.config["settings"]
     assert settings["creator"]["type"] == "eva"
     assert settings["creator"]["resample"] is True
-    assert settings["samples"] == 12
+    assert settings["samples"] == 8
     assert len(played.rows("rounds")) == 2
     assert (played.folder / "report.html").stat().st_size > 10_000
     evaluations = played.rows("evaluations")
     assert {row["suite"] for row in evaluations} == {"hard"}
     rows = played.rows("answers")
-    assert len(rows) == 64
+    assert len(rows) == 48
     assert all(len(row["start_rewards"]) == len(row["rewards"]) == 4 for row in rows)
 
 
 def test_a_finished_demo_is_concluded_again(played, capsys):
     assert main(["--resume", str(played.folder)]) == 0
-    assert "On 64 hard prompts that no creator saw" in capsys.readouterr().out
+    assert "On 48 hard prompts that no creator saw" in capsys.readouterr().out
 
 
 def test_a_resumed_demo_keeps_its_settings(played, capsys):

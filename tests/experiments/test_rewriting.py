@@ -31,7 +31,7 @@ from experiments.run.errors import UserError
 from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rewriting import Rewriting, seen_task
-from experiments.run.settings import Settings
+from experiments.run.settings import Settings, remarks
 from experiments.run.train import train
 from tests.support.tiny_models import tiny_folder
 
@@ -248,3 +248,10 @@ def test_the_task_is_the_world_without_a_rewriter(folder):
     online = Match.open(settings_for(folder, EvaOnline()))
     assert online.env.unwrapped.task.operators == task.operators
     assert offers(online.env.unwrapped.task, LimitsAttempts)
+
+
+@pytest.mark.parametrize(("creator", "notes"), [(Fresh(), 1), (Eva(), 0)])
+def test_a_rewriter_that_nothing_uses_is_remarked_on(creator, notes):
+    settings = Settings.suited(Asks(), creator=creator, rewriter="solver")
+    texts = [text for text in remarks(settings) if "--rewriter has no effect" in text]
+    assert len(texts) == notes

@@ -9,16 +9,17 @@ import pytest
 
 from agents.creators import SFL, Fresh
 from agents.solvers import DPO, SPPO
+from eva_env.plugins import load_object
 from eva_env.rewards import LengthBiased, PairwiseWinRate
 from eva_env.wordlist import Gold, Wordlist
 from experiments.cli import main
 from experiments.commands import evaluate as evaluate_command
 from experiments.run.alarms import Alarms
 from experiments.run.errors import UserError
-from experiments.run.judging import SAME, judged_by
+from experiments.run.judging import SAME, judge_of, judged_by
 from experiments.run.match import Match
 from experiments.run.records import Run
-from experiments.run.rewards import canonical, form_of, reward_of
+from experiments.run.rewards import canonical, form_of, reward_of, training_reward
 from experiments.run.settings import Settings, check, remarks
 from experiments.run.train import evaluator_of
 from tests.support.tiny_models import tiny_classifier, tiny_folder
@@ -401,3 +402,20 @@ def test_list_rewards_names_the_forms(capsys):
     assert "noisy" in printed
     assert main(["list", "rewards", "pairwise:FOLDER"]) == 0
     assert "win rate" in capsys.readouterr().out
+
+
+def test_a_function_that_trains_and_judges_is_tried_out_once(tmp_path):
+    """A trial costs calls of a paid judge."""
+    file = tmp_path / "paid.py"
+    file.write_text(
+        "calls = []\n"
+        "def score(prompts, responses):\n"
+        "    calls.append(len(prompts))\n"
+        "    return [[float(len(text)) for text in row] for row in responses]\n"
+    )
+    name = f"{file}:score"
+    settings = Settings.suited(Wordlist(), reward=name, judge=name)
+    training = training_reward(settings.task, settings.reward, settings.reward_model)
+    judge = judge_of(settings, training)
+    assert judge.spec == settings.judge
+    assert load_object(f"{file}:calls") == [2]
