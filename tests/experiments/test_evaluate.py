@@ -107,7 +107,9 @@ def test_an_overlong_prompt_is_shown_in_part(tmp_path):
 
 def test_records_that_hold_no_policy_are_named(tmp_path):
     (tmp_path / "cells" / "eva-dpo" / "seed-0000").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"is a comparison.*give a cell's folder, such as .*dpo.seed-0000"):
+    with pytest.raises(
+        UserError, match=r"is a comparison.*give a cell's folder, such as .*seed-0000"
+    ):
         run_command(str(tmp_path))
     run = Run.create(tmp_path / "run", describe(Settings(), []))
     with pytest.raises(UserError, match=r"has no rounds.jsonl.*eva train --resume"):
