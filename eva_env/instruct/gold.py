@@ -9,7 +9,7 @@ import numpy as np
 
 from eva_env.instruct.families import FAMILIES
 from eva_env.instruct.instruction import parse
-from eva_env.instruct.text import sanity
+from eva_env.instruct.text import MOST_COPIED, copied, sanity
 from eva_env.types import Floats, Likelihood
 
 LEAST_SANITY = 0.5
@@ -22,7 +22,8 @@ class InstructGold:
 
     It does not check that a response answers the request: a copy of the prompt may meet it.
 
-    A response counts only if it is sane English: by counts (``text.sanity`` of at least
+    A response counts only if it is no copy of the prompt (``text.copied`` at most
+    ``MOST_COPIED``) and sane English: by counts (``text.sanity`` of at least
     ``LEAST_SANITY``), and by the starting policy, under which its mean log-probability per
     token must not fall below a floor. Without ``likelihood`` the floor is not checked.
     """
@@ -76,6 +77,6 @@ def constraints_met(prompt: str, response: str) -> list[bool]:
 @lru_cache(maxsize=1 << 16)
 def _reward(prompt: str, response: str, strict: bool) -> float:
     met, sane = constraints_met(prompt, response), sanity(response)
-    if sane < LEAST_SANITY:
+    if sane < LEAST_SANITY or copied(prompt, response) > MOST_COPIED:
         return 0.0
     return float(all(met)) if strict else float(np.mean(met)) * sane

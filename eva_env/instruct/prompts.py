@@ -1,4 +1,4 @@
-"""Distributions of instructions: human, easy, hard and unseen; and the fixed suites."""
+"""Distributions of instructions: human, easy, hard, unseen, uniform; and the fixed suites."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -9,6 +9,7 @@ import numpy as np
 from eva_env.instruct.families import FAMILIES, GROUP_OF, GROUPS, LIVE, SATURATED, Value
 from eva_env.instruct.instruction import (
     HELD_OUT,
+    MAX_CONSTRAINTS,
     Instruction,
     is_compatible,
     is_held_out,
@@ -34,7 +35,7 @@ three live ones. Half of all have a saturated one in addition."""
 HARD_THREE = 0.25
 """Share of the others with three."""
 
-DISTRIBUTIONS = ("human", "easy", "hard", "unseen")
+DISTRIBUTIONS = ("human", "easy", "hard", "unseen", "uniform")
 
 SUITE_SEED, SUITE_SIZE = 0, 96
 
@@ -50,13 +51,19 @@ def draw_value(
 
 
 def draw_instruction(distribution: str, rng: np.random.Generator) -> Instruction:
-    """Draw an instruction of one of DISTRIBUTIONS, by rejection."""
+    """Draw an instruction of one of DISTRIBUTIONS, by rejection.
+
+    ``uniform`` has one to five constraints, of all families equally often but for conflicts.
+    """
     is_human = distribution in ("human", "easy")
     request = Instruction(
         int(rng.integers(len(FORMS))), list(SUBJECTS)[rng.integers(len(SUBJECTS))], ()
     )
     while True:
         families = _human(rng) if is_human else _hard(rng)
+        if distribution == "uniform":
+            number = int(rng.integers(1, MAX_CONSTRAINTS + 1))
+            families = [str(f) for f in rng.choice(list(FAMILIES), number, replace=False)]
         if distribution == "unseen":
             pair = HELD_OUT[rng.integers(len(HELD_OUT))]
             others = [family for family in families if family not in LIVE]

@@ -11,6 +11,9 @@ LEAST_WORDS = 4
 LEAST_PLAIN = 0.8
 """Share of letters, digits, spaces and usual punctuation at which a text's sanity is 0."""
 
+MOST_COPIED = 0.5
+"""Greatest share of trigrams that a response may take from its prompt."""
+
 PLAIN = frozenset(" .,;:!?'\"-\n\t<>{}[]()*#_$%&/+=@~`\u2019\u201c\u201d\u2014\u2013")
 
 
@@ -34,7 +37,7 @@ def sanity(text: str) -> float:
     words = [word.lower() for word in words_of(text)]
     if len(words) < LEAST_WORDS:
         return 0.0
-    trigrams = Counter(zip(words, words[1:], words[2:], strict=False))
+    trigrams = Counter(_trigrams(text))
     repeated = 1 - len(trigrams) / trigrams.total()
     distinct = len(set(words)) / len(words)
     plain = sum(
@@ -44,3 +47,14 @@ def sanity(text: str) -> float:
     plain_excess = (plain / len(text) - LEAST_PLAIN) / (0.95 - LEAST_PLAIN)
     factors = np.clip([(0.7 - repeated) / 0.4, distinct / 0.5, plain_excess], 0, 1)
     return float(factors.prod())
+
+
+def copied(prompt: str, text: str) -> float:
+    """Return the share of a text's trigrams of words that the prompt has, in [0, 1]."""
+    trigrams, known = _trigrams(text), set(_trigrams(prompt))
+    return sum(trigram in known for trigram in trigrams) / max(len(trigrams), 1)
+
+
+def _trigrams(text: str) -> list[tuple[str, str, str]]:
+    words = [word.lower() for word in words_of(text)]
+    return list(zip(words, words[1:], words[2:], strict=False))

@@ -22,7 +22,7 @@ from eva_env.instruct.instruction import (
 from eva_env.instruct.operators import CHANGING, KEEPING, OPERATORS, weights
 from eva_env.instruct.prompts import DISTRIBUTIONS, HUMAN_SHARES, draw_instruction
 from eva_env.instruct.requests import FORMS, TOPICS
-from eva_env.instruct.text import sanity, sentences_of
+from eva_env.instruct.text import copied, sanity, sentences_of
 from eva_env.testing import check_task
 
 WORLD = Instruct()
@@ -247,6 +247,19 @@ def test_sanity_falls_with_repeats_and_rubbish():
 PROMPT = (
     'Describe bees. Do not use any tables. Do not use any commas. Begin with the word "Today".'
 )
+
+
+def test_a_copy_of_the_prompt_has_no_reward():
+    prompt = "Describe bees. Do not use any semicolons. Use at most 35 words."
+    assert InstructGold()(
+        [prompt], [[prompt, "The bees fly high over the hill."]]
+    ).tolist() == [[0, 1]]
+    assert copied(prompt, prompt) == 1
+    assert copied(prompt, "Describe bees. Do they fly?") == pytest.approx(1 / 3)
+    assert copied(prompt, "Bees") == 0
+    for distribution in DISTRIBUTIONS:
+        prompts = WORLD.seed(30, np.random.default_rng(0), distribution)
+        assert not InstructGold(strict=False)(prompts, [[p] for p in prompts]).any()
 
 
 def test_gold_is_strict_or_partial():
