@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from types import MappingProxyType
 
 import numpy as np
 
+from eva_env.drawing import draw_disjoint
 from eva_env.instruct.families import FAMILIES, GROUP_OF, GROUPS, LIVE, SATURATED, Value
 from eva_env.instruct.instruction import (
     HELD_OUT,
@@ -103,17 +103,9 @@ def _hard(rng: np.random.Generator) -> list[str]:
 def draw_suites(seed: int, size: int) -> Mapping[str, tuple[str, ...]]:
     """Draw the evaluation suites of a seed, each of the given size, without common prompts."""
     rng = np.random.default_rng([seed, 2412])
-    taken: set[str] = set()
-    suites = {}
-    for name in ("easy", "hard", "unseen"):
-        prompts: dict[str, None] = {}
-        while len(prompts) < size:
-            prompt = str(draw_instruction(name, rng))
-            if prompt not in taken:
-                prompts[prompt] = None
-        taken |= set(prompts)
-        suites[name] = tuple(prompts)
-    return MappingProxyType(suites)
+    return draw_disjoint(
+        ("easy", "hard", "unseen"), size, lambda name: str(draw_instruction(name, rng))
+    )
 
 
 @lru_cache(maxsize=8)

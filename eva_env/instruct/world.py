@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from eva_env.cache import cache_folder
+from eva_env.drawing import draw_distinct
 from eva_env.instruct.gold import InstructGold
 from eva_env.instruct.instruction import Instruction, is_held_out, parse
 from eva_env.instruct.operators import BREADTH, DEPTH, OPERATORS, QUALITY, weights
@@ -25,9 +26,6 @@ from eva_env.world import Sizes, World
 
 MODEL = "smollm2-135m-instruct"
 """Folder of the starting policy in the cache."""
-
-MISSES = 1000
-"""Number of draws without a new prompt after which a distribution counts as exhausted."""
 
 
 @dataclass(frozen=True)
@@ -120,24 +118,13 @@ class Instruct(World):
 
         ValueError for an unknown distribution, or one with fewer than n prompts.
         """
-        if distribution not in DISTRIBUTIONS:
-            names = ", ".join(DISTRIBUTIONS)
-            raise ValueError(f"unknown distribution {distribution!r}; known: {names}")
         held_out = reserved(self.suite_seed, self.suite_size)
-        prompts: dict[str, None] = {}
-        misses = 0
-        while len(prompts) < n and misses < MISSES:
+
+        def draw() -> str | None:
             prompt = str(draw_instruction(distribution, rng))
-            is_new = prompt not in held_out and prompt not in prompts
-            misses = 0 if is_new else misses + 1
-            if is_new:
-                prompts[prompt] = None
-        if len(prompts) == n:
-            return list(prompts)
-        raise ValueError(
-            f"the distribution {distribution!r} has only {len(prompts)} distinct prompts, "
-            f"got n={n}"
-        )
+            return None if prompt in held_out else prompt
+
+        return draw_distinct(n, distribution, DISTRIBUTIONS, draw)
 
     def mutate(self, prompt: str, operator: str, rng: np.random.Generator) -> str | None:
         """Rewrite a prompt; None if the operator does not apply or every rewrite is invalid."""

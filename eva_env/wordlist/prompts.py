@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from types import MappingProxyType
 
 import numpy as np
 
+from eva_env.drawing import draw_disjoint
 from eva_env.wordlist.feasibility import feasible
 from eva_env.wordlist.instruction import FAMILIES, ORDERS, SIZES, VERBS, Instruction, parse
 from eva_env.wordlist.lexicon import LETTERS, TOPIC_NAMES, TOPICS
@@ -62,17 +62,9 @@ SUITE_SEED, SUITE_SIZE = 0, 400
 def draw_suites(seed: int, size: int) -> Mapping[str, tuple[str, ...]]:
     """Draw the evaluation suites of a seed, each of the given size, without common prompts."""
     rng = np.random.default_rng([seed, 2411])
-    taken: set[str] = set()
-    suites = {}
-    for name in ("easy", "hard", "unseen"):
-        fresh: dict[str, None] = {}
-        while len(fresh) < size:
-            prompt = str(draw_instruction(name, rng))
-            if prompt not in taken:
-                fresh[prompt] = None
-        taken |= set(fresh)
-        suites[name] = tuple(fresh)
-    return MappingProxyType(suites)
+    return draw_disjoint(
+        ("easy", "hard", "unseen"), size, lambda name: str(draw_instruction(name, rng))
+    )
 
 
 @lru_cache(maxsize=8)

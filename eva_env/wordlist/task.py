@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from eva_env.drawing import draw_distinct
 from eva_env.require import require
 from eva_env.wordlist.feasibility import feasible
 from eva_env.wordlist.instruction import Instruction, parse
@@ -23,9 +24,6 @@ from eva_env.wordlist.response_rewriter import rewrite_response
 from eva_env.wordlist.rules import WordlistRules
 from eva_env.wordlist.verify import Gold
 from eva_env.world import ResponseRewriter, Sizes, World
-
-MISSES = 1000
-"""Number of draws without a new prompt after which a distribution counts as exhausted."""
 
 
 @dataclass(frozen=True)
@@ -84,25 +82,15 @@ class Wordlist(World):
 
         ValueError for an unknown distribution, or one with fewer than n prompts.
         """
-        if distribution not in DISTRIBUTIONS:
-            names = ", ".join(DISTRIBUTIONS)
-            raise ValueError(f"unknown distribution {distribution!r}; known: {names}")
-        prompts: dict[str, None] = {}
-        misses = 0
-        while len(prompts) < n and misses < MISSES:
+
+        def draw() -> str | None:
             instruction = draw_instruction(distribution, rng)
             if self.lucky and rng.random() < self.lucky:
                 instruction = replace(instruction, lucky=True)
-            fresh = instruction not in reserved(self.suite_seed, self.suite_size)
-            misses = 0 if fresh and str(instruction) not in prompts else misses + 1
-            if fresh:
-                prompts[str(instruction)] = None
-        if len(prompts) == n:
-            return list(prompts)
-        raise ValueError(
-            f"the distribution {distribution!r} has only {len(prompts)} distinct prompts, "
-            f"got n={n}"
-        )
+            held_out = instruction in reserved(self.suite_seed, self.suite_size)
+            return None if held_out else str(instruction)
+
+        return draw_distinct(n, distribution, DISTRIBUTIONS, draw)
 
     def mutate(self, prompt: str, operator: str, rng: np.random.Generator) -> str | None:
         """Rewrite a prompt; None if the operator does not apply or every rewrite is invalid."""
