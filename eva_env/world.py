@@ -44,6 +44,8 @@ class Sizes:
     """Temperature at which responses are drawn."""
     top_p: float = 1.0
     """Mass of the nucleus that responses are drawn from, in (0, 1]."""
+    max_cut_off: float = 0.5
+    """Share of responses without an end, in [0, 1], above which an alarm is raised."""
 
 
 class SoftmaxTable(NamedTuple):

@@ -79,6 +79,7 @@ class Instruct(World):
         max_tokens=48,
         temperature=0.7,
         top_p=0.95,
+        max_cut_off=0.95,  # most responses of the starting policy are longer than 48 tokens
     )
     real_text = True
 

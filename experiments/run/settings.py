@@ -101,6 +101,7 @@ class Conditions:
         """Return settings whose sizes suit a world; a setting that is None is the world's."""
         sizes = {name: getattr(world.sizes, name) for name in SIZES}
         sizes["sampling"] = sampling_of(world)
+        sizes["alarms"] = Alarms(max_cut_off=world.sizes.max_cut_off)
         chosen = {name: value for name, value in settings.items() if value is not None}
         return cls(task=world, **sizes | chosen)
 

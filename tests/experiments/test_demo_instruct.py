@@ -29,6 +29,7 @@ def test_the_demo_plays_the_papers_eva_and_leaves_a_report(played, capsys):
     assert settings["creator"]["type"] == "eva"
     assert settings["creator"]["resample"] is True
     assert settings["samples"] == 8
+    assert settings["alarms"]["max_cut_off"] == 0.95  # 48 tokens cut most responses off
     assert len(played.rows("rounds")) == 2
     assert (played.folder / "report.html").stat().st_size > 10_000
     evaluations = played.rows("evaluations")
