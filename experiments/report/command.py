@@ -76,10 +76,10 @@ def _options(given: Row, defaults: Row) -> list[str]:
 def _part(role: str, given: Any, default: Any) -> list[str]:
     """Return the word that names a part, such as ``reward-model:retrained``.
 
-    A checkpoint is named by ``--policy FOLDER``.
+    A checkpoint is named by ``--policy FOLDER``; the world's starting policy has no name.
     """
     if isinstance(given, Mapping) and part_name(given) == "pretrained":
-        return ["--policy", str(given.get("folder", ""))]
+        return ["--policy", str(given["folder"])] if given.get("folder") else []
     if isinstance(default, Mapping) and part_name(default) == part_name(given):
         return []
     if role == "policy" and isinstance(given, str):

@@ -107,3 +107,10 @@ def test_a_class_of_the_users_own_is_named_and_not_loaded():
     record = Record({"settings": settings}, (), (), (), (), ())
     command = result.next_steps(record)[0].text
     assert "task:/none/such.py:World --task.size 3 --rounds 0" in command
+
+
+def test_the_worlds_own_model_is_not_named():
+    words = command_of(Settings(policy=Pretrained(lora_rank=2)))
+    assert "--policy" not in words
+    assert words[words.index("--policy.lora-rank") + 1] == "2"
+    assert read_back(words).conditions.policy.lora_rank == 2
