@@ -4,7 +4,7 @@ A family with a value has an ordered ladder of them, from easy to hard for the s
 where that has a meaning. ``GROUPS`` sorts the families by the share of the starting model's
 responses that pass: nearly all (saturated), some (live), none (out of reach).
 
-Verifiers of the families that ``OFFICIAL`` names agree with IFEval's on every text.
+Verifiers of families that IFEval has agree with its own on every text, which a test checks.
 """
 
 import re
@@ -195,37 +195,3 @@ CONFLICTS = (
     frozenset({"include", "twice"}),
 )
 """Sets of families of which a prompt has one at most: no response meets two, or few can."""
-
-OFFICIAL: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
-    "at_most": (
-        "length_constraints:number_words",
-        lambda v: {"num_words": v + 1, "relation": "less than"},
-    ),
-    "at_least": (
-        "length_constraints:number_words",
-        lambda v: {"num_words": v, "relation": "at least"},
-    ),
-    "include": ("keywords:existence", lambda v: {"keywords": [v]}),
-    "twice": (
-        "keywords:frequency",
-        lambda v: {"keyword": v, "frequency": 2, "relation": "at least"},
-    ),
-    "avoid": ("keywords:forbidden_words", lambda v: {"forbidden_words": [v]}),
-    "letter": (
-        "keywords:letter_frequency",
-        lambda v: {"letter": v, "let_frequency": 1, "let_relation": "less than"},
-    ),
-    "uses_letter": (
-        "keywords:letter_frequency",
-        lambda v: {"letter": v, "let_frequency": 1, "let_relation": "at least"},
-    ),
-    "no_commas": ("punctuation:no_comma", lambda _: {}),
-    "title": ("detectable_format:title", lambda _: {}),
-    "two_answers": ("combination:two_responses", lambda _: {}),
-    "paragraphs": (
-        "length_constraints:number_paragraphs",
-        lambda v: {"num_paragraphs": v},
-    ),
-}
-"""IFEval's id of a family, and its arguments for a value. ``lowercase`` and ``capitals`` are
-IFEval's without the guess at the language."""

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eva_env.cache import cache_folder
-from eva_env.instruct.families import FAMILIES, OFFICIAL
+from eva_env.instruct.families import FAMILIES
 from eva_env.instruct.instruction import REQUESTS
 from eva_env.instruct.requests import COMMON_WORDS, FIRST_WORDS, LETTERS, USUAL_LETTERS, WORDS
 from experiments.ifeval.official import benchmark, official
@@ -15,6 +15,40 @@ from experiments.ifeval.official import benchmark, official
 pytestmark = pytest.mark.skipif(
     not (cache_folder() / "ifeval").is_dir(), reason="eva fetch ifeval brings the verifiers"
 )
+
+# IFEval's id of a family, and its arguments for a value. ``lowercase`` and ``capitals`` are
+# IFEval's without the guess at the language.
+OFFICIAL = {
+    "at_most": (
+        "length_constraints:number_words",
+        lambda v: {"num_words": v + 1, "relation": "less than"},
+    ),
+    "at_least": (
+        "length_constraints:number_words",
+        lambda v: {"num_words": v, "relation": "at least"},
+    ),
+    "include": ("keywords:existence", lambda v: {"keywords": [v]}),
+    "twice": (
+        "keywords:frequency",
+        lambda v: {"keyword": v, "frequency": 2, "relation": "at least"},
+    ),
+    "avoid": ("keywords:forbidden_words", lambda v: {"forbidden_words": [v]}),
+    "letter": (
+        "keywords:letter_frequency",
+        lambda v: {"letter": v, "let_frequency": 1, "let_relation": "less than"},
+    ),
+    "uses_letter": (
+        "keywords:letter_frequency",
+        lambda v: {"letter": v, "let_frequency": 1, "let_relation": "at least"},
+    ),
+    "no_commas": ("punctuation:no_comma", lambda _: {}),
+    "title": ("detectable_format:title", lambda _: {}),
+    "two_answers": ("combination:two_responses", lambda _: {}),
+    "paragraphs": (
+        "length_constraints:number_paragraphs",
+        lambda v: {"num_paragraphs": v},
+    ),
+}
 
 PIECES = (
     *WORDS[:4],
