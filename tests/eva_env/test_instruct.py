@@ -208,7 +208,7 @@ def test_verifiers_by_hand(family):
 
 
 def test_ladders_are_ordered():
-    """Whoever meets a value of an ordered ladder of numbers meets all easier ones."""
+    """A text that meets a value of an ordered ladder of numbers meets all easier ones."""
     texts = ["word " * k for k in range(1, 50)] + [f"{k} " * k for k in range(9)]
     texts += [" ".join(f"w{i}" for i in range(k)) for k in range(10)]
     for name, family in FAMILIES.items():
