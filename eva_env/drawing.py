@@ -1,10 +1,18 @@
-"""Draw distinct prompts of a world's distributions, and its fixed suites, by rejection."""
+"""Draw prompts of a world, its fixed suites and its rewrites, by rejection."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
+from typing import TypeVar
+
+import numpy as np
+
+Instruction = TypeVar("Instruction")
 
 MISSES = 1000
 """Number of draws without a new prompt after which a distribution counts as exhausted."""
+
+TRIES = 8
+"""Rewrites by an operator, which draws at random, before it counts as not applicable."""
 
 
 def draw_distinct(
@@ -45,3 +53,19 @@ def draw_disjoint(
         taken |= set(prompts)
         suites[name] = tuple(prompts)
     return MappingProxyType(suites)
+
+
+def draw_rewrite(
+    instruction: Instruction,
+    operator: Callable[[Instruction, np.random.Generator], Instruction | None],
+    rng: np.random.Generator,
+    admits: Callable[[Instruction], bool],
+) -> str | None:
+    """Return a rewrite that differs and is admitted; None if the operator gives none."""
+    for _ in range(TRIES):
+        child = operator(instruction, rng)
+        if child is None:
+            return None
+        if child != instruction and admits(child):
+            return str(child)
+    return None

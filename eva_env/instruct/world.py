@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from eva_env.cache import cache_folder
-from eva_env.drawing import draw_distinct
+from eva_env.drawing import draw_distinct, draw_rewrite
 from eva_env.instruct.gold import InstructGold
 from eva_env.instruct.instruction import Instruction, is_held_out, parse
 from eva_env.instruct.operators import BREADTH, DEPTH, OPERATORS, QUALITY, weights
@@ -131,14 +131,9 @@ class Instruct(World):
         """Rewrite a prompt; None if the operator does not apply or every rewrite is invalid."""
         if operator not in OPERATORS:
             raise ValueError(f"unknown operator {operator!r}; known: {', '.join(OPERATORS)}")
-        instruction = self._read(prompt)
-        for _ in range(8):
-            child = OPERATORS[operator](instruction, rng)
-            if child is None:
-                return None
-            if child != instruction and self.valid(str(child)):
-                return str(child)
-        return None
+        return draw_rewrite(
+            self._read(prompt), OPERATORS[operator], rng, lambda child: self.valid(str(child))
+        )
 
     def complexity(self, prompt: str) -> float:
         """Return the number of constraints; ValueError for a text that is no prompt."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eva_env.drawing import draw_distinct
+from eva_env.drawing import draw_distinct, draw_rewrite
 from eva_env.require import require
 from eva_env.wordlist.feasibility import feasible
 from eva_env.wordlist.instruction import Instruction, parse
@@ -96,14 +96,7 @@ class Wordlist(World):
         """Rewrite a prompt; None if the operator does not apply or every rewrite is invalid."""
         if operator not in OPERATORS:
             raise ValueError(f"unknown operator {operator!r}; known: {', '.join(OPERATORS)}")
-        instruction = self._read(prompt)
-        for _ in range(8):
-            child = OPERATORS[operator](instruction, rng)
-            if child is None:
-                return None
-            if child != instruction and self._admits(child):
-                return str(child)
-        return None
+        return draw_rewrite(self._read(prompt), OPERATORS[operator], rng, self._admits)
 
     def complexity(self, prompt: str) -> float:
         """Return the number of words plus constraints; ValueError if it is no instruction."""

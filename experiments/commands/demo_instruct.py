@@ -19,7 +19,6 @@ from eva_env.require import require
 from experiments.commands import train
 from experiments.commands.options import parse
 from experiments.commands.transcripts import transcripts
-from experiments.fetching.conversion import require_gguf
 from experiments.fetching.fetch import fetch
 from experiments.fetching.resources import INSTRUCT
 from experiments.ifeval.collapse import SHORTEST
@@ -81,7 +80,6 @@ def main(args: list[str]) -> int:
         if find_spec("peft") is None:
             raise UserError('the package peft is missing; run pip install "eva-env[instruct]"')
         if command.model is None and not INSTRUCT.is_fetched():
-            require_gguf(INSTRUCT)
             console.print(fetch(INSTRUCT, None, console), highlight=False, soft_wrap=True)
         folder = Path("runs", f"demo-instruct-{time.strftime('%Y%m%d-%H%M%S')}")
         opened = train.Command(settings_of(command), out=command.out or folder)

@@ -130,7 +130,7 @@ def test_heredity_is_the_share_of_operators_that_keep_families():
 def test_evolving_draws_operators_by_the_worlds_weights(heredity, expected):
     world = Instruct(heredity=heredity)
     rng = np.random.default_rng(0)
-    # Operators that always apply: a plan goes on to one of weight 0 only if none does.
+    # Operators of both kinds apply to this prompt.
     parents = ["Describe bees. Do not use any tables. Use at most 25 words."] * 200
     lineages = evolve(world, parents, 1, rng, taken=None)
     kept = np.mean([lineage.operator in KEEPING for lineage in lineages])
