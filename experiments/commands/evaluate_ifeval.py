@@ -19,10 +19,11 @@ from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.commands.options import Arguments, parse, read_policy
 from experiments.ifeval import arm_tables, comparison, tables
-from experiments.ifeval.evaluation import Plan, evaluate, write
+from experiments.ifeval.evaluation import Plan, evaluate
 from experiments.ifeval.official import benchmark
 from experiments.run.checkpoints import checkpoint_folder, run_of, settings_of
 from experiments.run.errors import UserError
+from experiments.run.records import Run
 from experiments.run.setup import load_checkpoint, load_policy
 
 SUITE = "ifeval"
@@ -77,7 +78,7 @@ def run(arguments: Arguments) -> int:
     evaluated = evaluate_comparison if is_comparison else evaluate_checkpoint
     result, path = evaluated(command, plan, has_start)
     if path is not None:
-        write(result, path)
+        Run(path.parent).write_json(path.stem, result)
     if command.json:
         print(json.dumps(result))
         return 0

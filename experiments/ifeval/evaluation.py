@@ -1,10 +1,7 @@
 """Evaluate policies by IFEval: respond, judge, and compare with the starting policy."""
 
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +17,6 @@ from experiments.ifeval.official import Benchmark, Item
 from experiments.ifeval.responses import NO_TEXT, Advance, Draw, fingerprint, key_of, respond
 from experiments.ifeval.subset import stratified
 from experiments.run.errors import UserError
-from experiments.run.records import on_disk
 
 Load = Callable[[], Any]
 """Loads a policy; only one is in memory at a time."""
@@ -168,11 +164,3 @@ def by_prompt(plan: Plan, players: Mapping[str, Responses]) -> list[dict[str, fl
         {"key": item.key} | {name: float(share[place]) for name, share in shares.items()}
         for place, item in enumerate(plan.items)
     ]
-
-
-def write(result: Mapping[str, Any], path: Path) -> None:
-    """Write a result as JSON; a kill leaves the new file or the old one."""
-    draft = path.with_name(f".{path.name}")
-    with on_disk(path):
-        draft.write_text(json.dumps(result, indent=2) + "\n")
-        os.replace(draft, path)
