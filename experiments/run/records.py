@@ -12,14 +12,14 @@
     alarms.jsonl        a row per alarm and round that raises it, see
                         ``experiments.run.alarms``
     transcripts.jsonl   some prompts with the responses before and after
-    checkpoints/        round-0003/: the policy as it saves itself, and state.pt with the rest;
-                        an adapter's folder holds the adapter alone
+    checkpoints/        round-0003/: the policy as it saves itself, and state.json and
+                        state.safetensors with the rest; an adapter's folder holds the
+                        adapter alone
 
 A row's ``round`` is the number of rounds played when it was written: the rows with
 ``round <= 3`` describe the state at checkpoint ``round-0003``.
 """
 
-import io
 import json
 import math
 import os
@@ -31,12 +31,12 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import torch
 from safetensors import SafetensorError
 
 from agents.policies.base import Policy
 from experiments.run.config import from_json
 from experiments.run.errors import UserError
+from experiments.run.state import State
 
 FILES = ("rounds", "prompts", "evaluations", "transcripts", "alarms")
 
@@ -230,7 +230,7 @@ class Run:
         rounds = (folder.name.removeprefix("round-") for folder in folders)
         return sorted(int(round) for round in rounds if round.isdecimal())
 
-    def save(self, round: int, policy: Policy, state: Mapping[str, Any]) -> None:
+    def save(self, round: int, policy: Policy, state: State) -> None:
         """Write a checkpoint; a kill leaves a complete one or none."""
         folder = self.checkpoint(round)
         draft = folder.with_name(f".{folder.name}")
@@ -238,10 +238,7 @@ class Run:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
             policy.save(draft)
-            # Through a buffer, because torch reports a full disk as a RuntimeError.
-            buffer = io.BytesIO()
-            torch.save(dict(state), buffer)
-            (draft / "state.pt").write_bytes(buffer.getbuffer())
+            state.write(draft)
             os.replace(draft, folder)
 
     def prune(self, keep: str, suite: str) -> None:
@@ -271,20 +268,21 @@ class Run:
                     os.replace(folder, draft)
                     shutil.rmtree(draft)
 
-    def load(self, round: int) -> dict[str, Any]:
-        """Return the state of a checkpoint, unpickled: open only run folders that you trust."""
-        path = self.checkpoint(round) / "state.pt"
+    def load(self, round: int) -> State:
+        """Return the state of a checkpoint, which is plain data: reading it runs no code."""
+        folder = self.checkpoint(round)
+        if (folder / "state.pt").exists() and not (folder / "state.json").exists():
+            raise UserError(
+                f"{self.folder} is by an older version of eva, whose checkpoints can run code "
+                f"when they are read: this version cannot continue it, but eva report and eva "
+                f"evaluate read it"
+            )
         try:
-            return torch.load(path, map_location="cpu", weights_only=False)
-        except (ModuleNotFoundError, AttributeError) as error:
+            return State.read(folder)
+        except (OSError, ValueError, SafetensorError) as error:
             raise UserError(
-                f"{self.folder} was begun with another version of eva and cannot be continued "
-                f"({_one_line(error)}); eva report and eva evaluate read it"
-            ) from error
-        except Exception as error:  # a damaged pickle may raise anything
-            raise UserError(
-                f"cannot read the checkpoint {path} ({_one_line(error)}): delete "
-                f"{path.parent} to continue from the checkpoint before it"
+                f"cannot read the checkpoint {folder} ({_one_line(error)}): delete it to "
+                f"continue from the checkpoint before it"
             ) from error
 
 
