@@ -264,7 +264,7 @@ def test_a_classifier_trains_another_pays_the_creator_and_a_function_judges(
     assert run.config["judged_by"] == f"{file}:words"
     # eva evaluate reads the same judge from the run, and another one if it is given.
     capsys.readouterr()
-    code = ["--code", f"{file}:words"]
+    code = ["--code", TINY.removeprefix("task:"), f"{file}:words"]
     assert main(["evaluate", str(run.folder), "--samples", "2", "--json", *code]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["judged_by"] == f"{file}:words"
