@@ -26,6 +26,7 @@ from experiments.run.budget import forecast
 from experiments.run.config import describe, overlay, to_toml
 from experiments.run.errors import UserError
 from experiments.run.judging import judged_by, score_name
+from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.settings import Conditions, remarks
@@ -41,7 +42,7 @@ SHORT = (
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(ReadsRecords):
     """Train every creator against every solver at equal budget, then cross-play all of them.
 
     The conclusions say who wins, by how much, whether it is significant, and how far from
@@ -72,7 +73,8 @@ def main(args: list[str]) -> int:
     """Run the command and return the exit status."""
     arguments = Arguments.of(with_mode(args), ROLES)
     resumed = option(arguments.rest, "--resume")
-    command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
+    code = NamedCode.of(["compare", *args])
+    command = resume(arguments, Path(resumed), code) if resumed else begin(arguments)
     if command.dry_run:
         return dry_run(command.settings)
     return compare(command, ["compare", *args])
@@ -86,7 +88,7 @@ def begin(arguments: Arguments) -> Command:
     conditions = settings_from(arguments, base.conditions, shared)
     conditions = with_files(conditions, arguments.rest)
     comparison = overlay(replace(base, conditions=conditions), config, arguments.config_path)
-    command = parse(Command(comparison), arguments.rest, "compare", SHORT)
+    command = parse(Command(settings=comparison), arguments.rest, "compare", SHORT)
     return replace(command, settings=command.settings.pinned())
 
 
@@ -110,12 +112,12 @@ def split_conditions(config: dict[str, Any], where: str) -> dict[str, Any]:
     return shared
 
 
-def resume(arguments: Arguments, folder: Path) -> Command:
+def resume(arguments: Arguments, folder: Path, code: NamedCode) -> Command:
     """Return the command that continues a comparison; only ``seeds`` may grow."""
-    recorded = Run.open(folder).settings(Comparison)
+    recorded = Run.open(folder).settings(Comparison, code)
     if arguments.parts or arguments.config:
         raise UserError(f"{folder} keeps its settings; leave out parts and --config")
-    command = parse(Command(recorded), arguments.rest, "compare", SHORT)
+    command = parse(Command(settings=recorded), arguments.rest, "compare", SHORT)
     if command.out is not None:
         raise UserError("a resumed comparison keeps its folder; leave out --out")
     require_growth(folder, recorded, command.settings, "seeds")

@@ -35,6 +35,7 @@ from experiments.diagnosis.terminal import print_diagnosis
 from experiments.diagnosis.verdict import verdict
 from experiments.run.config import to_json, versions_of
 from experiments.run.errors import UserError
+from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.rewards import has_scale
@@ -51,7 +52,7 @@ TENTHS = 10
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(ReadsRecords):
     """Measure, before a budget is spent, whether choosing parents by a signal can help.
 
     The starting policy responds to human prompts and to some children of each. The verdict
@@ -71,7 +72,8 @@ def main(args: list[str]) -> int:
     """Run the command and return the exit status."""
     arguments = Arguments.of(args, ROLES)
     resumed = option(arguments.rest, "--resume")
-    command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
+    code = NamedCode.of(["diagnose", *args])
+    command = resume(arguments, Path(resumed), code) if resumed else begin(arguments)
     settings = command.settings
     signal = find_signal(settings.signal)
     run, respondent = opened(command, ["diagnose", *args])
@@ -99,18 +101,18 @@ def begin(arguments: Arguments) -> Command:
     """Return a new diagnosis: the world's defaults, then the typed options."""
     base = Diagnosis.suited(arguments.world({}))
     settings = with_files(settings_from(arguments, base, {}), arguments.rest)
-    command = parse(Command(settings), arguments.rest, "diagnose", SHORT)
+    command = parse(Command(settings=settings), arguments.rest, "diagnose", SHORT)
     settings = replace(command.settings, task=pinned(command.settings.task))
     return replace(command, settings=settings)
 
 
-def resume(arguments: Arguments, folder: Path) -> Command:
+def resume(arguments: Arguments, folder: Path, code: NamedCode) -> Command:
     """Return the command that continues a diagnosis; only the settings in FREE may change."""
-    recorded = Run.open(folder).settings(Diagnosis)
+    recorded = Run.open(folder).settings(Diagnosis, code)
     if "task" in arguments.parts:
         raise UserError(f"{folder} keeps its settings; leave out task:")
     typed = settings_from(arguments, recorded, {})
-    command = parse(Command(typed), arguments.rest, "diagnose", SHORT)
+    command = parse(Command(settings=typed), arguments.rest, "diagnose", SHORT)
     if command.out is not None:
         raise UserError("a resumed diagnosis keeps its folder; leave out --out")
     for name, (kept, changed) in differences(recorded, command.settings).items():

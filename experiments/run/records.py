@@ -36,6 +36,7 @@ from safetensors import SafetensorError
 from agents.policies.base import Policy
 from experiments.run.config import from_json
 from experiments.run.errors import UserError
+from experiments.run.named_code import NO_CODE, NamedCode
 from experiments.run.state import State
 
 FILES = ("rounds", "prompts", "evaluations", "transcripts", "alarms")
@@ -123,16 +124,19 @@ class Run:
         settings = self.config.get("settings")
         return str(settings.get("type")) if isinstance(settings, dict) else ""
 
-    def settings(self, hint: Any) -> Any:
+    def settings(self, hint: Any, code: NamedCode = NO_CODE) -> Any:
         """Return the recorded settings as an object of a class, or of one of a union.
 
-        UserError, with the right command, for a record of another kind.
+        ``code`` is the code of the user's own that the record may import. UserError, with the
+        right command, for other code and for a record of another kind.
         """
         classes = {part.__name__ for part in typing.get_args(hint) or (hint,)}
         allowed = [KINDS[name][0] for name in KINDS if name in classes]
         if allowed and self._settings_class in KINDS:
             self.require_kind(*allowed)
-        settings = from_json(self.config["settings"], hint)
+        recorded = self.config["settings"]
+        code.check(recorded, self.folder)
+        settings = from_json(recorded, hint)
         if not is_dataclass(settings):
             raise UserError(
                 f"{self.folder / 'config.json'} holds no settings that are known; eva train "
