@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from eva_env.plain_text import say
 from eva_env.require import require
 from experiments.commands.options import parse
 from experiments.run.errors import UserError
@@ -64,7 +65,7 @@ def main(args: list[str]) -> int:
     if not result.rows:
         raise UserError(f"{command.run} has nothing to write{left_out(result)}")
     write(command.out, result.rows)
-    print(
+    say(
         f"wrote {counted(len(result.rows), f'{command.format} row')} to {command.out} from "
         f"{counted(result.prompts, 'drawn prompt')} of {counted(result.runs, 'run')} in "
         f"{command.run}{left_out(result)}"

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from eva_env.plain_text import say
 from experiments.commands.options import parse
 from experiments.report import comparison, run
 from experiments.report.page import render, write
@@ -38,7 +39,7 @@ def main(args: list[str]) -> int:
     html = render(kind.page(command.run))
     path = command.out or command.run / "report.html"
     write(path, html)
-    print(f"the report is {path}")
+    say(f"the report is {path}")
     if command.open:
         webbrowser.open(path.resolve().as_uri())
     return 0

@@ -37,6 +37,7 @@ from safetensors import SafetensorError
 from agents.policies.base import Policy
 from experiments.run.config import from_json
 from experiments.run.errors import UserError
+from experiments.run.modes import share_as_umask_allows
 
 FILES = ("rounds", "prompts", "evaluations", "transcripts", "alarms")
 
@@ -242,6 +243,7 @@ class Run:
             buffer = io.BytesIO()
             torch.save(dict(state), buffer)
             (draft / "state.pt").write_bytes(buffer.getbuffer())
+            share_as_umask_allows(draft)
             os.replace(draft, folder)
 
     def prune(self, keep: str, suite: str) -> None:
