@@ -1,5 +1,6 @@
 """Write files so that a kill or a power loss leaves the old content or the new one."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,9 @@ def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a device, or a file system that syncs no folders
+            raise
     finally:
         os.close(descriptor)
 

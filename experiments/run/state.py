@@ -133,9 +133,7 @@ class _Encoder:
 
     def _items(self, values: Any, likes: Any, where: str) -> list[Any]:
         padded = [*likes, *[None] * max(0, len(values) - len(likes))]
-        return [
-            self.encode(item, padded[i], f"{where}[{i}]") for i, item in enumerate(values)
-        ]
+        return [self.encode(item, padded[i], f"{where}[{i}]") for i, item in enumerate(values)]
 
     def _mapping(self, value: Mapping[Any, Any], like: Any, where: str) -> Any:
         likes = like if isinstance(like, Mapping) else {}
