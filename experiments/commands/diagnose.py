@@ -22,7 +22,6 @@ from experiments.commands.options import (
 )
 from experiments.diagnosis.measures import find_signal, measure
 from experiments.diagnosis.responses import (
-    PROMPT_KEYS,
     Answers,
     Respondent,
     draw_prompts,
@@ -39,6 +38,7 @@ from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.rewards import has_scale
+from experiments.run.schema import DiagnosisAnswer, DiagnosisPrompt
 from experiments.run.screen import PlainConsole
 from experiments.run.setup import pinned
 
@@ -144,7 +144,7 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Respondent | None]:
 
 def is_complete(run: Run, settings: Diagnosis) -> bool:
     """Return True if all responses of a diagnosis are recorded."""
-    prompts = run.rows("prompts", PROMPT_KEYS)
+    prompts = run.rows("prompts", DiagnosisPrompt)
     answers = recorded_answers(run, prompts, settings.samples)
     return bool(prompts) and len(answers) == len(groups_of(prompts))
 
@@ -155,7 +155,7 @@ def answer_all(run: Run, settings: Diagnosis, respondent: Respondent | None) -> 
         return
     console = PlainConsole(stderr=True)
     with ProgressTable([], 0, console) as progress:
-        prompts = run.rows("prompts", PROMPT_KEYS)
+        prompts = run.rows("prompts", DiagnosisPrompt)
         if not prompts:
             progress.note(forecast(settings, respondent))
             prompts = draw_prompts(settings, respondent.task)
@@ -164,7 +164,7 @@ def answer_all(run: Run, settings: Diagnosis, respondent: Respondent | None) -> 
         if drawn < settings.prompts:
             progress.note(f"the task gave {drawn} different prompts, not {settings.prompts}")
         total = len(groups_of(prompts)) * settings.samples
-        done = len(run.rows("answers", ())) * settings.samples
+        done = len(run.rows("answers", DiagnosisAnswer)) * settings.samples
         progress.begin("responses", total, done)
         for responses in respond(settings, respondent, run, prompts):
             progress.advance(responses)

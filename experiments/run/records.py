@@ -44,21 +44,10 @@ from experiments.run.manifest import NAME as MANIFEST
 from experiments.run.manifest import Entry, Manifest
 from experiments.run.modes import share_as_umask_allows
 from experiments.run.named_code import NO_CODE, NamedCode
+from experiments.run.schema import ROWS, Config, object_of, rows_of
 from experiments.run.state import State
 
 FILES = ("rounds", "prompts", "evaluations", "transcripts", "alarms")
-
-KEYS = {
-    **dict.fromkeys(("rounds", "prompts", "transcripts"), ("round",)),
-    "evaluations": ("round", "suite"),
-    "alarms": ("round", "alarm"),
-    "answers": ("suite", "prompt", "rewards"),
-    "final": ("prompt", "probability", "drawn"),
-    "crossplay": ("creator", "prompts", "drawn", "regret"),
-    "tuning": ("arm", "configuration", "seed", "gold"),
-    "votes": ("a", "b", "winner", "judge"),
-}
-"""Keys that every row of a file must have."""
 
 WAIT = 5.0
 """Seconds that one write waits for the lock."""
@@ -119,10 +108,9 @@ class Run:
         path = self.folder / "config.json"
         if not path.is_file():
             raise UserError(f"no run at {self.folder}: {path} does not exist")
-        try:
-            return json.loads(path.read_text())
-        except ValueError as error:
-            raise UserError(f"{path} is not JSON: {error}") from error
+        with on_disk(path):
+            content = path.read_bytes()
+        return object_of(content, path, Config, constants=True)
 
     @property
     def kind(self) -> str:
@@ -238,32 +226,28 @@ class Run:
                 f"start a new one"
             )
 
-    def rows(self, name: str, keys: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    def rows(
+        self, name: str, schema: Any = None, keys: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
         """Return all rows of ``name``.jsonl; a truncated last line is left out.
 
-        Every row must have the keys; None: those of ``KEYS``.
+        ``schema`` is the type of a row; None: that of ``schema.ROWS``. ``keys`` are further
+        keys that the reader needs. UserError names the file, line and field of what is wrong.
         """
-        keys = KEYS.get(name, ()) if keys is None else keys
         path = self.folder / f"{name}.jsonl"
         with on_disk(path):
-            text = path.read_bytes() if path.exists() else b""
-        rows = []
-        for number, line in enumerate(text.split(b"\n")[:-1], start=1):
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise UserError(f"{path}, line {number}, is not JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise UserError(f"{path}, line {number}, is no object: the file is damaged")
-            for key in keys:
-                if key not in row:
-                    raise UserError(
-                        f"{path}, line {number}, lacks {key!r}: the file is damaged"
-                    )
-            rows.append(row)
+            content = path.read_bytes() if path.exists() else b""
+        rows = rows_of(content, path, ROWS[name] if schema is None else schema, keys)
         if name == "rounds":
             _require_order(path, rows)
         return rows
+
+    def object(self, name: str, schema: Any) -> dict[str, Any]:
+        """Return the content of ``name``.json; UserError if it breaks the schema."""
+        path = self.folder / f"{name}.json"
+        with on_disk(path):
+            content = path.read_bytes()
+        return object_of(content, path, schema)
 
     def history(self) -> Iterator[dict[str, Any]]:
         """Yield the rows that ``train`` yielded up to the last checkpoint."""
