@@ -22,6 +22,7 @@ from experiments.run.fitting import check_prompts, fits_of
 from experiments.run.judging import Judge, judge_of
 from experiments.run.rewards import has_two_rewards, reads_start, reward_of, training_reward
 from experiments.run.rewriting import response_rewriter, seen_task, writing_model
+from experiments.run.seeds import spawned
 from experiments.run.settings import Settings, check
 from experiments.run.setup import files_of, load_policy, make_env, pinned, start_of
 from experiments.run.similarity import similarity_of
@@ -48,7 +49,7 @@ class Match:
     @classmethod
     def open(cls, settings: Settings) -> "Match":
         """Return a match before its first round; UserError for settings that do not fit."""
-        env_seed, creator_seed, solver_seed = np.random.SeedSequence(settings.seed).spawn(3)
+        env_seed, creator_seed, solver_seed = spawned(settings.seed)
         world = pinned(settings.task)  # before anything is loaded
         policy = start_of(settings, world)
         start = starting(settings, policy)

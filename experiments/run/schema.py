@@ -35,7 +35,7 @@ Text = str | None
 
 FAST = msgspec.json.Decoder()
 
-TREES = {"settings", "world"}
+TREES = {"settings", "world", "seeds", "resumed"}
 """Fields of a schema whose values may be nested; all others are flat by their types."""
 
 
@@ -67,6 +67,7 @@ class RoundRow(TypedDict, total=False):
     logs: dict[str, Number]
     budget: dict[str, Amount]
     seconds: Amount
+    digests: dict[str, str]
 
 
 class PromptRow(TypedDict, total=False):
@@ -248,6 +249,9 @@ class Config(TypedDict, total=False):
     judged_by: str
     versions: dict[str, str]
     commit: Text
+    hardware: dict[str, str | int | None]
+    seeds: dict[str, Any] | None
+    resumed: list[dict[str, Any]]
     seat: str
 
 
