@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
+from eva_env.plain_text import say
 from eva_env.require import require
 from experiments.commands.options import (
     Arguments,
@@ -29,6 +30,7 @@ from experiments.run.judging import judged_by, score_name
 from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
+from experiments.run.screen import PlainConsole
 from experiments.run.settings import Conditions, remarks
 from experiments.run.specifications import no_setting, option_names
 from experiments.run.tracking import Mode, send, with_mode
@@ -126,7 +128,7 @@ def resume(arguments: Arguments, folder: Path, code: NamedCode) -> Command:
 
 def compare(command: Command, argv: list[str], console: Console | None = None) -> int:
     """Play the missing cells and print the conclusions; return 1 if a cell has failed."""
-    console = console or Console()
+    console = console or PlainConsole()
     comparison = command.settings
     run = opened(command, argv)
     notes = list(comparison.task.remarks()) if command.resume is None else []
@@ -145,7 +147,7 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
         ) as progress:
             stage.play(progress)
     except KeyboardInterrupt:
-        print(f"stopped; continue with: eva compare --resume {run.folder}", file=sys.stderr)
+        say(f"stopped; continue with: eva compare --resume {run.folder}", file=sys.stderr)
         return 130
     terminal.print_summary(stage.conclude(), console, run.folder)
     if command.wandb != "off":
@@ -177,7 +179,7 @@ def dry_run(comparison: Comparison) -> int:
     check_fit(comparison)
     arms = comparison.arms
     cells = len(arms) * comparison.seeds
-    print(to_toml(comparison))
-    print(f"# {len(arms)} arms x {comparison.seeds} seeds = {cells} cells; each of them")
-    print(f"# {forecast(comparison.settings(arms[0], 0))}")
+    say(to_toml(comparison))
+    say(f"# {len(arms)} arms x {comparison.seeds} seeds = {cells} cells; each of them")
+    say(f"# {forecast(comparison.settings(arms[0], 0))}")
     return 0

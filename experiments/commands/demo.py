@@ -19,8 +19,10 @@ from experiments.comparison.forest import forest
 from experiments.comparison.settings import Comparison
 from experiments.report.comparison import page as comparison_page
 from experiments.report.page import render, write
+from experiments.run.disk import on_disk
 from experiments.run.named_code import NamedCode
-from experiments.run.records import Run, on_disk
+from experiments.run.records import Run
+from experiments.run.screen import PlainConsole
 from experiments.run.settings import Conditions
 
 DEMO = Comparison(
@@ -67,7 +69,7 @@ def demo(
     command: Command, comparison: Comparison, argv: list[str], console: Console | None = None
 ) -> int:
     """Compare, then conclude; returns 1 if a cell has failed."""
-    console = console or Console()
+    console = console or PlainConsole()
     folder = command.resume or command.out
     folder = folder or Path("runs", f"demo-{time.strftime('%Y%m%d-%H%M%S')}")
     if command.resume:

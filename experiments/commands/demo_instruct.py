@@ -29,6 +29,7 @@ from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED
 from experiments.run.named_code import NamedCode
 from experiments.run.records import Run
+from experiments.run.screen import PlainConsole
 from experiments.run.settings import Settings
 
 SUITE = "hard"
@@ -75,7 +76,7 @@ def settings_of(command: Command) -> Settings:
 def main(args: list[str]) -> int:
     """Run the command; returns the exit status."""
     command = parse(Command(), args, "demo instruct")
-    console = Console()
+    console = PlainConsole()
     if command.resume:
         opened = train.Command(resumed_settings(command), resume=command.resume)
     else:

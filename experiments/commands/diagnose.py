@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 
+from eva_env.plain_text import say
 from eva_env.rewards import Wrapper
 from experiments.commands.options import (
     Arguments,
@@ -39,6 +39,7 @@ from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.rewards import has_scale
 from experiments.run.schema import DiagnosisAnswer, DiagnosisPrompt
+from experiments.run.screen import PlainConsole
 from experiments.run.setup import pinned
 
 ROLES = ("task", "reward_model", "policy")
@@ -80,7 +81,7 @@ def main(args: list[str]) -> int:
     try:
         answer_all(run, settings, respondent)
     except KeyboardInterrupt:
-        print(f"stopped; continue with: eva diagnose --resume {run.folder}", file=sys.stderr)
+        say(f"stopped; continue with: eva diagnose --resume {run.folder}", file=sys.stderr)
         return 130
     answers = Answers.read(run, settings.samples)
     has_passes = has_passes_of(settings)
@@ -89,9 +90,9 @@ def main(args: list[str]) -> int:
     result["verdict"] = verdict(result, settings.signal)
     run.write_json("diagnosis", result)
     if command.json:
-        print(json.dumps(result))
+        say(json.dumps(result))
         return 0
-    console = Console()
+    console = PlainConsole()
     print_diagnosis(result, console)
     console.print(f"the responses and numbers are in {run.folder}", soft_wrap=True)
     return 0
@@ -150,7 +151,7 @@ def answer_all(run: Run, settings: Diagnosis, respondent: Respondent | None) -> 
     """Draw the prompts and responses that the record lacks, and show the progress."""
     if respondent is None:
         return
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     with ProgressTable([], 0, console) as progress:
         prompts = run.rows("prompts", DiagnosisPrompt)
         if not prompts:

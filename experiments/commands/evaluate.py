@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from agents.evaluate import bootstrap, evaluate
 from agents.policies.base import Policy
 from agents.policies.sampling import Sampling
 from eva_env.missing import mean_reward, missing_share
+from eva_env.plain_text import say
 from eva_env.prompt_files.data import prompts_in
 from eva_env.require import require
 from eva_env.statistics.win_rates import PlayerResponses, wins
@@ -38,6 +38,7 @@ from experiments.run.judging import (
 )
 from experiments.run.named_code import NO_CODE, NamedCode, ReadsRecords
 from experiments.run.rewards import reward_of
+from experiments.run.screen import PlainConsole
 from experiments.run.settings import sampling_of
 from experiments.run.setup import load_checkpoint, load_policy, pinned
 from experiments.run.specifications import read
@@ -103,7 +104,7 @@ def main(args: list[str]) -> int:
         raise UserError("give a checkpoint: a run folder, a checkpoint's folder, or wordlist")
     result = report(command)
     if command.json:
-        print(json.dumps(result))
+        say(json.dumps(result))
         return 0
     score = score_name(result["judged_by"])
     table = Table("evaluated on", "prompts", score, "pass rate", "win rate (95 %)")
@@ -115,7 +116,7 @@ def main(args: list[str]) -> int:
         decimal(result["pass_rate"]) if result["pass_rate"] is not None else "",
         f"{result['win_rate']:.3f} ({low:.3f} to {high:.3f})",
     )
-    console = Console()
+    console = PlainConsole()
     console.print(table)
     remark = judging_remark(result["judged_by"], {"reward": command.reward})
     for line in filter(None, (conclusion(result), remark)):

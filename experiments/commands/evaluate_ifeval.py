@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agents.policies.base import Policy
 from agents.policies.sampling import Sampling
+from eva_env.plain_text import say
 from eva_env.require import require
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
@@ -25,6 +25,7 @@ from experiments.run.checkpoints import checkpoint_folder, run_of, settings_of
 from experiments.run.errors import UserError
 from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.records import Run
+from experiments.run.screen import PlainConsole
 from experiments.run.setup import load_checkpoint, load_policy
 
 SUITE = "ifeval"
@@ -82,9 +83,9 @@ def run(arguments: Arguments, args: list[str]) -> int:
     if path is not None:
         Run(path.parent).write_json(path.stem, result)
     if command.json:
-        print(json.dumps(result))
+        say(json.dumps(result))
         return 0
-    console = Console()
+    console = PlainConsole()
     (arm_tables.show if is_comparison else tables.show)(result, console)
     if path is not None:
         console.print(f"Written to {path}.", highlight=False, soft_wrap=True)
@@ -156,7 +157,7 @@ def evaluate_comparison(
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar of responses on stderr, and say how to continue after an interruption."""
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -11,6 +11,7 @@ from agents.creators import Eva, Fresh
 from agents.policies.pretrained import Pretrained
 from agents.policies.sampling import Sampling
 from agents.solvers import Fixed, Method
+from eva_env.plain_text import say
 from eva_env.require import require
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
@@ -163,7 +164,7 @@ def seated(args: list[str]) -> tuple[str, list[str]]:
     if typed.seat in ("creator", "solver", "judge"):
         return typed.seat, rest
     if typed.seat is None and {"-h", "--help"} & {*rest}:
-        print(USAGE)
+        say(USAGE)
         raise SystemExit(0)
     got = f", got --as {typed.seat}" if typed.seat else ""
     raise UserError(f"take a seat: --as creator, --as solver or --as judge FOLDER{got}")

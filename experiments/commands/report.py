@@ -7,11 +7,12 @@ from typing import Annotated
 
 import tyro
 
+from eva_env.plain_text import say
 from experiments.commands.options import parse
 from experiments.report import comparison, run
 from experiments.report.page import render, write
+from experiments.run.disk import on_disk
 from experiments.run.errors import UserError
-from experiments.run.records import on_disk
 
 START = b"<!doctype html>"
 """The first bytes of every report."""
@@ -38,7 +39,7 @@ def main(args: list[str]) -> int:
     html = render(kind.page(command.run))
     path = command.out or command.run / "report.html"
     write(path, html)
-    print(f"the report is {path}")
+    say(f"the report is {path}")
     if command.open:
         webbrowser.open(path.resolve().as_uri())
     return 0

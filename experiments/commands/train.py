@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from eva_env.plain_text import say
 from experiments.commands.options import (
     Arguments,
     option,
@@ -71,7 +72,7 @@ def main(args: list[str]) -> int:
             check(settings)
         except ValueError as error:
             raise UserError(str(error)) from error
-        print(f"{to_toml(settings)}\n# {forecast(settings)}")
+        say(f"{to_toml(settings)}\n# {forecast(settings)}")
         return 0
     run, match = opened(command, ["train", *args])
     notes = list(settings.task.remarks()) if command.resume is None else []
@@ -145,12 +146,12 @@ def play(
                 progress.update(settings.name, settings.seed, row)
                 log(row)
     except KeyboardInterrupt:
-        print(f"stopped; continue with: {command} --resume {run.folder}", file=sys.stderr)
+        say(f"stopped; continue with: {command} --resume {run.folder}", file=sys.stderr)
         return 130
     if row and row["round"] < settings.rounds and settings.alarms.stops(row["alarms"]):
-        print(f"an alarm has ended the run; continue with: {command} --resume {run.folder}")
+        say(f"an alarm has ended the run; continue with: {command} --resume {run.folder}")
     for line in conclusion(run, settings.task.deciding):
-        print(line)
+        say(line)
     return 0
 
 

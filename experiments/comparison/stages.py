@@ -15,9 +15,10 @@ from experiments.comparison.settings import Comparison
 from experiments.comparison.summary import summarise
 from experiments.comparison.tuning import Trial, chosen, configured, trials
 from experiments.run.config import to_json
+from experiments.run.disk import on_disk
 from experiments.run.errors import UserError
 from experiments.run.progress import ProgressTable
-from experiments.run.records import Run, on_disk
+from experiments.run.records import Run
 from experiments.run.workers import Workers
 
 Job = Trial | Cell | Start | Crossing

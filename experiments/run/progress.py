@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from experiments.run.screen import PlainConsole
 from experiments.run.wording import decimal
 
 
@@ -32,7 +33,7 @@ class ProgressTable:
         suite: str = "hard",
         reward: str = "gold reward",
     ) -> None:
-        self.console = console or Console()
+        self.console = console or PlainConsole()
         self.brief, self.suite, self.reward = brief, suite, reward
         self.latest: dict[str, dict[int, dict[str, Any]]] = {arm: {} for arm in arms}
         self.progress = Progress(
