@@ -27,6 +27,7 @@ from experiments.run.budget import forecast
 from experiments.run.config import describe, overlay, to_toml
 from experiments.run.errors import UserError
 from experiments.run.judging import judged_by, score_name
+from experiments.run.lock import locked
 from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
@@ -128,9 +129,19 @@ def resume(arguments: Arguments, folder: Path, code: NamedCode) -> Command:
 
 def compare(command: Command, argv: list[str], console: Console | None = None) -> int:
     """Play the missing cells and print the conclusions; return 1 if a cell has failed."""
-    console = console or PlainConsole()
+    folder = command.resume or command.out
+    folder = folder or Path("runs", f"compare-{time.strftime('%Y%m%d-%H%M%S')}")
+    if command.resume is None:  # what is refused should leave no folder behind
+        check_fit(command.settings)
+        Run.require_new(folder)
+    with locked(folder):
+        return play(command, folder, argv, console or PlainConsole())
+
+
+def play(command: Command, folder: Path, argv: list[str], console: Console) -> int:
+    """Play the missing cells in a folder that is locked, and print the conclusions."""
     comparison = command.settings
-    run = opened(command, argv)
+    run = opened(command, folder, argv)
     notes = list(comparison.task.remarks()) if command.resume is None else []
     notes += [note for arm in comparison.arms for note in remarks(comparison.settings(arm, 0))]
     for note in dict.fromkeys(notes):
@@ -162,15 +173,14 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
     return 1 if stage.failures else 0
 
 
-def opened(command: Command, argv: list[str]) -> Run:
-    """Return the record that a command starts or continues."""
+def opened(command: Command, folder: Path, argv: list[str]) -> Run:
+    """Return the record that a command starts or continues in a folder."""
     comparison = command.settings
     if command.resume is not None:
-        run = Run.open(command.resume)
+        run = Run.open(folder)
+        run.require_whole()
         run.amend(seeds=comparison.seeds)
         return run
-    check_fit(comparison)  # settings that are refused should leave no folder behind
-    folder = command.out or Path("runs", f"compare-{time.strftime('%Y%m%d-%H%M%S')}")
     return Run.create(folder, describe(comparison, argv))
 
 

@@ -78,8 +78,10 @@ def main(args: list[str]) -> int:
     settings = command.settings
     signal = find_signal(settings.signal)
     run, respondent = opened(command, ["diagnose", *args])
+    run.require_whole()
     try:
-        answer_all(run, settings, respondent)
+        with run.locked():
+            answer_all(run, settings, respondent)
     except KeyboardInterrupt:
         say(f"stopped; continue with: eva diagnose --resume {run.folder}", file=sys.stderr)
         return 130

@@ -172,11 +172,6 @@ def respond(
             if not is_out_of_memory(error):
                 raise
             raise out_of_memory(error) from error
-        if len(run.rows("answers", DiagnosisAnswer)) != max(recorded, place):
-            raise UserError(
-                f"another process draws the responses of {run.folder}; wait for it, then give "
-                f"eva diagnose --resume {run.folder}"
-            )
         run.append("answers", _rows(chunk, responses, rewards)[max(0, recorded - place) :])
         yield len(chunk) * settings.samples
 

@@ -49,6 +49,9 @@ from experiments.run.state import State
 
 FILES = ("rounds", "prompts", "evaluations", "transcripts", "alarms")
 
+WAIT = 5.0
+"""Seconds that one write waits for the lock."""
+
 UNBORN = {LOCK, ".config.json"}
 """Files of a folder whose record has not begun."""
 
@@ -150,7 +153,7 @@ class Run:
 
     def amend(self, **settings: Any) -> None:
         """Change settings in config.json when a run is given more rounds or seeds."""
-        with self.locked(), on_disk(self.folder):
+        with self.locked(WAIT), on_disk(self.folder):
             config = self.config
             config["settings"] |= settings
             replace_file(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
@@ -169,7 +172,7 @@ class Run:
         """
         path = self.folder / f"{name}.jsonl"
         text = "".join(map(as_line, rows))
-        with self.locked(), on_disk(path):
+        with self.locked(WAIT), on_disk(path):
             with path.open("a+b") as file:
                 if file.tell():
                     file.seek(-1, os.SEEK_END)
@@ -185,7 +188,7 @@ class Run:
         """Write all rows of ``name``.jsonl; a kill leaves the new file or the old one."""
         path, lines = self.folder / f"{name}.jsonl", list(map(as_line, rows))
         text = "".join(lines)
-        with self.locked(), on_disk(path):
+        with self.locked(WAIT), on_disk(path):
             manifest = Manifest.read(self.folder)
             fewer = name in manifest and len(lines) < manifest[name].rows
             manifest[name] = Entry(len(lines), len(text.encode()))
@@ -198,7 +201,7 @@ class Run:
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write ``name``.json; a kill leaves the new file or the old one."""
         path = self.folder / f"{name}.json"
-        with self.locked(), on_disk(path):
+        with self.locked(WAIT), on_disk(path):
             replace_file(path, json.dumps(content, indent=2) + "\n")
 
     def missing(self) -> list[str]:
@@ -234,7 +237,10 @@ class Run:
         path = self.folder / f"{name}.jsonl"
         with on_disk(path):
             content = path.read_bytes() if path.exists() else b""
-        return rows_of(content, path, ROWS[name] if schema is None else schema, keys)
+        rows = rows_of(content, path, ROWS[name] if schema is None else schema, keys)
+        if name == "rounds":
+            _require_order(path, rows)
+        return rows
 
     def object(self, name: str, schema: Any) -> dict[str, Any]:
         """Return the content of ``name``.json; UserError if it breaks the schema."""
@@ -259,7 +265,7 @@ class Run:
 
     def truncate(self, round: int) -> None:
         """Drop the rows and checkpoints that were written after a round."""
-        with self.locked():
+        with self.locked(WAIT):
             for later in self.checkpoints:
                 if later > round:
                     self._remove(later)
@@ -281,7 +287,7 @@ class Run:
         """Write a checkpoint; a kill leaves a complete one or none."""
         folder = self.checkpoint(round)
         draft = folder.with_name(f".{folder.name}")
-        with self.locked(), on_disk(folder):
+        with self.locked(WAIT), on_disk(folder):
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
             policy.save(draft)
@@ -321,7 +327,7 @@ class Run:
         """Delete a checkpoint; a kill leaves a whole one, or a hidden folder."""
         folder = self.checkpoint(round)
         draft = folder.with_name(f".{folder.name}")
-        with self.locked(), on_disk(folder):
+        with self.locked(WAIT), on_disk(folder):
             shutil.rmtree(draft, ignore_errors=True)
             os.replace(folder, draft)
             shutil.rmtree(draft)
@@ -339,9 +345,19 @@ class Run:
             return State.read(folder)
         except (OSError, ValueError, SafetensorError) as error:
             raise UserError(
-                f"cannot read the checkpoint {folder} ({one_line(error)}): delete it to "
-                f"continue from the checkpoint before it"
+                f"cannot read the checkpoint ({one_line(error)}): delete {folder} to continue "
+                f"from the checkpoint before it"
             ) from error
+
+
+def _require_order(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise UserError unless the rows are those of rounds 1, 2, 3 ..."""
+    for number, row in enumerate(rows, start=1):
+        if row["round"] != number:
+            raise UserError(
+                f"{path}, line {number}, is of round {row['round']}, not {number}: the file is "
+                f"damaged, or two processes have written it; restore it from a copy"
+            )
 
 
 def as_line(row: Mapping[str, Any]) -> str:
