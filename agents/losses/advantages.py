@@ -14,8 +14,8 @@ from agents.losses.precision import at_least_float32
 def rloo_advantages(rewards: Tensor, kl: Tensor, beta: float) -> Tensor:
     """Return leave-one-out advantages of KL-penalised rewards, (B, n) -> (B, n).
 
-    R_i - mean_{j != i} R_j; Ahmadian et al. 2024 (arXiv 2402.14740), Eq. 8 and Sec. 2.1. 0 for a
-    response without others.
+    R_i - mean_{j != i} R_j; Ahmadian et al. 2024 (arXiv 2402.14740), Eq. 8 and Sec. 2.1. 0 for
+    a response without others.
     """
     n = rewards.shape[-1]
     return centred(rewards - beta * kl) * n / max(n - 1, 1)
