@@ -221,7 +221,7 @@ def _unless_equal(rewards: Floats, values: Floats, equal: Floats | float = 0.0) 
 
     The mean of equal rewards may differ from them by rounding: that of 0.1, 0.1, 0.1 does.
     """
-    return np.where(rewards.max(-1) > rewards.min(-1), values, equal)
+    return np.where(rewards.max(-1) == rewards.min(-1), equal, values)
 
 
 def _inverse(values: Floats) -> Floats:
