@@ -1,10 +1,10 @@
 """A creator and a solver in an environment, resumable bit for bit."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from agents.evolution.similarity import Similarity
 from agents.play import play
 from agents.policies.base import Policy
 from agents.solvers import PolicySolver
+from eva_env.boundary import score
+from eva_env.game import Game
 from eva_env.rewards import MissingEndPenalty
-from eva_env.types import RewardModel, Round
+from eva_env.types import Floats, RewardModel, Round
 from eva_env.world import World
 from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
 from experiments.run.fitting import check_prompts, fits_of
@@ -66,11 +68,12 @@ class Match:
             solver = PolicySolver(
                 policy,
                 settings.solver,
-                lambda prompts, responses: game.reward_model(prompts, responses),
+                PresentReward(game),
                 response_rewriter(
                     world, settings.rewriting, writer, settings.sampling.max_tokens
                 ),
                 start,
+                settings.limits,
             )
         except (ValueError, FileNotFoundError) as error:
             raise UserError(" ".join(str(error).split())) from error
@@ -143,6 +146,19 @@ class Match:
         self.budget = Budget(**state["budget"])
 
 
+@dataclass(frozen=True)
+class PresentReward:
+    """The reward model that a game's solver has now, checked at the boundary of the game."""
+
+    game: Game
+    nan_is_missing: ClassVar[bool] = True
+    """NaN is missing: a call has checked what the game's reward model declares."""
+
+    def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
+        """Return the rewards (B, n) of the responses."""
+        return score(self.game.reward_model, prompts, responses, self.game.limits)
+
+
 def starting(settings: Settings, policy: Policy) -> Start:
     """Return the starting policy of a match, given the policy before its first update."""
     files = files_of(settings.task, settings.policy)
@@ -172,6 +188,7 @@ def opened_env(
         max_cycles=settings.rounds,
         task=seen_task(world, settings.rewriter, settings.rewriting, writer),
         fits=fits_of(policy),
+        limits=settings.limits,
     )
     return env, judge
 
@@ -182,9 +199,17 @@ def rewards_of(
     """Return the rewards that train and pay the creator (None: the same), and the judge."""
     world, device = settings.task, settings.device
     training = training_reward(
-        world, settings.reward, settings.reward_model, settings.judge, device, start
+        world,
+        settings.reward,
+        settings.reward_model,
+        settings.judge,
+        device,
+        start,
+        settings.limits,
     )
     paying = None
     if settings.creator_reward is not None and has_two_rewards(settings):
-        paying = reward_of(settings.creator_reward, world, device, "creator reward", start)
+        paying = reward_of(
+            settings.creator_reward, world, device, "creator reward", start, settings.limits
+        )
     return training, paying, judge_of(settings, training, device, start)

@@ -136,7 +136,7 @@ def evaluator_of(settings: Settings, match: Match) -> Evaluator:
             proxy = pointwise(game_reward, match.start, n, SEED)
     passes = match.judge is None or match.judge.passes
     judge, key = judging(settings, match), _key_of_start(settings)
-    return Evaluator(settings.task, match.start, n, proxy, judge, passes, key)
+    return Evaluator(settings.task, match.start, n, proxy, judge, passes, key, settings.limits)
 
 
 def _key_of_start(settings: Settings) -> str | None:
