@@ -1,4 +1,4 @@
-"""The start of the ``eva`` command: ``eva``, ``python -m eva_env`` or ``python -m experiments``.
+"""The start of the ``eva`` command, also as ``python -m eva_env`` and ``-m experiments``.
 
 ``agents`` and ``experiments`` are names that other projects have too. The command therefore
 starts in this package, whose name is rare, and checks both before it imports them.
@@ -30,12 +30,14 @@ def main() -> int:
 
 
 def problem_with(name: str) -> str:
-    """Return what Python imports in the place of our package, with the remedy; empty if ours."""
+    """Return what Python imports in the place of our package, and the remedy; empty if ours."""
     spec = find_spec(name)
     if spec is None:
         return f"the package {name} is missing; install {PROJECT} again"
     # A folder without __init__.py has no origin.
-    location = Path(spec.origin or next(iter(spec.submodule_search_locations or ()), "")).resolve()
+    location = Path(
+        spec.origin or next(iter(spec.submodule_search_locations or ()), "")
+    ).resolve()
     if location != HERE / name / "__init__.py":
         return (
             f"Python imports {location} as {name}, which is a package of {PROJECT}; rename "
