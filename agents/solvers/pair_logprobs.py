@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from agents.losses.pairs import Pairs
+from agents.losses.precision import at_least_float32
 from agents.policies.base import Policy
 from agents.policies.batches import cut, exchange_lengths
 from agents.solvers.pairs import Preferences
@@ -41,7 +42,7 @@ class PairLogprobs:
     def __init__(self, policy: Policy, preferences: Preferences, reference: Tensor) -> None:
         self.policy, self.preferences = policy, preferences
         # At least float32: bfloat16 would round lengths above 256.
-        reference = reference.to(torch.promote_types(reference.dtype, torch.float32))
+        reference = at_least_float32(reference)
         self.reference = reference
         flat = [response for row in preferences.responses for response in row]
         self.sizes = policy.lengths(flat).clamp(min=1).view(reference.shape).to(reference)

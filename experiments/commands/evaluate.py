@@ -36,6 +36,7 @@ from experiments.run.judging import (
     pointwise,
     score_name,
 )
+from experiments.run.named_code import NO_CODE, NamedCode, ReadsRecords
 from experiments.run.rewards import reward_of
 from experiments.run.screen import PlainConsole
 from experiments.run.settings import sampling_of
@@ -50,7 +51,7 @@ SHOWN = 60
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(ReadsRecords):
     """Evaluate a checkpoint by the judge's reward, and against the world's starting policy."""
 
     checkpoint: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CHECKPOINT")] = ""
@@ -96,8 +97,8 @@ def main(args: list[str]) -> int:
     """Run the command and return the exit status."""
     arguments = Arguments.of(args, ROLES)
     if option(arguments.rest, "--suite") == evaluate_ifeval.SUITE:
-        return evaluate_ifeval.run(arguments)
-    base = begin(arguments)
+        return evaluate_ifeval.run(arguments, args)
+    base = begin(arguments, NamedCode.of(["evaluate", *args]))
     command = parse(base, arguments.rest, "evaluate")
     if not command.checkpoint:
         raise UserError("give a checkpoint: a run folder, a checkpoint's folder, or wordlist")
@@ -123,11 +124,11 @@ def main(args: list[str]) -> int:
     return 0
 
 
-def begin(arguments: Arguments) -> Command:
+def begin(arguments: Arguments, code: NamedCode = NO_CODE) -> Command:
     """Return the command's defaults: the world and policy of the checkpoint's run."""
     parts: dict[str, Any] = {}
     for word in arguments.rest:
-        settings = None if word.startswith("-") else settings_of(word)
+        settings = None if word.startswith("-") else settings_of(word, code)
         if settings is not None:
             shared = ("task", "policy", "reward", "judge", "sampling", "device")
             parts = {name: getattr(settings, name) for name in shared}

@@ -9,9 +9,10 @@ import tyro
 from eva_env.plain_text import say
 from eva_env.require import require
 from experiments.commands.options import parse
+from experiments.run.disk import on_disk
 from experiments.run.errors import UserError
 from experiments.run.export import Exported, exported, runs_of
-from experiments.run.records import Run, on_disk
+from experiments.run.records import Run
 from experiments.run.wording import counted
 
 SUFFIXES = (".jsonl", ".parquet")

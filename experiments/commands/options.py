@@ -24,6 +24,7 @@ from experiments.commands.help import FLAT, long_help, short_help
 from experiments.diagnosis.settings import Diagnosis
 from experiments.run.config import overlay, read_toml, to_json
 from experiments.run.errors import UserError
+from experiments.run.named_code import PART
 from experiments.run.parts import KINDS
 from experiments.run.settings import Conditions
 from experiments.run.setup import files_of
@@ -31,8 +32,6 @@ from experiments.run.specifications import read
 
 Chosen = TypeVar("Chosen", bound=Conditions | Diagnosis)
 Command = TypeVar("Command")
-
-PART = re.compile(rf"({'|'.join(role.replace('_', '-') for role in KINDS)}):(.+)", re.DOTALL)
 
 
 @dataclass

@@ -24,6 +24,7 @@ from experiments.run.checkpoints import checkpoint_folder, settings_of
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.match import Match
+from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.records import Run
 from experiments.run.settings import Settings, remarks, sampling_of
 from experiments.run.setup import load_checkpoint
@@ -51,7 +52,7 @@ eva play --as SEAT --help lists the options of a seat."""
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(ReadsRecords):
     """The options that both players' seats have in common."""
 
     task: World = field(default_factory=Wordlist)
@@ -197,7 +198,8 @@ def seat_options(seat: str, args: list[str]) -> Any:
     arguments = Arguments.of(args, (opponent, "task", "policy", "reward_model"))
     table: Any = Creating() if seat == "creator" else Solving()
     checkpoint = option(arguments.rest, "--checkpoint")
-    recorded = settings_of(checkpoint) if checkpoint else None
+    code = NamedCode.of(["play", "--as", seat, *args])
+    recorded = settings_of(checkpoint, code) if checkpoint else None
     if recorded is not None:
         shared = ("task", "policy", "reward", "judge", "sampling", "rewriter", "device")
         table = replace(table, **{name: getattr(recorded, name) for name in shared})

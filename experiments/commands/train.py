@@ -23,6 +23,7 @@ from experiments.run.config import describe, to_json, to_toml
 from experiments.run.errors import UserError
 from experiments.run.judging import judged_by, judging_remark, score_name
 from experiments.run.match import Match
+from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.settings import Settings, check, remarks
@@ -42,7 +43,7 @@ SHORT = (
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(ReadsRecords):
     """Train one solver against one creator, and record everything."""
 
     settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
@@ -63,7 +64,8 @@ def main(args: list[str]) -> int:
     """Run the command and return the exit status."""
     arguments = Arguments.of(with_mode(args), ROLES)
     resumed = option(arguments.rest, "--resume")
-    command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
+    code = NamedCode.of(["train", *args])
+    command = resume(arguments, Path(resumed), code) if resumed else begin(arguments)
     settings = command.settings
     if command.dry_run:
         try:
@@ -84,19 +86,19 @@ def begin(arguments: Arguments) -> Command:
     base = Settings.suited(arguments.world(arguments.config))
     settings = settings_from(arguments, base, arguments.config)
     settings = with_files(settings, arguments.rest)
-    command = parse(Command(settings), arguments.rest, "train", SHORT)
+    command = parse(Command(settings=settings), arguments.rest, "train", SHORT)
     settings = replace(command.settings, task=pinned(command.settings.task))
     return replace(command, settings=settings)
 
 
-def resume(arguments: Arguments, folder: Path) -> Command:
+def resume(arguments: Arguments, folder: Path, code: NamedCode) -> Command:
     """Return the command that continues a run; ``rounds`` may grow, ``MEMORY`` change."""
     run = Run.open(folder)
-    recorded = run.settings(Settings)
+    recorded = run.settings(Settings, code)
     if "task" in arguments.parts or arguments.config:
         raise UserError(f"{folder} keeps its settings; leave out task: and --config")
     typed = settings_from(arguments, recorded, {})
-    command = parse(Command(typed), arguments.rest, "train", SHORT)
+    command = parse(Command(settings=typed), arguments.rest, "train", SHORT)
     if command.out is not None:
         raise UserError("a resumed run keeps its folder; leave out --out")
     require_growth(folder, recorded, command.settings, "rounds", MEMORY)
@@ -115,7 +117,7 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Match]:
         return Run.create(folder, describe(settings, argv)), match
     match = Match.open(settings)
     run = Run.open(command.resume)
-    if run.settings(Settings) != settings:
+    if run.settings(Settings, NamedCode.of(argv)) != settings:
         for last in run.checkpoints[-1:]:
             run.load(last)  # raises before the record promises more rounds
         run.amend(**to_json(settings))

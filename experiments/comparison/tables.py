@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.comparison import plots
 from experiments.comparison.ranges import REGRET, SHARE, Range, clip, range_of
-from experiments.run.records import on_disk
+from experiments.run.disk import on_disk, replace_file
 
 Summary = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ def write(summary: Summary, folder: Path) -> None:
     that a spreadsheet would run.
     """
     with on_disk(folder):
-        (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+        replace_file(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         _csv(folder / "strategies.csv", strategies(summary))
         _csv(folder / "crossplay.csv", pairs(summary["crossplay"], "rows", "columns", REGRET))
         _csv(folder / "wins.csv", pairs(summary["wins"], "players", "players", SHARE))

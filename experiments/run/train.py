@@ -28,10 +28,11 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
     evaluations.jsonl by suite, empty where the round was not evaluated; ``alarms`` holds those
     of alarms.jsonl by alarm. A new run starts with the row of round 0. ``match`` must have been
     opened with these settings and not been played; None opens one. Raises UserError for what
-    the game, a player or a reward refuses.
+    the game, a player or a reward refuses, and if another process writes the record.
     """
     try:
-        yield from _played(run, settings, match or Match.open(settings))
+        with run.locked():
+            yield from _played(run, settings, match or Match.open(settings))
     except (ValueError, FloatingPointError) as error:
         raise UserError(" ".join(str(error).split())) from error
 
@@ -162,9 +163,14 @@ def restore(run: Run, match: Match) -> int:
 
     Rows that were written after the checkpoint are dropped; the run writes them again.
     """
+    run.require_whole()
     played = max(run.checkpoints, default=-1)
-    if played > len(run.rows("rounds")):
-        raise UserError(f"{run.folder} has lost rows of rounds.jsonl; start a new run")
+    recorded = len(run.rows("rounds"))
+    if played > recorded:
+        raise UserError(
+            f"{run.folder} has a checkpoint of round {played} but {recorded} rows in "
+            f"rounds.jsonl: restore the file from a copy, or start a new run"
+        )
     if played >= 0:
         load(run, played, match)
     run.truncate(played)
@@ -176,7 +182,7 @@ def load(run: Run, round: int, match: Match) -> None:
     state, folder = run.load(round), run.checkpoint(round)
     try:
         match.restore(folder, state)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"cannot read the checkpoint {folder} ({reason}): delete it to continue from the "
