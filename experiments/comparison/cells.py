@@ -87,7 +87,6 @@ class Cell:
     def check(self) -> None:
         """Raise UserError for a finished cell with a file that is missing or incomplete."""
         run, suites = Run(self.folder), suite_sizes(self.settings.task)
-        run.require_whole()
         last = max(run.checkpoints, default=0)
         rounds = [row["round"] for row in run.rows("rounds")]
         evaluated = {row["suite"] for row in run.rows("evaluations") if row["round"] == last}
@@ -101,6 +100,8 @@ class Cell:
         for file, is_complete in complete.items():
             if not is_complete:
                 raise damaged(self.folder, file)
+        for lost in run.missing():
+            raise damaged(self.folder, lost)
 
 
 @dataclass(frozen=True)
