@@ -143,7 +143,10 @@ class Run:
             self.require_kind(*allowed)
         recorded = self.config["settings"]
         code.check(recorded, self.folder)
-        settings = from_json(recorded, hint)
+        try:
+            settings = from_json(recorded, hint)
+        except UserError as error:
+            raise UserError(f"{self.folder / 'config.json'}, settings: {error}") from error
         if not is_dataclass(settings):
             raise UserError(
                 f"{self.folder / 'config.json'} holds no settings that are known; eva train "
