@@ -316,7 +316,7 @@ class Run:
         if keep == "best":
             scores = {
                 row["round"]: row["win_rate"]
-                for row in self.rows("evaluations")
+                for row in self.rows("evaluations", keys=("win_rate",))
                 if row["suite"] == suite
                 and row["round"] in self.checkpoints
                 and row["win_rate"] is not None
