@@ -87,7 +87,7 @@ def demo(
 
 def conclude(folder: Path, console: Console) -> None:
     """Print some responses before and after training, the finding, its picture, the report."""
-    summary = Run(folder).object("summary", SummaryFile)
+    summary = Run(folder).object("summary", SummaryFile, "the summary of a comparison")
     report = folder / "report.html"
     write(report, render(comparison_page(folder)))
     lines = [

@@ -32,7 +32,7 @@ class Summary:
         path = folder / "summary.json"
         if not path.exists():
             raise UserError(f"the comparison at {folder} has no summary yet: let it finish")
-        data = Run(folder).object("summary", SummaryFile)
+        data = Run(folder).object("summary", SummaryFile, "the summary of a comparison")
         if "arms" not in data:
             raise UserError(f"{path} is not the summary of a comparison: it has no arms")
         # People may have voted since the summary was written.

@@ -161,6 +161,15 @@ class Run:
             config["settings"] |= settings
             replace_file(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
+    def note_machine(self, present: Mapping[str, Any]) -> None:
+        """Record what continues a run, unless it is what computed the run before."""
+        with self.locked(WAIT), on_disk(self.folder):
+            config = self.config
+            last = [config, *config.get("resumed", [])][-1]
+            if any(last.get(name) != value for name, value in present.items()):
+                config["resumed"] = [*config.get("resumed", []), dict(present)]
+                replace_file(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
     def locked(self, wait: float = 0.0) -> AbstractContextManager[None]:
         """Hold the record's lock, so that no other process writes it; see ``lock.locked``.
 
@@ -245,12 +254,15 @@ class Run:
             _require_order(path, rows)
         return rows
 
-    def object(self, name: str, schema: Any) -> dict[str, Any]:
-        """Return the content of ``name``.json; UserError if it breaks the schema."""
+    def object(self, name: str, schema: Any, what: str) -> dict[str, Any]:
+        """Return the content of ``name``.json; UserError if it breaks the schema.
+
+        ``what`` is what the file is, in the error.
+        """
         path = self.folder / f"{name}.json"
         with on_disk(path):
             content = path.read_bytes()
-        return object_of(content, path, schema)
+        return object_of(content, path, schema, what=what)
 
     def history(self) -> Iterator[dict[str, Any]]:
         """Yield the rows that ``train`` yielded up to the last checkpoint."""

@@ -35,7 +35,7 @@ Text = str | None
 
 FAST = msgspec.json.Decoder()
 
-TREES = {"settings", "world", "games"}
+TREES = {"settings", "world", "seeds", "resumed", "games"}
 """Fields of a schema whose values may be nested; all others are flat by their types."""
 
 
@@ -67,6 +67,7 @@ class RoundRow(TypedDict, total=False):
     logs: dict[str, Number]
     budget: dict[str, Amount]
     seconds: Amount
+    digests: dict[str, str]
 
 
 class PromptRow(TypedDict, total=False):
@@ -248,6 +249,9 @@ class Config(TypedDict, total=False):
     judged_by: str
     versions: dict[str, str]
     commit: Text
+    hardware: dict[str, str | int | None]
+    seeds: dict[str, Any] | None
+    resumed: list[dict[str, Any]]
     seat: str
 
 
@@ -447,18 +451,18 @@ def rows_of(
 
 
 def object_of(
-    content: bytes, path: Path, schema: Any, constants: bool = False
+    content: bytes, path: Path, schema: Any, constants: bool = False, what: str = "a record"
 ) -> dict[str, Any]:
     """Return the object of a file of JSON; UserError, which names the field, if it has none.
 
-    NaN and infinity are refused, unless ``constants`` allows them.
+    ``what`` is what the file is in the error. NaN and infinity are refused, unless ``constants`` allows them.
     """
     try:
         data = parse(content, constants)
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}") from error
     if not isinstance(data, dict):
-        raise UserError(f"{path} is no object: the file is damaged")
+        raise UserError(f"{path} is not {what}: it holds no object")
     _check(data, schema, str(path))
     return data
 
