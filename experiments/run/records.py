@@ -216,11 +216,16 @@ class Run:
         with self.locked(WAIT), on_disk(path):
             replace_file(path, json.dumps(content, indent=2) + "\n")
 
-    def missing(self) -> list[str]:
-        """Return a sentence for each file of the record that lacks rows."""
+    def missing(self, remade: Sequence[str] = ()) -> list[str]:
+        """Return a sentence for each file of the record that lacks rows.
+
+        ``remade`` names files that need not be there, since they will be made again.
+        """
         with on_disk(self.folder):
             manifest = Manifest.read(self.folder)
             if manifest:
+                for name in remade:
+                    manifest.pop(name, None)
                 return manifest.missing(self.folder)
             saved = [self.checkpoint(round) for round in self.checkpoints]
             saved = [folder for folder in saved if (folder / MANIFEST).exists()]
@@ -229,9 +234,9 @@ class Run:
             lost = f"{self.folder / MANIFEST} is missing"
             return [lost, *Manifest.read(saved[-1]).missing(self.folder)]
 
-    def require_whole(self) -> None:
-        """Raise UserError, with the file and the rows, if the record lacks any."""
-        missing = self.missing()
+    def require_whole(self, remade: Sequence[str] = ()) -> None:
+        """Raise UserError, with the file and the rows, if ``missing`` finds any."""
+        missing = self.missing(remade)
         if missing:
             raise UserError(
                 f"the record is damaged: {'; '.join(missing)}. Restore it from a copy, or "

@@ -22,6 +22,9 @@ from experiments.run.settings import Settings
 
 Row = dict[str, Any]
 
+AFTER_PLAY = ("final", "crossplay")
+"""Files that a comparison adds to a run when it has been played."""
+
 
 def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[Row]:
     """Play and record a run from its last checkpoint; yield a row per round.
@@ -174,7 +177,7 @@ def restore(run: Run, match: Match) -> int:
 
     Rows that were written after the checkpoint are dropped; the run writes them again.
     """
-    run.require_whole()
+    run.require_whole(remade=AFTER_PLAY)
     played = max(run.checkpoints, default=-1)
     recorded = len(run.rows("rounds"))
     if played > recorded:
