@@ -123,7 +123,7 @@ def _overlaid(base: Any, name: str, value: Any, hint: Any, where: str) -> Any:
         return read(name, value, world)
     if isinstance(value, Mapping):
         if name in KINDS and "type" in value:
-            part = read(name, value["type"], world)
+            part = read(name, _name_in(value), world)
             return overlay(part, value, where)
         if is_dataclass(current):
             return overlay(current, value, where)
@@ -140,6 +140,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"cannot read the config file {path}: {error}") from error
+    except RecursionError as error:
+        raise UserError(
+            f"cannot read the config file {path}: it is nested too deeply"
+        ) from error
 
 
 def to_toml(settings: Any) -> str:
