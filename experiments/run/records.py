@@ -143,7 +143,10 @@ class Run:
             self.require_kind(*allowed)
         recorded = self.config["settings"]
         code.check(recorded, self.folder)
-        settings = from_json(recorded, hint)
+        try:
+            settings = from_json(recorded, hint)
+        except UserError as error:
+            raise UserError(f"{self.folder / 'config.json'}, settings: {error}") from error
         if not is_dataclass(settings):
             raise UserError(
                 f"{self.folder / 'config.json'} holds no settings that are known; eva train "
@@ -256,12 +259,15 @@ class Run:
             _require_order(path, rows)
         return rows
 
-    def object(self, name: str, schema: Any) -> dict[str, Any]:
-        """Return the content of ``name``.json; UserError if it breaks the schema."""
+    def object(self, name: str, schema: Any, what: str) -> dict[str, Any]:
+        """Return the content of ``name``.json; UserError if it breaks the schema.
+
+        ``what`` is what the file is, in the error.
+        """
         path = self.folder / f"{name}.json"
         with on_disk(path):
             content = path.read_bytes()
-        return object_of(content, path, schema)
+        return object_of(content, path, schema, what=what)
 
     def history(self) -> Iterator[dict[str, Any]]:
         """Yield the rows that ``train`` yielded up to the last checkpoint."""
@@ -327,7 +333,7 @@ class Run:
         if keep == "best":
             scores = {
                 row["round"]: row["win_rate"]
-                for row in self.rows("evaluations")
+                for row in self.rows("evaluations", keys=("win_rate",))
                 if row["suite"] == suite
                 and row["round"] in self.checkpoints
                 and row["win_rate"] is not None
