@@ -16,13 +16,16 @@ import numpy as np
 from agents.base import Solver
 from agents.evaluate import evaluate
 from agents.policies.base import Policy
+from eva_env.boundary import NO_LIMITS, Limits
 from eva_env.distributions import draw_iid, softmax
 from eva_env.missing import prompt_means
+from eva_env.payoffs import best_rewards
 from eva_env.types import KnowsBest, Proposal, RewardModel, offers
 from eva_env.world import World
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED
+from experiments.run.lock import locked
 from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import numbers, plain
@@ -33,6 +36,9 @@ Row = dict[str, Any]
 
 DRAWN_PROMPTS = 128
 """Prompts drawn from a creator's last proposal."""
+
+WAIT = 10.0
+"""Seconds to wait for a worker of an earlier process, which ends when that process has."""
 
 DRAW = 1
 """Stream, under the run's seed, of the last proposal and of the draws from it."""
@@ -59,16 +65,18 @@ class Cell:
 
     def play(self) -> Iterator[Row]:
         """Start or continue the run, and yield the rows of ``train``."""
-        if self.started:
-            run = Run.open(self.folder)
-        else:
-            run = Run.create(self.folder, describe(self.settings, ["compare"]))
-        match = Match.open(self.settings)
-        if self.stopped(run):
-            restore(run, match)
-        else:
-            yield from train(run, self.settings, match)
-        run.write("final", final_proposal(match, self.settings))
+        with locked(self.folder, WAIT):
+            if self.started:
+                run = Run.open(self.folder)
+            else:
+                run = Run.create(self.folder, describe(self.settings, ["compare"]))
+            match = Match.open(self.settings)
+            if self.stopped(run):
+                restore(run, match)
+            else:
+                yield from train(run, self.settings, match)
+            run.write("final", final_proposal(match, self.settings))
+        self.check()
 
     def stopped(self, run: Run) -> bool:
         """Whether an alarm ended the run; ``train`` would play past it."""
@@ -79,6 +87,7 @@ class Cell:
     def check(self) -> None:
         """Raise UserError for a finished cell with a file that is missing or incomplete."""
         run, suites = Run(self.folder), suite_sizes(self.settings.task)
+        run.require_whole()
         last = max(run.checkpoints, default=0)
         rounds = [row["round"] for row in run.rows("rounds")]
         evaluated = {row["suite"] for row in run.rows("evaluations") if row["round"] == last}
@@ -212,21 +221,30 @@ class Crossing:
         rows = []
         for arm, folder in self.creators.items():
             drawn = [row for row in Run(folder).rows("final") if row["drawn"]]
-            rows.append({"creator": arm, **regrets(player, judge, drawn, n)})
+            measured = regrets(player, judge, drawn, n, self.settings.limits)
+            rows.append({"creator": arm, **measured})
         run.write("crossplay", rows)
         yield {"answered": sum(len(row["prompts"]) for row in rows)}
 
 
-def regrets(player: Solver | Policy, judge: RewardModel, drawn: Sequence[Row], n: int) -> Row:
+def regrets(
+    player: Solver | Policy,
+    judge: RewardModel,
+    drawn: Sequence[Row],
+    n: int,
+    limits: Limits = NO_LIMITS,
+) -> Row:
     """Return a player's true regret on each drawn prompt, from n responses.
 
     Where the judge does not know the best response, it is the regret estimate A*_avg, which
     takes the best of the n responses in its place. None where no response has a reward.
     """
     prompts = [row["prompt"] for row in drawn]
-    rewards = evaluate(player, prompts, judge, n, SEED)
+    rewards = evaluate(player, prompts, judge, n, SEED, limits)
     highest = np.where(np.isnan(rewards), -np.inf, rewards).max(-1)
-    best = judge.best(prompts) if offers(judge, KnowsBest) else highest
+    best = highest
+    if offers(judge, KnowsBest):
+        best = best_rewards(judge, prompts, (len(prompts),), limits)
     regret = best - prompt_means(rewards)
     times = [row["drawn"] for row in drawn]
     return {"prompts": prompts, "drawn": times, "regret": numbers(regret)}
