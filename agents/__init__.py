@@ -1,1 +1,1 @@
-"""The players (creators, solvers, policies, losses), and the loop in which they play."""
+"""The players of eva-env (creators, solvers, policies, losses), and the loop they play in."""

@@ -224,6 +224,14 @@ class Game:
         for name in state.keys() - {"rng", "reward_model", "creator_reward_model"}:
             setattr(self, name, state[name])
 
+    @property
+    def first_models(self) -> dict[str, RewardModel | None]:
+        """The reward models before the first round, by their names in ``state_dict()``."""
+        return {
+            "reward_model": self._first_reward_model,
+            "creator_reward_model": self._first_creator_model,
+        }
+
     def fork(self) -> "Game":
         """Return an independent copy that continues identically, for counterfactual moves."""
         twin = copy.copy(self)

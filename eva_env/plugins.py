@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -72,7 +72,8 @@ def _import_file(location: str) -> ModuleType:
 
 
 def _import_module(location: str) -> ModuleType:
-    if "" not in sys.path:  # the current folder; worker processes inherit the path
+    # The current folder is searched for what is not installed; workers inherit the path.
+    if "" not in sys.path and PathFinder.find_spec(location.partition(".")[0]) is None:
         sys.path.append("")
     try:
         return importlib.import_module(location)

@@ -1,1 +1,1 @@
-"""Scripts and the ``eva`` command: choose, run, record, report."""
+"""Scripts and the ``eva`` command of eva-env: choose, run, record, report."""

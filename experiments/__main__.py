@@ -2,7 +2,7 @@
 
 import sys
 
-from experiments.cli import main
+from eva_env.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

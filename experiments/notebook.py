@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.base import Creator
 from agents.solvers import Method, PolicySolver
+from eva_env.plain_text import say
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.comparison.settings import Comparison, check_fit
@@ -204,7 +205,7 @@ def _world(task: World | None) -> World:
     _require_part("task", task, World, "Wordlist()", "eva_env.wordlist")
     world = pinned(task)
     for line in world.remarks():
-        print(line, file=sys.stderr)
+        say(line, file=sys.stderr)
     return world
 
 

@@ -6,11 +6,13 @@ of the chosen and the rejected response to the reference, pi-bar is a probabilit
 (geometric mean). Losses that never read ``reference_*`` need no reference model.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
+
+from agents.losses.precision import at_least_float32
 
 ZERO, ONE = torch.tensor(0.0), torch.tensor(1.0)
 
@@ -23,6 +25,7 @@ class Pairs:
     ``reference_*`` the same under the reference model, nats; ``*_lengths`` their tokens;
     ``*_wins`` the probability in [0, 1] that the response beats another sample of the prompt;
     ``baseline`` the log-ratio to the reference, nats, from which gains and losses count.
+    Fields of a type below float32 become float32.
     """
 
     chosen: Tensor
@@ -34,6 +37,11 @@ class Pairs:
     chosen_wins: Tensor = ONE
     rejected_wins: Tensor = ZERO
     baseline: Tensor = ZERO
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = at_least_float32(getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
 
     @property
     def chosen_ratio(self) -> Tensor:
@@ -162,7 +170,8 @@ def orpo(pairs: Pairs, weight: float) -> Tensor:
     """-log pi-bar(chosen) - weight log sigmoid(log odds(chosen) - log odds(rejected)).
 
     odds = pi-bar / (1 - pi-bar); Hong et al. 2024 (arXiv 2403.07691), Eqs. 4 to 7. The
-    likelihood is that of the response; in TRL it includes the prompt's tokens.
+    likelihood is that of the response; in TRL it includes the prompt's tokens, and its gradient
+    is NaN at a likelihood of 1.
     """
     difference = _log_odds(pairs.chosen_mean) - _log_odds(pairs.rejected_mean)
     return -pairs.chosen_mean - weight * logsigmoid(difference)
@@ -177,5 +186,12 @@ def xpo(pairs: Pairs, explored: Tensor, beta: float, alpha: float) -> Tensor:
 
 
 def _log_odds(logprob: Tensor) -> Tensor:
-    """Return log(p / (1 - p)) of log p < 0, without cancellation near p = 1."""
+    """Return log(p / (1 - p)) of log p, without cancellation near p = 1.
+
+    At p = 1 it is infinite. A log p above -eps^2 of its type counts as -eps^2, with a slope of
+    1 in log p, so that the odds are finite and the gradient is large but has its sign.
+    """
+    highest = -(torch.finfo(logprob.dtype).eps ** 2)
+    saturated = logprob - logprob.detach() + highest
+    logprob = torch.where(logprob < highest, logprob, saturated)
     return logprob - torch.log(-torch.expm1(logprob))

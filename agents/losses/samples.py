@@ -1,14 +1,17 @@
 """Policy-gradient losses on sampled responses, (P,) each: their mean is minimised.
 
-rho is the probability ratio of the policy now to the one that sampled, A the advantage. Before
+rho is the probability ratio of the policy now to the one that sampled, A the advantage. A ratio
+above e^62 (float32) is continued by its tangent, see ``losses.precision.bounded_exp``. Before
 the first update rho is 1 and the gradient is that of -A log pi(y|x), divided by the loss's
 divisor.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+
+from agents.losses.precision import at_least_float32, bounded_exp, bounded_expm1
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,8 @@ class Samples:
 
     ``logprobs``, ``sampled`` and ``reference`` (P, L) are log-probabilities by token, nats, of
     the policy now, of the policy that sampled, and of the reference model, 0 after the end;
-    ``mask`` (P, L) is 1 on tokens; ``advantages`` (P,) in reward-model units.
+    ``mask`` (P, L) is 1 on tokens; ``advantages`` (P,) in reward-model units. Fields of a type
+    below float32 become float32.
     """
 
     logprobs: Tensor
@@ -26,15 +30,25 @@ class Samples:
     mask: Tensor
     advantages: Tensor
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = at_least_float32(getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each response, (P,); 1 for a response without any."""
+        return self.mask.sum(-1).clamp(min=1)
+
 
 def token_ratio(samples: Samples) -> Tensor:
     """Return rho of each token, (P, L)."""
-    return (samples.logprobs - samples.sampled).exp()
+    return bounded_exp(samples.logprobs - samples.sampled)
 
 
 def response_ratio(samples: Samples) -> Tensor:
     """Return rho of whole responses, (P, 1): the product of their tokens' ratios."""
-    return (samples.logprobs - samples.sampled).sum(-1, keepdim=True).exp()
+    return bounded_exp((samples.logprobs - samples.sampled).sum(-1, keepdim=True))
 
 
 def mean_ratio(samples: Samples) -> Tensor:
@@ -43,7 +57,7 @@ def mean_ratio(samples: Samples) -> Tensor:
     Zheng et al. 2025 (arXiv 2507.18071), Sec. 4.
     """
     total = (samples.logprobs - samples.sampled).sum(-1, keepdim=True)
-    return (total / samples.mask.sum(-1, keepdim=True)).exp()
+    return bounded_exp(total / samples.lengths[:, None])
 
 
 def clipped(ratio: Tensor, advantages: Tensor, low: float, high: float) -> Tensor:
@@ -64,7 +78,7 @@ def k3(samples: Samples) -> Tensor:
     average that of KL(reference || policy).
     """
     difference = samples.reference - samples.logprobs
-    return difference.expm1() - difference
+    return bounded_expm1(difference) - difference
 
 
 def ppo(samples: Samples, clip: float) -> Tensor:
@@ -84,7 +98,7 @@ def grpo_tokens(samples: Samples, low: float, high: float, beta: float) -> Tenso
 
 def grpo(samples: Samples, clip: float, beta: float) -> Tensor:
     """Mean of ``grpo_tokens`` per response; Shao et al. 2024 (arXiv 2402.03300), Eq. 3."""
-    return grpo_tokens(samples, clip, clip, beta).sum(-1) / samples.mask.sum(-1).clamp(min=1)
+    return grpo_tokens(samples, clip, clip, beta).sum(-1) / samples.lengths
 
 
 def dr_grpo(samples: Samples, clip: float, beta: float, length: float) -> Tensor:
@@ -105,5 +119,5 @@ def gspo(samples: Samples, low: float, high: float, beta: float) -> Tensor:
 
     Zheng et al. 2025 (arXiv 2507.18071), Sec. 4; they have no KL penalty.
     """
-    penalty = (k3(samples) * samples.mask).sum(-1) / samples.mask.sum(-1).clamp(min=1)
+    penalty = (k3(samples) * samples.mask).sum(-1) / samples.lengths
     return clipped(mean_ratio(samples), samples.advantages, low, high)[:, 0] + beta * penalty

@@ -15,7 +15,13 @@ from typing import Any, Self
 import torch
 
 from agents.policies.causal_lm import CausalLM
-from agents.policies.checkpoints import ADAPTER, REAL, in_one_line, read_json
+from agents.policies.checkpoints import (
+    ADAPTER,
+    REAL,
+    in_one_line,
+    read_json,
+    refuse_pickles,
+)
 
 WEIGHTS = "adapter_model.safetensors"
 NAME = "default"
@@ -32,6 +38,7 @@ UNFIT = {
 
 PLAIN: dict[str, Any] = {"bias": "none", "modules_to_save": None, "use_dora": False}
 PLAIN |= {"trainable_token_indices": None, "layer_replication": None}
+PLAIN |= {"megatron_config": None}  # with it, PEFT imports the module that megatron_core names
 """Settings of the adapters that can be read; others change more than LoRA's matrices."""
 
 
@@ -144,6 +151,9 @@ def read_adapter(model: Any, folder: Path) -> Any:
             f"the adapter in {folder} is not plain LoRA ({', '.join(changed) or 'PEFT type'}); "
             f"merge it into its base model and give that folder"
         )
+    if not (folder / WEIGHTS).is_file():  # PEFT would read a pickle, or ask the Hub
+        refuse_pickles(folder)
+        raise ValueError(f"the adapter in {folder} has no weights: {WEIGHTS} is missing")
     with in_one_line(f"cannot read the adapter in {folder}"):
         adapted = PeftModel.from_pretrained(model, folder, is_trainable=True).get_base_model()
         with safe_open(folder / WEIGHTS, "pt") as file:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.losses.precision import at_least_float32
 from agents.policies.base import Policy
 from eva_env.types import Ints
 
@@ -46,7 +47,8 @@ def token_logprobs(
 ) -> Tensor:
     """Return log-probabilities by token of I prompts' responses, k to each, without gradients.
 
-    (I * k, longest) nats, 0 after the end; at most ``max_tokens`` tokens are read at a time.
+    (I * k, longest) nats in float32 or wider, 0 after the end; at most ``max_tokens`` tokens
+    are read at a time.
     """
     k = len(responses[0])
     flat = [response for row in responses for response in row]
@@ -58,7 +60,7 @@ def token_logprobs(
             [prompts[i] for i in part for _ in range(k)], [flat[i] for i in rows]
         )
         if logprobs is None:
-            logprobs = values.new_zeros(len(flat), longest)
+            logprobs = at_least_float32(values).new_zeros(len(flat), longest)
         logprobs[torch.from_numpy(rows), : values.shape[1]] = values
     assert logprobs is not None
     return logprobs

@@ -37,6 +37,9 @@ DAMAGES = {
 }
 """Causes of errors of the libraries, by words of their texts."""
 
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+"""Ends of the names of weights that are pickles, which can run code when they are read."""
+
 REAL = 'pip install "eva-env[real]"'
 """The command that installs the optional packages for real models."""
 
@@ -97,6 +100,7 @@ def read_causal_lm(
     transformers names, None for its choice.
     """
     folder, gguf = find_causal_lm(checkpoint)
+    refuse_code(folder, "give a model of an architecture that transformers holds")
     if gguf is None:
         _refuse_unfit(folder)
     elif find_spec("gguf") is None:
@@ -104,7 +108,7 @@ def read_causal_lm(
     from transformers import AutoModelForCausalLM
 
     options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": False}
-    options |= {} if gguf is None else {"gguf_file": gguf}
+    options |= {"use_safetensors": True} if gguf is None else {"gguf_file": gguf}
     options |= {} if attention is None else {"attn_implementation": attention}
     with in_one_line(f"cannot load a causal LM from {folder / (gguf or '')}"):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -189,20 +193,46 @@ def in_one_line(what: str) -> Iterator[None]:
         logging.set_verbosity(level)
 
 
-def _refuse_unfit(folder: Path) -> None:
-    """Raise ValueError for a folder whose model needs its own code or writes no text."""
+def refuse_code(folder: Path, remedy: str) -> None:
+    """Raise ValueError for a folder whose model or tokenizer needs code that it brings along.
+
+    A model of an architecture that transformers holds is read without that code.
+    """
     from transformers import CONFIG_MAPPING
+
+    config = read_json(folder / "config.json")
+    needs_code = "auto_map" in config and config.get("model_type") not in CONFIG_MAPPING
+    for name in ("tokenizer_config.json", "config.json"):
+        classes = read_json(folder / name).get("auto_map")
+        needs_code |= isinstance(classes, dict) and "AutoTokenizer" in classes
+    if needs_code:
+        raise ValueError(
+            f"{folder} brings its own code (auto_map in its config), which is never run; "
+            f"{remedy}"
+        )
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Raise ValueError for a folder whose only weights are pickles, which can run code."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    if any(path.suffix == ".safetensors" for path in files):
+        return
+    pickles = sorted(path.name for path in files if path.suffix in PICKLES)
+    if pickles:
+        raise ValueError(
+            f"the weights in {folder} are a pickle ({pickles[0]}), which can run code and is "
+            f"never read; convert it to model.safetensors where you trust it, by transformers' "
+            f"from_pretrained and save_pretrained"
+        )
+
+
+def _refuse_unfit(folder: Path) -> None:
+    """Raise ValueError for a folder of pickled weights, or of a model that writes no text."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
     config = read_json(folder / "config.json")
     kind, names = config.get("model_type"), config.get("architectures") or []
-    tokenizer = read_json(folder / "tokenizer_config.json")
-    needs_code = "auto_map" in config and kind not in CONFIG_MAPPING
-    if needs_code or "AutoTokenizer" in (tokenizer.get("auto_map") or {}):
-        raise ValueError(
-            f"{folder} brings its own code (auto_map in its config), which is never run; give "
-            f"a model of an architecture that transformers holds"
-        )
+    refuse_pickles(folder)
     is_encoder = kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder")
     unfit = next((name for name in names if name.endswith(HEADS)), None)
     if unfit or (is_encoder and not any("CausalLM" in name for name in names)):

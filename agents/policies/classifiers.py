@@ -11,7 +11,15 @@ import numpy as np
 import torch
 
 from agents.policies.chat import context_length
-from agents.policies.checkpoints import ADAPTER, in_one_line, read_json, read_tokenizer, resolve
+from agents.policies.checkpoints import (
+    ADAPTER,
+    in_one_line,
+    read_json,
+    read_tokenizer,
+    refuse_code,
+    refuse_pickles,
+    resolve,
+)
 from eva_env.types import Floats, Ints
 
 ROWS, TOKENS = 512, 1 << 15
@@ -35,7 +43,11 @@ def read_classifier(checkpoint: str | Path, device: str = "cpu") -> tuple[Any, A
     _refuse_unfit(folder)
     with in_one_line(f"cannot load a reward model from {folder}"):
         loaded: Any = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype="auto", trust_remote_code=False, output_loading_info=True
+            folder,
+            dtype="auto",
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
         )
     model, report = loaded
     missing = sorted(report["missing_keys"])
@@ -62,17 +74,11 @@ def is_classifier(folder: Path) -> bool:
 
 def _refuse_unfit(folder: Path) -> None:
     """Raise ValueError for a folder whose config says that it holds no such classifier."""
-    from transformers import CONFIG_MAPPING
-
-    config = read_json(folder / "config.json")
-    kind, names = config.get("model_type"), config.get("architectures") or []
+    names = read_json(folder / "config.json").get("architectures") or []
     if (folder / ADAPTER).is_file():
         raise ValueError(f"{folder} holds an adapter; merge it into its base model first")
-    if "auto_map" in config and kind not in CONFIG_MAPPING:
-        raise ValueError(
-            f"{folder} brings its own code (auto_map in config.json), which never runs; "
-            f"{FUNCTION}"
-        )
+    refuse_code(folder, FUNCTION)
+    refuse_pickles(folder)
     if names and not is_classifier(folder):
         raise ValueError(
             f"{folder} holds a {names[0]}, which has no classification head (score.weight), so "

@@ -1,6 +1,5 @@
 """Sentence embeddings of texts by a small encoder on this machine."""
 
-import json
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 
 from agents.policies.batches import cut
 from agents.policies.chat import CACHED_TEXTS
+from agents.policies.checkpoints import read_json, refuse_code, refuse_pickles
 from eva_env.cache import cache_folder
 from eva_env.types import Floats
 
@@ -66,17 +66,20 @@ class SentenceEmbedder:
                 f"no sentence embedder at {folder}: give the folder of an encoder such as "
                 f"all-MiniLM-L6-v2, with its config.json"
             )
+        refuse_code(folder, "give a folder such as all-MiniLM-L6-v2")
+        refuse_pickles(folder)
         logging.disable_progress_bar()
         try:
-            model = AutoModel.from_pretrained(folder, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(folder)
+            model = AutoModel.from_pretrained(
+                folder, dtype=torch.float32, trust_remote_code=False, use_safetensors=True
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         except Exception as error:  # a damaged file may raise anything
             reason = " ".join(str(error).split())[:200]
             raise ValueError(
                 f"cannot load the sentence embedder at {folder}: {reason}"
             ) from error
-        pooling = folder / "1_Pooling" / "config.json"
-        how = json.loads(pooling.read_text()) if pooling.is_file() else {}
+        how = read_json(folder / "1_Pooling" / "config.json")
         return cls(model, tokenizer, bool(how.get("pooling_mode_cls_token")))
 
     def __call__(self, texts: Sequence[str]) -> Floats:

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from agents.losses.pairs import Pairs
+from agents.losses.precision import at_least_float32
 from agents.policies.base import Policy
 from agents.policies.batches import cut, exchange_lengths
+from agents.solvers.nonfinite import UNDER_POLICY
 from agents.solvers.pairs import Preferences
 from eva_env.types import Ints
 
@@ -41,7 +43,7 @@ class PairLogprobs:
     def __init__(self, policy: Policy, preferences: Preferences, reference: Tensor) -> None:
         self.policy, self.preferences = policy, preferences
         # At least float32: bfloat16 would round lengths above 256.
-        reference = reference.to(torch.promote_types(reference.dtype, torch.float32))
+        reference = at_least_float32(reference)
         self.reference = reference
         flat = [response for row in preferences.responses for response in row]
         self.sizes = policy.lengths(flat).clamp(min=1).view(reference.shape).to(reference)
@@ -71,6 +73,19 @@ class PairLogprobs:
             columns += [table[row, chosen], table[row, rejected]]
         pairs = Pairs(*columns, baseline=self.baseline)
         return SelectedPairs(pairs, pair, torch.from_numpy(row).to(now.device))
+
+    def inputs(self, items: Ints) -> dict[str, Tensor]:
+        """Return the numbers that the loss of some prompts' pairs is made of, by name."""
+        pairs = self(items).pairs
+        columns = {
+            UNDER_POLICY: (pairs.chosen, pairs.rejected),
+            "under the reference": (pairs.reference_chosen, pairs.reference_rejected),
+        }
+        named = {"baseline": pairs.baseline}
+        for model, (chosen, rejected) in columns.items():
+            named[f"log-probability of the chosen response {model}"] = chosen
+            named[f"log-probability of the rejected response {model}"] = rejected
+        return named
 
     @torch.no_grad()
     def evaluate(

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.losses.advantages import centred
 from agents.solvers.base import PolicySolver
 from agents.solvers.online import Online
 from agents.solvers.opponents import join_responses
@@ -36,7 +37,9 @@ class REINFORCE(Online):
     ) -> Tensor:
         """Return R, or R minus its mean."""
         penalised = rewards - self.beta * kl
-        return penalised - penalised.mean() if self.baseline == "batch" else penalised
+        if self.baseline == "none":
+            return penalised
+        return centred(penalised.reshape(1, -1)).view_as(penalised)
 
 
 @dataclass(frozen=True)
@@ -100,17 +103,31 @@ class RAE(Online):
         for role in np.unique(roles).tolist():
             members = torch.from_numpy(roles == role)
             values = penalised[members]
-            new_mean, new_variance = values.mean().item(), values.var(correction=0).item()
+            new_mean, new_variance = moments_of(values)
             mean, variance = moments.get(role, (new_mean, new_variance))
             moments[role] = (
-                self.decay * mean + (1 - self.decay) * new_mean,
-                self.decay * variance + (1 - self.decay) * new_variance,
+                self._running(mean, new_mean),
+                self._running(variance, new_variance),
             )
             advantages[members] = values - mean
             if self.scale and variance > 0:
                 advantages[members] /= variance**0.5
         solver.memory["roles"] = moments
         return advantages
+
+    def _running(self, old: float, new: float) -> float:
+        """Return the running mean; of two equal numbers that number, without rounding."""
+        return old if old == new else self.decay * old + (1 - self.decay) * new
+
+
+def moments_of(values: Tensor) -> tuple[float, float]:
+    """Return mean and population variance; of equal values that value and 0, exactly.
+
+    Rounding would otherwise be divided by its own standard deviation.
+    """
+    if values.min() == values.max():
+        return values.flatten()[0].item(), 0.0
+    return values.mean().item(), values.var(correction=0).item()
 
 
 def roles_of(round: Round, role: Role) -> list[str]:

@@ -17,6 +17,7 @@ from pettingzoo import AECEnv, ParallelEnv
 
 from eva_env.boundary import check_responses
 from eva_env.game import Game
+from eva_env.plain_text import say
 from eva_env.real_numbers import shown
 from eva_env.types import CREATOR, SOLVER, Floats, Proposal
 
@@ -108,14 +109,14 @@ class BaseEnv(ABC):
         """Render the last round in the mode of the constructor.
 
         "ansi" returns text, "rgb_array" an image (height, width, 3) uint8; "human" prints the
-        text and returns None.
+        text without control characters and returns None.
         """
         if self.render_mode == "rgb_array":
             return self.image()
         if self.render_mode == "ansi":
             return self.ansi()
         if self.render_mode == "human":
-            print(self.ansi())
+            say(self.ansi())
         return None
 
     def close(self) -> None:  # noqa: B027

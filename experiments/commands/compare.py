@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
+from eva_env.plain_text import say
 from eva_env.require import require
 from experiments.commands.options import (
     Arguments,
@@ -26,8 +27,11 @@ from experiments.run.budget import forecast
 from experiments.run.config import describe, overlay, to_toml
 from experiments.run.errors import UserError
 from experiments.run.judging import judged_by, score_name
+from experiments.run.lock import locked
+from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
+from experiments.run.screen import PlainConsole
 from experiments.run.settings import Conditions, remarks
 from experiments.run.specifications import no_setting, option_names
 from experiments.run.tracking import Mode, send, with_mode
@@ -41,7 +45,7 @@ SHORT = (
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(ReadsRecords):
     """Train every creator against every solver at equal budget, then cross-play all of them.
 
     The conclusions say who wins, by how much, whether it is significant, and how far from
@@ -72,7 +76,8 @@ def main(args: list[str]) -> int:
     """Run the command and return the exit status."""
     arguments = Arguments.of(with_mode(args), ROLES)
     resumed = option(arguments.rest, "--resume")
-    command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
+    code = NamedCode.of(["compare", *args])
+    command = resume(arguments, Path(resumed), code) if resumed else begin(arguments)
     if command.dry_run:
         return dry_run(command.settings)
     return compare(command, ["compare", *args])
@@ -86,7 +91,7 @@ def begin(arguments: Arguments) -> Command:
     conditions = settings_from(arguments, base.conditions, shared)
     conditions = with_files(conditions, arguments.rest)
     comparison = overlay(replace(base, conditions=conditions), config, arguments.config_path)
-    command = parse(Command(comparison), arguments.rest, "compare", SHORT)
+    command = parse(Command(settings=comparison), arguments.rest, "compare", SHORT)
     return replace(command, settings=command.settings.pinned())
 
 
@@ -110,12 +115,12 @@ def split_conditions(config: dict[str, Any], where: str) -> dict[str, Any]:
     return shared
 
 
-def resume(arguments: Arguments, folder: Path) -> Command:
+def resume(arguments: Arguments, folder: Path, code: NamedCode) -> Command:
     """Return the command that continues a comparison; only ``seeds`` may grow."""
-    recorded = Run.open(folder).settings(Comparison)
+    recorded = Run.open(folder).settings(Comparison, code)
     if arguments.parts or arguments.config:
         raise UserError(f"{folder} keeps its settings; leave out parts and --config")
-    command = parse(Command(recorded), arguments.rest, "compare", SHORT)
+    command = parse(Command(settings=recorded), arguments.rest, "compare", SHORT)
     if command.out is not None:
         raise UserError("a resumed comparison keeps its folder; leave out --out")
     require_growth(folder, recorded, command.settings, "seeds")
@@ -124,9 +129,19 @@ def resume(arguments: Arguments, folder: Path) -> Command:
 
 def compare(command: Command, argv: list[str], console: Console | None = None) -> int:
     """Play the missing cells and print the conclusions; return 1 if a cell has failed."""
-    console = console or Console()
+    folder = command.resume or command.out
+    folder = folder or Path("runs", f"compare-{time.strftime('%Y%m%d-%H%M%S')}")
+    if command.resume is None:  # what is refused should leave no folder behind
+        check_fit(command.settings)
+        Run.require_new(folder)
+    with locked(folder):
+        return play(command, folder, argv, console or PlainConsole())
+
+
+def play(command: Command, folder: Path, argv: list[str], console: Console) -> int:
+    """Play the missing cells in a folder that is locked, and print the conclusions."""
     comparison = command.settings
-    run = opened(command, argv)
+    run = opened(command, folder, argv)
     notes = list(comparison.task.remarks()) if command.resume is None else []
     notes += [note for arm in comparison.arms for note in remarks(comparison.settings(arm, 0))]
     for note in dict.fromkeys(notes):
@@ -143,7 +158,7 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
         ) as progress:
             stage.play(progress)
     except KeyboardInterrupt:
-        print(f"stopped; continue with: eva compare --resume {run.folder}", file=sys.stderr)
+        say(f"stopped; continue with: eva compare --resume {run.folder}", file=sys.stderr)
         return 130
     terminal.print_summary(stage.conclude(), console, run.folder)
     if command.wandb != "off":
@@ -158,15 +173,14 @@ def compare(command: Command, argv: list[str], console: Console | None = None) -
     return 1 if stage.failures else 0
 
 
-def opened(command: Command, argv: list[str]) -> Run:
-    """Return the record that a command starts or continues."""
+def opened(command: Command, folder: Path, argv: list[str]) -> Run:
+    """Return the record that a command starts or continues in a folder."""
     comparison = command.settings
     if command.resume is not None:
-        run = Run.open(command.resume)
+        run = Run.open(folder)
+        run.require_whole()
         run.amend(seeds=comparison.seeds)
         return run
-    check_fit(comparison)  # settings that are refused should leave no folder behind
-    folder = command.out or Path("runs", f"compare-{time.strftime('%Y%m%d-%H%M%S')}")
     return Run.create(folder, describe(comparison, argv))
 
 
@@ -175,7 +189,7 @@ def dry_run(comparison: Comparison) -> int:
     check_fit(comparison)
     arms = comparison.arms
     cells = len(arms) * comparison.seeds
-    print(to_toml(comparison))
-    print(f"# {len(arms)} arms x {comparison.seeds} seeds = {cells} cells; each of them")
-    print(f"# {forecast(comparison.settings(arms[0], 0))}")
+    say(to_toml(comparison))
+    say(f"# {len(arms)} arms x {comparison.seeds} seeds = {cells} cells; each of them")
+    say(f"# {forecast(comparison.settings(arms[0], 0))}")
     return 0

@@ -1,6 +1,7 @@
 """``eva demo``: eva against ordinary training at equal budget, a comparison on wordlist."""
 
 import json
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +19,10 @@ from experiments.comparison.forest import forest
 from experiments.comparison.settings import Comparison
 from experiments.report.comparison import page as comparison_page
 from experiments.report.page import render, write
-from experiments.run.records import Run, on_disk
+from experiments.run.disk import on_disk
+from experiments.run.named_code import NamedCode
+from experiments.run.records import Run
+from experiments.run.screen import PlainConsole
 from experiments.run.settings import Conditions
 
 DEMO = Comparison(
@@ -65,11 +69,12 @@ def demo(
     command: Command, comparison: Comparison, argv: list[str], console: Console | None = None
 ) -> int:
     """Compare, then conclude; returns 1 if a cell has failed."""
-    console = console or Console()
+    console = console or PlainConsole()
     folder = command.resume or command.out
     folder = folder or Path("runs", f"demo-{time.strftime('%Y%m%d-%H%M%S')}")
     if command.resume:
-        comparison = Run.open(folder).settings(Comparison)
+        code = NamedCode(command=shlex.join(["eva", "compare", "--resume", str(folder)]))
+        comparison = Run.open(folder).settings(Comparison, code)
     else:
         comparison = comparison.pinned()
     comparison = replace(comparison, seeds=command.seeds or comparison.seeds)

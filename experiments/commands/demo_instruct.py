@@ -1,5 +1,6 @@
 """``eva demo instruct``: eva on a real language model with exact rewards, before and after."""
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +27,9 @@ from experiments.report.page import render, write
 from experiments.report.run import page as run_page
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED
+from experiments.run.named_code import NamedCode
 from experiments.run.records import Run
+from experiments.run.screen import PlainConsole
 from experiments.run.settings import Settings
 
 SUITE = "hard"
@@ -73,7 +76,7 @@ def settings_of(command: Command) -> Settings:
 def main(args: list[str]) -> int:
     """Run the command; returns the exit status."""
     command = parse(Command(), args, "demo instruct")
-    console = Console()
+    console = PlainConsole()
     if command.resume:
         opened = train.Command(resumed_settings(command), resume=command.resume)
     else:
@@ -95,7 +98,9 @@ def main(args: list[str]) -> int:
 
 def resumed_settings(command: Command) -> Settings:
     """Return the settings of the demo in a folder; UserError for others that were typed."""
-    recorded = Run.open(command.resume or Path()).settings(Settings)
+    folder = command.resume or Path()
+    code = NamedCode(command=shlex.join(["eva", "train", "--resume", str(folder)]))
+    recorded = Run.open(folder).settings(Settings, code)
     if not isinstance(recorded.task, Instruct):
         raise UserError(
             f"{command.resume} is no demo of task:instruct; continue it with eva train "

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 
+from eva_env.plain_text import say
 from eva_env.rewards import Wrapper
 from experiments.commands.options import (
     Arguments,
@@ -22,7 +22,6 @@ from experiments.commands.options import (
 )
 from experiments.diagnosis.measures import find_signal, measure
 from experiments.diagnosis.responses import (
-    PROMPT_KEYS,
     Answers,
     Respondent,
     draw_prompts,
@@ -33,11 +32,15 @@ from experiments.diagnosis.responses import (
 from experiments.diagnosis.settings import Diagnosis
 from experiments.diagnosis.terminal import print_diagnosis
 from experiments.diagnosis.verdict import verdict
-from experiments.run.config import to_json, versions_of
+from experiments.run.config import to_json
 from experiments.run.errors import UserError
+from experiments.run.machine import machine
+from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.rewards import has_scale
+from experiments.run.schema import DiagnosisAnswer, DiagnosisPrompt
+from experiments.run.screen import PlainConsole
 from experiments.run.setup import pinned
 
 ROLES = ("task", "reward_model", "policy")
@@ -51,7 +54,7 @@ TENTHS = 10
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(ReadsRecords):
     """Measure, before a budget is spent, whether choosing parents by a signal can help.
 
     The starting policy responds to human prompts and to some children of each. The verdict
@@ -71,14 +74,17 @@ def main(args: list[str]) -> int:
     """Run the command and return the exit status."""
     arguments = Arguments.of(args, ROLES)
     resumed = option(arguments.rest, "--resume")
-    command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
+    code = NamedCode.of(["diagnose", *args])
+    command = resume(arguments, Path(resumed), code) if resumed else begin(arguments)
     settings = command.settings
     signal = find_signal(settings.signal)
     run, respondent = opened(command, ["diagnose", *args])
+    run.require_whole()
     try:
-        answer_all(run, settings, respondent)
+        with run.locked():
+            answer_all(run, settings, respondent)
     except KeyboardInterrupt:
-        print(f"stopped; continue with: eva diagnose --resume {run.folder}", file=sys.stderr)
+        say(f"stopped; continue with: eva diagnose --resume {run.folder}", file=sys.stderr)
         return 130
     answers = Answers.read(run, settings.samples)
     has_passes = has_passes_of(settings)
@@ -87,9 +93,9 @@ def main(args: list[str]) -> int:
     result["verdict"] = verdict(result, settings.signal)
     run.write_json("diagnosis", result)
     if command.json:
-        print(json.dumps(result))
+        say(json.dumps(result))
         return 0
-    console = Console()
+    console = PlainConsole()
     print_diagnosis(result, console)
     console.print(f"the responses and numbers are in {run.folder}", soft_wrap=True)
     return 0
@@ -99,18 +105,18 @@ def begin(arguments: Arguments) -> Command:
     """Return a new diagnosis: the world's defaults, then the typed options."""
     base = Diagnosis.suited(arguments.world({}))
     settings = with_files(settings_from(arguments, base, {}), arguments.rest)
-    command = parse(Command(settings), arguments.rest, "diagnose", SHORT)
+    command = parse(Command(settings=settings), arguments.rest, "diagnose", SHORT)
     settings = replace(command.settings, task=pinned(command.settings.task))
     return replace(command, settings=settings)
 
 
-def resume(arguments: Arguments, folder: Path) -> Command:
+def resume(arguments: Arguments, folder: Path, code: NamedCode) -> Command:
     """Return the command that continues a diagnosis; only the settings in FREE may change."""
-    recorded = Run.open(folder).settings(Diagnosis)
+    recorded = Run.open(folder).settings(Diagnosis, code)
     if "task" in arguments.parts:
         raise UserError(f"{folder} keeps its settings; leave out task:")
     typed = settings_from(arguments, recorded, {})
-    command = parse(Command(typed), arguments.rest, "diagnose", SHORT)
+    command = parse(Command(settings=typed), arguments.rest, "diagnose", SHORT)
     if command.out is not None:
         raise UserError("a resumed diagnosis keeps its folder; leave out --out")
     for name, (kept, changed) in differences(recorded, command.settings).items():
@@ -133,13 +139,13 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Respondent | None]:
     respondent = Respondent.open(settings)  # before the folder, so that errors leave none
     for note in settings.task.remarks():
         warn("diagnose", note)
-    config = {"settings": to_json(settings), "argv": argv, **versions_of()}
+    config = {"settings": to_json(settings), "argv": argv, **machine()}
     return Run.create(folder, config), respondent
 
 
 def is_complete(run: Run, settings: Diagnosis) -> bool:
     """Return True if all responses of a diagnosis are recorded."""
-    prompts = run.rows("prompts", PROMPT_KEYS)
+    prompts = run.rows("prompts", DiagnosisPrompt)
     answers = recorded_answers(run, prompts, settings.samples)
     return bool(prompts) and len(answers) == len(groups_of(prompts))
 
@@ -148,9 +154,9 @@ def answer_all(run: Run, settings: Diagnosis, respondent: Respondent | None) -> 
     """Draw the prompts and responses that the record lacks, and show the progress."""
     if respondent is None:
         return
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     with ProgressTable([], 0, console) as progress:
-        prompts = run.rows("prompts", PROMPT_KEYS)
+        prompts = run.rows("prompts", DiagnosisPrompt)
         if not prompts:
             progress.note(forecast(settings, respondent))
             prompts = draw_prompts(settings, respondent.task)
@@ -159,7 +165,7 @@ def answer_all(run: Run, settings: Diagnosis, respondent: Respondent | None) -> 
         if drawn < settings.prompts:
             progress.note(f"the task gave {drawn} different prompts, not {settings.prompts}")
         total = len(groups_of(prompts)) * settings.samples
-        done = len(run.rows("answers", ())) * settings.samples
+        done = len(run.rows("answers", DiagnosisAnswer)) * settings.samples
         progress.begin("responses", total, done)
         for responses in respond(settings, respondent, run, prompts):
             progress.advance(responses)

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from agents.evaluate import bootstrap, evaluate
 from agents.policies.base import Policy
 from agents.policies.sampling import Sampling
 from eva_env.missing import mean_reward, missing_share
+from eva_env.plain_text import say
 from eva_env.prompt_files.data import prompts_in
 from eva_env.require import require
 from eva_env.statistics.win_rates import PlayerResponses, wins
@@ -36,7 +36,9 @@ from experiments.run.judging import (
     pointwise,
     score_name,
 )
+from experiments.run.named_code import NO_CODE, NamedCode, ReadsRecords
 from experiments.run.rewards import reward_of
+from experiments.run.screen import PlainConsole
 from experiments.run.settings import sampling_of
 from experiments.run.setup import load_checkpoint, load_policy, pinned
 from experiments.run.specifications import read
@@ -49,7 +51,7 @@ SHOWN = 60
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(ReadsRecords):
     """Evaluate a checkpoint by the judge's reward, and against the world's starting policy."""
 
     checkpoint: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CHECKPOINT")] = ""
@@ -95,14 +97,14 @@ def main(args: list[str]) -> int:
     """Run the command and return the exit status."""
     arguments = Arguments.of(args, ROLES)
     if option(arguments.rest, "--suite") == evaluate_ifeval.SUITE:
-        return evaluate_ifeval.run(arguments)
-    base = begin(arguments)
+        return evaluate_ifeval.run(arguments, args)
+    base = begin(arguments, NamedCode.of(["evaluate", *args]))
     command = parse(base, arguments.rest, "evaluate")
     if not command.checkpoint:
         raise UserError("give a checkpoint: a run folder, a checkpoint's folder, or wordlist")
     result = report(command)
     if command.json:
-        print(json.dumps(result))
+        say(json.dumps(result))
         return 0
     score = score_name(result["judged_by"])
     table = Table("evaluated on", "prompts", score, "pass rate", "win rate (95 %)")
@@ -114,7 +116,7 @@ def main(args: list[str]) -> int:
         decimal(result["pass_rate"]) if result["pass_rate"] is not None else "",
         f"{result['win_rate']:.3f} ({low:.3f} to {high:.3f})",
     )
-    console = Console()
+    console = PlainConsole()
     console.print(table)
     remark = judging_remark(result["judged_by"], {"reward": command.reward})
     for line in filter(None, (conclusion(result), remark)):
@@ -122,11 +124,11 @@ def main(args: list[str]) -> int:
     return 0
 
 
-def begin(arguments: Arguments) -> Command:
+def begin(arguments: Arguments, code: NamedCode = NO_CODE) -> Command:
     """Return the command's defaults: the world and policy of the checkpoint's run."""
     parts: dict[str, Any] = {}
     for word in arguments.rest:
-        settings = None if word.startswith("-") else settings_of(word)
+        settings = None if word.startswith("-") else settings_of(word, code)
         if settings is not None:
             shared = ("task", "policy", "reward", "judge", "sampling", "device")
             parts = {name: getattr(settings, name) for name in shared}

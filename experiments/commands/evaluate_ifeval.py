@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agents.policies.base import Policy
 from agents.policies.sampling import Sampling
+from eva_env.plain_text import say
 from eva_env.require import require
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
@@ -23,14 +23,16 @@ from experiments.ifeval.evaluation import Plan, evaluate
 from experiments.ifeval.official import benchmark
 from experiments.run.checkpoints import checkpoint_folder, run_of, settings_of
 from experiments.run.errors import UserError
+from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.records import Run
+from experiments.run.screen import PlainConsole
 from experiments.run.setup import load_checkpoint, load_policy
 
 SUITE = "ifeval"
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(ReadsRecords):
     """Evaluate a language model by IFEval: 541 prompts whose instructions a program verifies.
 
     Needs eva fetch ifeval. Responses are kept in the cache, so that the starting policy is
@@ -67,35 +69,36 @@ class Command:
         require(self, "[0, inf]", "seed")
 
 
-def run(arguments: Arguments) -> int:
-    """Run the command and return the exit status."""
-    defaults, has_start = begin(arguments)
+def run(arguments: Arguments, args: list[str]) -> int:
+    """Run the command and return the exit status; ``args`` are the words of the command."""
+    code = NamedCode.of(["evaluate", *args])
+    defaults, has_start = begin(arguments, code)
     command = parse(defaults, arguments.rest, f"evaluate --suite {SUITE}")
     if not command.checkpoint:
         raise UserError("give a checkpoint: the folder of a run, a checkpoint or a comparison")
     plan = Plan.of(benchmark(), command.quick, command.samples, command.sampling, command.seed)
     is_comparison = comparison.is_comparison(Path(command.checkpoint))
     evaluated = evaluate_comparison if is_comparison else evaluate_checkpoint
-    result, path = evaluated(command, plan, has_start)
+    result, path = evaluated(command, plan, has_start, code)
     if path is not None:
         Run(path.parent).write_json(path.stem, result)
     if command.json:
-        print(json.dumps(result))
+        say(json.dumps(result))
         return 0
-    console = Console()
+    console = PlainConsole()
     (arm_tables.show if is_comparison else tables.show)(result, console)
     if path is not None:
         console.print(f"Written to {path}.", highlight=False, soft_wrap=True)
     return 0
 
 
-def begin(arguments: Arguments) -> tuple[Command, bool]:
+def begin(arguments: Arguments, code: NamedCode) -> tuple[Command, bool]:
     """Return the command's defaults, and whether there is a starting policy to compare with."""
     parts: dict[str, Any] = {}
     for word in arguments.rest:
         if word.startswith("-") or comparison.is_comparison(Path(word)):
             continue
-        settings = settings_of(word)
+        settings = settings_of(word, code)
         if settings is not None:
             parts = {name: getattr(settings, name) for name in ("task", "policy", "device")}
     if "reward_model" in arguments.parts:
@@ -108,7 +111,7 @@ def begin(arguments: Arguments) -> tuple[Command, bool]:
 
 
 def evaluate_checkpoint(
-    command: Command, plan: Plan, has_start: bool
+    command: Command, plan: Plan, has_start: bool, code: NamedCode
 ) -> tuple[dict[str, Any], Path | None]:
     """Return the result of one checkpoint, and the file that a run keeps it in."""
     folder = checkpoint_folder(command.checkpoint)
@@ -138,23 +141,23 @@ def result_file(checkpoint: str) -> Path | None:
 
 
 def evaluate_comparison(
-    command: Command, plan: Plan, has_start: bool
+    command: Command, plan: Plan, has_start: bool, code: NamedCode
 ) -> tuple[dict[str, Any], Path]:
     """Return the result of all cells of a comparison, and its file."""
     folder = Path(command.checkpoint)
     if has_start:
         raise UserError("a comparison has its own task and policy; leave out task: and policy:")
-    setting = comparison.settings_of(folder)
+    setting = comparison.settings_of(folder, code)
     cells = comparison.cells_of(folder, setting)
     with progress(plan.steps(len(cells) + 1)) as advance:
-        result = comparison.evaluate(plan, setting, cells, command.device, advance)
+        result = comparison.evaluate(plan, setting, cells, command.device, advance, code)
     return {"comparison": command.checkpoint} | result, folder / f"{SUITE}.json"
 
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar of responses on stderr, and say how to continue after an interruption."""
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

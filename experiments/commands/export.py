@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from eva_env.plain_text import say
 from eva_env.require import require
 from experiments.commands.options import parse
+from experiments.run.disk import on_disk
 from experiments.run.errors import UserError
 from experiments.run.export import Exported, exported, runs_of
-from experiments.run.records import Run, on_disk
+from experiments.run.records import Run
 from experiments.run.wording import counted
 
 SUFFIXES = (".jsonl", ".parquet")
@@ -64,7 +66,7 @@ def main(args: list[str]) -> int:
     if not result.rows:
         raise UserError(f"{command.run} has nothing to write{left_out(result)}")
     write(command.out, result.rows)
-    print(
+    say(
         f"wrote {counted(len(result.rows), f'{command.format} row')} to {command.out} from "
         f"{counted(result.prompts, 'drawn prompt')} of {counted(result.runs, 'run')} in "
         f"{command.run}{left_out(result)}"

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from eva_env.cache import cache_folder
+from eva_env.plain_text import say
 from experiments.commands.options import parse
 from experiments.fetching.conversion import require_gguf
 from experiments.fetching.fetch import fetch
 from experiments.fetching.resources import RESOURCES
 from experiments.run.errors import UserError
+from experiments.run.screen import PlainConsole
 from experiments.run.wording import size
 
 
@@ -38,14 +39,14 @@ def main(args: list[str]) -> int:
     """Run the command; returns the exit status."""
     command = parse(Command(), args, "fetch")
     if not command.names:
-        print("\n".join(listed()))
+        say("\n".join(listed()))
         return 0
     for name in command.names:
         if name not in RESOURCES:
             raise UserError(f"unknown name {name!r}; names: {', '.join(RESOURCES)}")
         if not RESOURCES[name].is_fetched():
             require_gguf(RESOURCES[name])
-    console = Console()
+    console = PlainConsole()
     for name in dict.fromkeys(command.names):
         closing = fetch(RESOURCES[name], command.wheels, console)
         console.print(closing, highlight=False, markup=False, soft_wrap=True)

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from eva_env.plain_text import say
 from eva_env.signals import ROUND_SIGNALS, SIGNALS
 from experiments.commands.help import settings_help, summary
 from experiments.run.errors import UserError
@@ -28,16 +29,16 @@ SENTENCE_END = re.compile(r"(?<!al)(?<!Alg)(?<!Fig)(?<!Sec)(?<!App)(?<!Eq)\.(?: 
 def main(args: list[str]) -> int:
     """Run the command and return the exit status."""
     if not args or {"-h", "--help"} & {*args}:
-        print(USAGE)
+        say(USAGE)
         return 0 if args else 2
     kind, *rest = args
     if kind not in (*ROLES, "signals", "operators"):
         raise UserError(f"unknown list {kind!r}; lists: {', '.join(ROLES)}, signals, operators")
     if rest and kind == "rewards" and rest[0] in FORMS:
-        print(f"--reward {rest[0]}: {FORMS[rest[0]]}")
+        say(f"--reward {rest[0]}: {FORMS[rest[0]]}")
         return 0
     if rest and kind in ROLES:
-        print("\n".join(details(ROLES[kind], rest[0])))
+        say("\n".join(details(ROLES[kind], rest[0])))
         return 0
     parts = listed(kind)
     if rest:
@@ -45,8 +46,8 @@ def main(args: list[str]) -> int:
         if not parts:
             raise UserError(f"unknown {kind[:-1]} {rest[0]!r}; eva list {kind} shows all")
     if kind == "rewards" and not rest:
-        print("\n".join(reward_forms()))
-    print("\n".join(table(parts)))
+        say("\n".join(reward_forms()))
+    say("\n".join(table(parts)))
     return 0
 
 

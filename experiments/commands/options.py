@@ -17,12 +17,14 @@ from typing import Any, TypeVar
 import tyro
 
 from agents.policies.pretrained import Pretrained
+from eva_env.plain_text import say
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
 from experiments.commands.help import FLAT, long_help, short_help
 from experiments.diagnosis.settings import Diagnosis
 from experiments.run.config import overlay, read_toml, to_json
 from experiments.run.errors import UserError
+from experiments.run.named_code import PART
 from experiments.run.parts import KINDS
 from experiments.run.settings import Conditions
 from experiments.run.setup import files_of
@@ -30,8 +32,6 @@ from experiments.run.specifications import read
 
 Chosen = TypeVar("Chosen", bound=Conditions | Diagnosis)
 Command = TypeVar("Command")
-
-PART = re.compile(rf"({'|'.join(role.replace('_', '-') for role in KINDS)}):(.+)", re.DOTALL)
 
 
 @dataclass
@@ -134,7 +134,7 @@ def parse(command: Command, args: list[str], prog: str, short: Sequence[str] = (
     """
     if {"-h", "--help"} & {*args} or "--help-all" in args:
         all_options = not short or "--help-all" in args
-        print(long_help(command, prog) if all_options else short_help(command, prog, short))
+        say(long_help(command, prog) if all_options else short_help(command, prog, short))
         raise SystemExit(0)
     _refuse_empty(args)
     box = io.StringIO()
@@ -277,4 +277,4 @@ def _with_fixed_parts(parsed: Any, command: Any) -> Any:
 def warn(prog: str, text: str | None) -> None:
     """Print a remark on stderr; nothing for None."""
     if text:
-        print(f"eva {prog}: {text}", file=sys.stderr)
+        say(f"eva {prog}: {text}", file=sys.stderr)

@@ -11,6 +11,7 @@ from agents.creators import Eva, Fresh
 from agents.policies.pretrained import Pretrained
 from agents.policies.sampling import Sampling
 from agents.solvers import Fixed, Method
+from eva_env.plain_text import say
 from eva_env.require import require
 from eva_env.wordlist import Wordlist
 from eva_env.world import World
@@ -23,6 +24,7 @@ from experiments.run.checkpoints import checkpoint_folder, settings_of
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.match import Match
+from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.records import Run
 from experiments.run.settings import Settings, remarks, sampling_of
 from experiments.run.setup import load_checkpoint
@@ -50,7 +52,7 @@ eva play --as SEAT --help lists the options of a seat."""
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(ReadsRecords):
     """The options that both players' seats have in common."""
 
     task: World = field(default_factory=Wordlist)
@@ -162,7 +164,7 @@ def seated(args: list[str]) -> tuple[str, list[str]]:
     if typed.seat in ("creator", "solver", "judge"):
         return typed.seat, rest
     if typed.seat is None and {"-h", "--help"} & {*rest}:
-        print(USAGE)
+        say(USAGE)
         raise SystemExit(0)
     got = f", got --as {typed.seat}" if typed.seat else ""
     raise UserError(f"take a seat: --as creator, --as solver or --as judge FOLDER{got}")
@@ -196,7 +198,8 @@ def seat_options(seat: str, args: list[str]) -> Any:
     arguments = Arguments.of(args, (opponent, "task", "policy", "reward_model"))
     table: Any = Creating() if seat == "creator" else Solving()
     checkpoint = option(arguments.rest, "--checkpoint")
-    recorded = settings_of(checkpoint) if checkpoint else None
+    code = NamedCode.of(["play", "--as", seat, *args])
+    recorded = settings_of(checkpoint, code) if checkpoint else None
     if recorded is not None:
         shared = ("task", "policy", "reward", "judge", "sampling", "rewriter", "device")
         table = replace(table, **{name: getattr(recorded, name) for name in shared})

@@ -1,5 +1,6 @@
 """``eva report``: one HTML file that shows a training run or a comparison."""
 
+import sys
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +8,13 @@ from typing import Annotated
 
 import tyro
 
+from eva_env.plain_text import say
 from experiments.commands.options import parse
 from experiments.report import comparison, run
+from experiments.report.damage import missing
 from experiments.report.page import render, write
+from experiments.run.disk import on_disk
 from experiments.run.errors import UserError
-from experiments.run.records import on_disk
 
 START = b"<!doctype html>"
 """The first bytes of every report."""
@@ -30,7 +33,7 @@ class Command:
 
 
 def main(args: list[str]) -> int:
-    """Run the command and return the exit status."""
+    """Run the command and return the exit status: 1 for a record that has lost rows."""
     command = parse(Command(), args, "report")
     if command.out is not None:
         _require_report(command.out)
@@ -38,10 +41,13 @@ def main(args: list[str]) -> int:
     html = render(kind.page(command.run))
     path = command.out or command.run / "report.html"
     write(path, html)
-    print(f"the report is {path}")
+    say(f"the report is {path}")
+    lost = missing(command.run)
+    for sentence in lost:
+        say(f"the record is damaged: {sentence}", file=sys.stderr)
     if command.open:
         webbrowser.open(path.resolve().as_uri())
-    return 0
+    return 1 if lost else 0
 
 
 def _require_report(path: Path) -> None:

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eva_env.plain_text import clean_lines, say
 from experiments.commands.options import parse
-from experiments.report.drawing import printable
 from experiments.report.index import index
 from experiments.report.listing import Listed, listed
 from experiments.report.numbers import decimal, percent
-from experiments.report.page import TURNS, write
+from experiments.report.page import write
+from experiments.run.screen import PlainConsole
 from experiments.run.wording import size
 
 COLUMNS = ("name", "kind", "creator", "method", "task", "played", "gold", "win rate")
@@ -49,16 +50,16 @@ def main(args: list[str]) -> int:
     command = parse(Command(), args, "runs")
     runs = listed(command.folder)
     if not runs:
-        print(f"{command.folder} holds no runs yet: eva train and eva compare write them")
+        say(f"{command.folder} holds no runs yet: eva train and eva compare write them")
         return 0
-    console = Console()
-    tell(runs, console if console.is_terminal else Console(width=160))
+    console = PlainConsole()
+    tell(runs, console if console.is_terminal else PlainConsole(width=160))
     if not command.html:
         return 0
     path = command.out or command.folder / "index.html"
     root = path.parent if command.out else command.folder
     write(path, index(command.folder, runs, root))
-    print(f"the index page is {path}")
+    say(f"the index page is {path}")
     if command.open:
         webbrowser.open(path.resolve().as_uri())
     return 0
@@ -101,5 +102,5 @@ def texts(run: Listed) -> tuple[str, ...]:
 
 
 def plain(text: str) -> Text:
-    """Return text without markup, and without characters that steer a terminal."""
-    return Text("\n".join(map(printable, text.translate(TURNS).split("\n"))))
+    """Return text without markup, and without characters that control a terminal."""
+    return Text(clean_lines(text))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from eva_env.plain_text import say
 from experiments.commands.options import (
     Arguments,
     option,
@@ -22,6 +23,7 @@ from experiments.run.config import describe, to_json, to_toml
 from experiments.run.errors import UserError
 from experiments.run.judging import judged_by, judging_remark, score_name
 from experiments.run.match import Match
+from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
 from experiments.run.settings import Settings, check, remarks
@@ -43,7 +45,7 @@ SHORT = (
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(ReadsRecords):
     """Train one solver against one creator, and record everything."""
 
     settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
@@ -64,14 +66,15 @@ def main(args: list[str]) -> int:
     """Run the command and return the exit status."""
     arguments = Arguments.of(with_mode(args), ROLES)
     resumed = option(arguments.rest, "--resume")
-    command = resume(arguments, Path(resumed)) if resumed else begin(arguments)
+    code = NamedCode.of(["train", *args])
+    command = resume(arguments, Path(resumed), code) if resumed else begin(arguments)
     settings = command.settings
     if command.dry_run:
         try:
             check(settings)
         except ValueError as error:
             raise UserError(str(error)) from error
-        print(f"{to_toml(settings)}\n# {forecast(settings)}")
+        say(f"{to_toml(settings)}\n# {forecast(settings)}")
         return 0
     run, match = opened(command, ["train", *args])
     notes = list(settings.task.remarks()) if command.resume is None else []
@@ -85,19 +88,19 @@ def begin(arguments: Arguments) -> Command:
     base = Settings.suited(arguments.world(arguments.config))
     settings = settings_from(arguments, base, arguments.config)
     settings = with_files(settings, arguments.rest)
-    command = parse(Command(settings), arguments.rest, "train", SHORT)
+    command = parse(Command(settings=settings), arguments.rest, "train", SHORT)
     settings = replace(command.settings, task=pinned(command.settings.task))
     return replace(command, settings=settings)
 
 
-def resume(arguments: Arguments, folder: Path) -> Command:
+def resume(arguments: Arguments, folder: Path, code: NamedCode) -> Command:
     """Return the command that continues a run; ``rounds`` may grow, ``MEMORY`` change."""
     run = Run.open(folder)
-    recorded = run.settings(Settings)
+    recorded = run.settings(Settings, code)
     if "task" in arguments.parts or arguments.config:
         raise UserError(f"{folder} keeps its settings; leave out task: and --config")
     typed = settings_from(arguments, recorded, {})
-    command = parse(Command(typed), arguments.rest, "train", SHORT)
+    command = parse(Command(settings=typed), arguments.rest, "train", SHORT)
     if command.out is not None:
         raise UserError("a resumed run keeps its folder; leave out --out")
     require_growth(folder, recorded, command.settings, "rounds", MEMORY)
@@ -116,7 +119,7 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Match]:
         return Run.create(folder, describe(settings, argv)), match
     match = Match.open(settings)
     run = Run.open(command.resume)
-    if run.settings(Settings) != settings:
+    if run.settings(Settings, NamedCode.of(argv)) != settings:
         for last in run.checkpoints[-1:]:
             run.load(last)  # raises before the record promises more rounds
         run.amend(**to_json(settings))
@@ -145,12 +148,12 @@ def play(
                 progress.update(settings.name, settings.seed, row)
                 log(row)
     except KeyboardInterrupt:
-        print(f"stopped; continue with: {command} --resume {run.folder}", file=sys.stderr)
+        say(f"stopped; continue with: {command} --resume {run.folder}", file=sys.stderr)
         return 130
     if row and row["round"] < settings.rounds and settings.alarms.stops(row["alarms"]):
-        print(f"an alarm has ended the run; continue with: {command} --resume {run.folder}")
+        say(f"an alarm has ended the run; continue with: {command} --resume {run.folder}")
     for line in conclusion(run, settings.task.deciding):
-        print(line)
+        say(line)
     return 0
 
 

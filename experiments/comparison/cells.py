@@ -25,6 +25,7 @@ from eva_env.world import World
 from experiments.run.config import describe
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED
+from experiments.run.lock import locked
 from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import numbers, plain
@@ -35,6 +36,9 @@ Row = dict[str, Any]
 
 DRAWN_PROMPTS = 128
 """Prompts drawn from a creator's last proposal."""
+
+WAIT = 10.0
+"""Seconds to wait for a worker of an earlier process, which ends when that process has."""
 
 DRAW = 1
 """Stream, under the run's seed, of the last proposal and of the draws from it."""
@@ -61,16 +65,18 @@ class Cell:
 
     def play(self) -> Iterator[Row]:
         """Start or continue the run, and yield the rows of ``train``."""
-        if self.started:
-            run = Run.open(self.folder)
-        else:
-            run = Run.create(self.folder, describe(self.settings, ["compare"]))
-        match = Match.open(self.settings)
-        if self.stopped(run):
-            restore(run, match)
-        else:
-            yield from train(run, self.settings, match)
-        run.write("final", final_proposal(match, self.settings))
+        with locked(self.folder, WAIT):
+            if self.started:
+                run = Run.open(self.folder)
+            else:
+                run = Run.create(self.folder, describe(self.settings, ["compare"]))
+            match = Match.open(self.settings)
+            if self.stopped(run):
+                restore(run, match)
+            else:
+                yield from train(run, self.settings, match)
+            run.write("final", final_proposal(match, self.settings))
+        self.check()
 
     def stopped(self, run: Run) -> bool:
         """Whether an alarm ended the run; ``train`` would play past it."""
@@ -81,6 +87,7 @@ class Cell:
     def check(self) -> None:
         """Raise UserError for a finished cell with a file that is missing or incomplete."""
         run, suites = Run(self.folder), suite_sizes(self.settings.task)
+        run.require_whole()
         last = max(run.checkpoints, default=0)
         rounds = [row["round"] for row in run.rows("rounds")]
         evaluated = {row["suite"] for row in run.rows("evaluations") if row["round"] == last}

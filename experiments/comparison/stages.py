@@ -1,6 +1,5 @@
 """Play the stages of a comparison: tuning, pilot, the other cells, cross-play."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +16,7 @@ from experiments.comparison.tuning import Trial, chosen, configured, trials
 from experiments.run.config import to_json
 from experiments.run.errors import UserError
 from experiments.run.progress import ProgressTable
-from experiments.run.records import Run, on_disk
+from experiments.run.records import Run
 from experiments.run.workers import Workers
 
 Job = Trial | Cell | Start | Crossing
@@ -48,9 +47,7 @@ class Stage:
         """Play every stage that is not finished."""
         with Workers(play_job, self.workers) as self.pool:
             self.play_stages(board)
-        with on_disk(self.run.folder):
-            path = self.run.folder / "failures.json"
-            path.write_text(json.dumps(self.failures, indent=2) + "\n")
+        self.run.write_json("failures", self.failures)
 
     def conclude(self) -> dict[str, Any]:
         """Return the summary of what was played, and write it to the folder.

@@ -8,19 +8,24 @@ from typing import Any
 
 from experiments.comparison import plots
 from experiments.comparison.ranges import REGRET, SHARE, Range, clip, range_of
-from experiments.run.records import on_disk
+from experiments.run.disk import on_disk, replace_file
 
 Summary = Mapping[str, Any]
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""First characters of a cell that a spreadsheet takes for a formula: = + - @, their full-width
+forms, and characters that some programs skip."""
 
 
 def write(summary: Summary, folder: Path) -> None:
     """Write all of them; UserError if the disk refuses.
 
     summary.json holds the intervals as computed. In the CSV tables they are clipped to the
-    possible range, and the column ``clipped`` names the ends that were.
+    possible range, and the column ``clipped`` names the ends that were. ``as_text`` quotes text
+    that a spreadsheet would run.
     """
     with on_disk(folder):
-        (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+        replace_file(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         _csv(folder / "strategies.csv", strategies(summary))
         _csv(folder / "crossplay.csv", pairs(summary["crossplay"], "rows", "columns", REGRET))
         _csv(folder / "wins.csv", pairs(summary["wins"], "players", "players", SHARE))
@@ -58,7 +63,26 @@ def pairs(means: Summary, rows: str, columns: str, possible: Range) -> list[dict
 
 
 def _csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
+        csv.writer(file).writerow(map(as_text, rows[0]))
         writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: as_text(row[name]) for name in row} for row in rows)
+
+
+def as_text(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula; numbers stay numbers.
+
+    Text that begins with a character of ``FORMULA`` gets an apostrophe in front, as OWASP's
+    page "CSV Injection" and ASVS 1.2.10 advise; a spreadsheet shows the rest as text.
+    """
+    if not isinstance(value, str) or not value.startswith(FORMULA) or _is_number(value):
+        return value
+    return f"'{value}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text == text.strip()

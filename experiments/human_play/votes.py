@@ -9,15 +9,13 @@
 "judge", "time"}              who voted, and when (UTC)
 """
 
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from eva_env.types import Floats
-from experiments.run.records import Run, on_disk
+from experiments.run.records import Run
 
 Vote = Mapping[str, Any]
 
@@ -81,11 +79,9 @@ def read_votes(run: Run) -> list[Vote]:
 
 def remove_last_vote(run: Run, vote: Vote) -> bool:
     """Remove the last vote from the file; return False, unchanged, if it is another vote."""
-    path = run.folder / f"{FILE}.jsonl"
-    line = (json.dumps(vote) + "\n").encode()
-    with on_disk(path):
-        text = path.read_bytes()
-        if not text.endswith(line):
+    with run.locked():
+        votes = run.rows(FILE)
+        if votes[-1:] != [vote]:
             return False
-        os.truncate(path, len(text) - len(line))
+        run.write(FILE, votes[:-1])
     return True

@@ -30,6 +30,7 @@ from experiments.ifeval.evaluation import (
 )
 from experiments.ifeval.responses import Advance
 from experiments.run.errors import UserError
+from experiments.run.named_code import NO_CODE, NamedCode
 from experiments.run.records import Run
 from experiments.run.settings import Settings
 from experiments.run.setup import load_checkpoint, load_policy
@@ -44,9 +45,9 @@ def is_comparison(folder: Path) -> bool:
     return (folder / "cells").is_dir()
 
 
-def settings_of(folder: Path) -> Comparison:
+def settings_of(folder: Path, code: NamedCode = NO_CODE) -> Comparison:
     """Return the settings of a comparison."""
-    setting = Run.open(folder).settings(Comparison)
+    setting = Run.open(folder).settings(Comparison, code)
     if not isinstance(setting, Comparison):
         raise UserError(f"{folder} is not a comparison; give the folder of eva compare")
     return setting
@@ -62,11 +63,16 @@ def cells_of(folder: Path, setting: Comparison) -> Cells:
 
 
 def evaluate(
-    plan: Plan, setting: Comparison, cells: Cells, device: str, advance: Advance
+    plan: Plan,
+    setting: Comparison,
+    cells: Cells,
+    device: str,
+    advance: Advance,
+    code: NamedCode = NO_CODE,
 ) -> Row:
     """Return a row per arm, the starting policy, the constant, and the paired differences."""
     # 1. Respond, judge and read.
-    players, rows = played_cells(plan, setting, cells, device, advance)
+    players, rows = played_cells(plan, setting, cells, device, advance, code)
     # 2. Arms: means over seeds, and differences paired over prompts and seeds.
     arms, played = setting.arms, {name for name, _ in cells}
     seeds = list(range(setting.seeds))
@@ -89,13 +95,18 @@ def evaluate(
 
 
 def played_cells(
-    plan: Plan, setting: Comparison, cells: Cells, device: str, advance: Advance
+    plan: Plan,
+    setting: Comparison,
+    cells: Cells,
+    device: str,
+    advance: Advance,
+    code: NamedCode,
 ) -> tuple[dict[Any, Responses], dict[Any, Row]]:
     """Return responses and rows of the cells, the starting policy and the constant."""
     # 1. Respond with every cell, one policy in memory at a time; then with the starting policy.
     players: dict[Any, Responses] = {}
     for key, run in cells.items():
-        policy = last_policy(run, plan, device)
+        policy = last_policy(run, plan, device, code)
         players[key] = responses_of(policy, plan, advance)
         policy = None
     conditions, sampling = setting.conditions, plan.draw.sampling
@@ -114,9 +125,9 @@ def played_cells(
     return players, rows
 
 
-def last_policy(run: Run, plan: Plan, device: str) -> Any:
+def last_policy(run: Run, plan: Plan, device: str, code: NamedCode) -> Any:
     """Return the policy of a run's last checkpoint."""
-    settings = run.settings(Settings)
+    settings = run.settings(Settings, code)
     folder, start = run.checkpoint(run.checkpoints[-1]), copy.deepcopy(settings.policy)
     return load_checkpoint(settings.task, folder, start, plan.draw.sampling, device)
 

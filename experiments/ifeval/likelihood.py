@@ -13,6 +13,7 @@ import torch
 from experiments.ifeval.official import Item
 from experiments.ifeval.responses import Advance, Row, stored, stored_rows
 from experiments.ifeval.subset import stratified
+from experiments.run.schema import StoredLikelihood
 
 READ = 64
 """Prompts whose first responses are read, the first of the stratified order."""
@@ -36,7 +37,7 @@ def mean_logprob(
     """
     places = {item.key: place for place, item in enumerate(items)}
     chosen = sorted(places[item.key] for item in stratified(items, READ))
-    rows = {row["prompt"]: row for row in stored_rows(name, ("prompt", "nats", "tokens"))}
+    rows = {row["prompt"]: row for row in stored_rows(name, StoredLikelihood)}
     missing = [place for place in chosen if place not in rows]
     advance(len(chosen) - len(missing))
     missing.sort(key=lambda place: len(responses[place][0]))

@@ -20,6 +20,7 @@ from agents.policies.sampling import Sampling
 from eva_env.cache import cache_folder
 from experiments.run.errors import UserError
 from experiments.run.records import Run
+from experiments.run.schema import StoredResponse
 
 BATCH = 32
 """Prompts that are responded to at a time. Prompts of similar length share a batch."""
@@ -53,10 +54,10 @@ def stored() -> Run:
     return Run(folder)
 
 
-def stored_rows(name: str, keys: Sequence[str]) -> list[Row]:
+def stored_rows(name: str, schema: Any) -> list[Row]:
     """Return the rows of a file; UserError, with the remedy, for a damaged one."""
     try:
-        return stored().rows(name, keys)
+        return stored().rows(name, schema)
     except UserError as error:
         raise UserError(f"{error}; delete the file, and its rows are made again") from error
 
@@ -110,7 +111,7 @@ def respond(policy: Any, name: str, draw: Draw, advance: Advance) -> list[list[A
     many are drawn, and after an interruption. A response that a language model drew carries its
     tokens.
     """
-    rows = stored_rows(name, ("prompt", "sample", "text"))
+    rows = stored_rows(name, StoredResponse)
     drawn = {(row["prompt"], row["sample"]): row for row in rows}
     lengths = policy.prompt_lengths(list(draw.prompts)).tolist()
     for sample, number, places in draw.batches(lengths):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from experiments.report.arms import arms, budget, curves, drift
 from experiments.report.blocks import Page
+from experiments.report.damage import damage
 from experiments.report.drilldown import descent, responses, tuning, warnings
 from experiments.report.finding import opening
 from experiments.report.flow import flow
@@ -19,7 +20,7 @@ from experiments.run.judging import judging_remark
 def page(folder: Path) -> Page:
     """Return the page of a comparison's folder."""
     summary = Summary.read(folder)
-    made = (section(summary) for section in SECTIONS)
+    made = (damage(folder), *(section(summary) for section in SECTIONS))
     return Page(*heading(summary), [section for section in made if section])
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from experiments.report.blocks import Forest, Heat, Page, Table
 from experiments.report.numbers import CUT, CUT_NOTE
-from experiments.run.records import on_disk
+from experiments.run.disk import on_disk
 
 HERE = Path(__file__).parent
 

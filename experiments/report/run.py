@@ -6,6 +6,7 @@ from pathlib import Path
 from experiments.report.blocks import Fold, Grid, Page, Section, Switch, Table, Text
 from experiments.report.charts import line_chart
 from experiments.report.creator import descent, diversity, rewards, signals
+from experiments.report.damage import damage
 from experiments.report.entries import number_entry, text_entry
 from experiments.report.record import Record, Row, part_name
 from experiments.report.result import PLAYERS, result
@@ -35,7 +36,7 @@ COLUMNS = (
 def page(folder: Path) -> Page:
     """Return the page of a run's folder."""
     record = Record.read(folder)
-    sections = (section(record) for section in SECTIONS)
+    sections = (damage(folder), *(section(record) for section in SECTIONS))
     creator, solver, task = (part_name(record.settings.get(name)) for name in PLAYERS)
     kept = [section for section in sections if section]
     return Page(f"{creator} against {solver}", subtitle(record, task), kept)

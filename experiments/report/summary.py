@@ -11,9 +11,10 @@ from experiments.human_play.standings import vote_summary
 from experiments.report.drawing import Style
 from experiments.report.numbers import decimal, percent, points, signed
 from experiments.report.record import Record
+from experiments.run.disk import on_disk
 from experiments.run.errors import UserError
 from experiments.run.judging import score_name
-from experiments.run.records import Run, on_disk
+from experiments.run.records import Run
 
 Data = Mapping[str, Any]
 

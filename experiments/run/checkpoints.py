@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from experiments.run.errors import UserError
+from experiments.run.named_code import NO_CODE, NamedCode
 from experiments.run.records import Run
 from experiments.run.settings import Settings
 
@@ -31,10 +32,13 @@ def _refuse_other_records(path: Path) -> None:
         )
 
 
-def settings_of(checkpoint: str) -> Settings | None:
-    """Return the settings of a checkpoint's run; None if it belongs to no run."""
+def settings_of(checkpoint: str, code: NamedCode = NO_CODE) -> Settings | None:
+    """Return the settings of a checkpoint's run; None if it belongs to no run.
+
+    ``code`` is the code of the user's own that the run may import.
+    """
     owner = run_of(checkpoint)
-    return owner[0].settings(Settings) if owner else None
+    return owner[0].settings(Settings, code) if owner else None
 
 
 def checkpoint_folder(checkpoint: str) -> str | Path:

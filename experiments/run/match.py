@@ -24,10 +24,12 @@ from experiments.run.fitting import check_prompts, fits_of
 from experiments.run.judging import Judge, judge_of
 from experiments.run.rewards import has_two_rewards, reads_start, reward_of, training_reward
 from experiments.run.rewriting import response_rewriter, seen_task, writing_model
+from experiments.run.seeds import spawned
 from experiments.run.settings import Settings, check
 from experiments.run.setup import files_of, load_policy, make_env, pinned, start_of
 from experiments.run.similarity import similarity_of
 from experiments.run.start import Start
+from experiments.run.state import State, modules_of
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Match:
     @classmethod
     def open(cls, settings: Settings) -> "Match":
         """Return a match before its first round; UserError for settings that do not fit."""
-        env_seed, creator_seed, solver_seed = np.random.SeedSequence(settings.seed).spawn(3)
+        env_seed, creator_seed, solver_seed = spawned(settings.seed)
         world = pinned(settings.task)  # before anything is loaded
         policy = start_of(settings, world)
         start = starting(settings, policy)
@@ -92,22 +94,33 @@ class Match:
                 raise
             raise out_of_memory(error) from error
 
-    def checkpoint(self) -> dict[str, Any]:
-        """Return ``state_dict()`` without the weights that the policy's own folder holds."""
+    def checkpoint(self) -> State:
+        """Return ``state_dict()`` as data, less the weights that the policy's folder holds.
+
+        Raises ValueError for a part whose state is no data.
+        """
         state = self.state_dict()
         if self.start.has_files:
             state["solver"] = {k: v for k, v in state["solver"].items() if k != "policy"}
-        return state
+        return State.of(state, self._unchanging)
 
-    def restore(self, folder: Path, state: Mapping[str, Any]) -> None:
+    def restore(self, folder: Path, saved: State) -> None:
         """Restore ``checkpoint()``; ``folder`` is where the policy saved itself."""
+        parts = self.creator, self.solver.method, self.solver.policy, self.env.unwrapped.task
+        models = self.env.unwrapped.game.first_models.values()
+        state = saved.value(self._unchanging, modules_of(*parts, *models))
         if "policy" not in state["solver"]:
             policy: Any = self.solver.policy
             policy.restore(folder)
         self.load_state_dict(state)
 
+    @property
+    def _unchanging(self) -> dict[str, Any]:
+        """What every opening of the settings makes again, in the shape of ``state_dict``."""
+        return {"env": {"game": self.env.unwrapped.game.first_models}}
+
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that changes during play, picklable.
+        """Return everything that changes during play.
 
         The starting policy is in it only if the settings cannot make it again.
         """
@@ -126,9 +139,8 @@ class Match:
         self.env.unwrapped.load_state_dict(state["env"])
         self.creator.load_state_dict(state["creator"])
         self.solver.load_state_dict(state["solver"])
-        start = state.get("start") or state["solver"].get("initial")  # older checkpoints
-        if start is not None and not self.start.has_files:
-            self.start().load_state_dict(start)
+        if not self.start.has_files:
+            self.start().load_state_dict(state["start"])
         for rng, generator_state in zip(self.rngs, state["rngs"], strict=True):
             rng.bit_generator.state = generator_state
         self.budget = Budget(**state["budget"])

@@ -12,45 +12,48 @@
     alarms.jsonl        a row per alarm and round that raises it, see
                         ``experiments.run.alarms``
     transcripts.jsonl   some prompts with the responses before and after
-    checkpoints/        round-0003/: the policy as it saves itself, and state.pt with the rest;
-                        an adapter's folder holds the adapter alone
+    manifest.json       the number of rows that each of these files must have
+    .lock               who writes the record, or wrote it last
+    checkpoints/        round-0003/: the policy as it saves itself, and state.json and
+                        state.safetensors with the rest; an adapter's folder holds the
+                        adapter alone
 
 A row's ``round`` is the number of rounds played when it was written: the rows with
 ``round <= 3`` describe the state at checkpoint ``round-0003``.
 """
 
-import io
 import json
 import math
 import os
 import shutil
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import torch
 from safetensors import SafetensorError
 
 from agents.policies.base import Policy
 from experiments.run.config import from_json
+from experiments.run.disk import on_disk, one_line, replace_file, replace_folder
 from experiments.run.errors import UserError
+from experiments.run.lock import LOCK, locked
+from experiments.run.manifest import NAME as MANIFEST
+from experiments.run.manifest import Entry, Manifest
+from experiments.run.modes import share_as_umask_allows
+from experiments.run.named_code import NO_CODE, NamedCode
+from experiments.run.schema import ROWS, Config, object_of, rows_of
+from experiments.run.state import State
 
 FILES = ("rounds", "prompts", "evaluations", "transcripts", "alarms")
 
-KEYS = {
-    **dict.fromkeys(("rounds", "prompts", "transcripts"), ("round",)),
-    "evaluations": ("round", "suite"),
-    "alarms": ("round", "alarm"),
-    "answers": ("suite", "prompt", "rewards"),
-    "final": ("prompt", "probability", "drawn"),
-    "crossplay": ("creator", "prompts", "drawn", "regret"),
-    "tuning": ("arm", "configuration", "seed", "gold"),
-    "votes": ("a", "b", "winner", "judge"),
-}
-"""Keys that every row of a file must have."""
+WAIT = 5.0
+"""Seconds that one write waits for the lock."""
+
+UNBORN = {LOCK, ".config.json"}
+"""Files of a folder whose record has not begun."""
 
 KINDS = {
     "Settings": ("run", "eva train --resume continues it"),
@@ -70,16 +73,22 @@ class Run:
     def create(cls, folder: Path, config: Mapping[str, Any]) -> Self:
         """Start a record; the folder must be new or empty."""
         cls.require_new(folder)
-        with on_disk(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            _replace(folder / "config.json", json.dumps(config, indent=2) + "\n")
+        with locked(folder), on_disk(folder):
+            cls.require_new(folder)  # again, since another process may have been faster
+            replace_file(folder / "config.json", json.dumps(config, indent=2) + "\n")
         return cls(folder)
 
     @staticmethod
     def require_new(folder: Path) -> None:
-        """Raise UserError unless a record can begin in the folder: it is new or empty."""
+        """Raise UserError unless a record can begin in the folder: it is new or empty.
+
+        A folder counts as empty if a kill left it before it had its config.json.
+        """
         with on_disk(folder):
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            is_free = not folder.exists() or (
+                folder.is_dir() and {path.name for path in folder.iterdir()} <= UNBORN
+            )
+            if not is_free:
                 raise UserError(
                     f"{folder} exists and is not empty: give another --out, or continue the "
                     f"run or comparison in it with --resume {folder}"
@@ -99,10 +108,9 @@ class Run:
         path = self.folder / "config.json"
         if not path.is_file():
             raise UserError(f"no run at {self.folder}: {path} does not exist")
-        try:
-            return json.loads(path.read_text())
-        except ValueError as error:
-            raise UserError(f"{path} is not JSON: {error}") from error
+        with on_disk(path):
+            content = path.read_bytes()
+        return object_of(content, path, Config, constants=True)
 
     @property
     def kind(self) -> str:
@@ -123,16 +131,19 @@ class Run:
         settings = self.config.get("settings")
         return str(settings.get("type")) if isinstance(settings, dict) else ""
 
-    def settings(self, hint: Any) -> Any:
+    def settings(self, hint: Any, code: NamedCode = NO_CODE) -> Any:
         """Return the recorded settings as an object of a class, or of one of a union.
 
-        UserError, with the right command, for a record of another kind.
+        ``code`` is the code of the user's own that the record may import. UserError, with the
+        right command, for other code and for a record of another kind.
         """
         classes = {part.__name__ for part in typing.get_args(hint) or (hint,)}
         allowed = [KINDS[name][0] for name in KINDS if name in classes]
         if allowed and self._settings_class in KINDS:
             self.require_kind(*allowed)
-        settings = from_json(self.config["settings"], hint)
+        recorded = self.config["settings"]
+        code.check(recorded, self.folder)
+        settings = from_json(recorded, hint)
         if not is_dataclass(settings):
             raise UserError(
                 f"{self.folder / 'config.json'} holds no settings that are known; eva train "
@@ -142,59 +153,115 @@ class Run:
 
     def amend(self, **settings: Any) -> None:
         """Change settings in config.json when a run is given more rounds or seeds."""
-        config = self.config
-        config["settings"] |= settings
-        with on_disk(self.folder):
-            _replace(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+        with self.locked(WAIT), on_disk(self.folder):
+            config = self.config
+            config["settings"] |= settings
+            replace_file(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
+    def note_machine(self, present: Mapping[str, Any]) -> None:
+        """Record what continues a run, unless it is what computed the run before."""
+        with self.locked(WAIT), on_disk(self.folder):
+            config = self.config
+            last = [config, *config.get("resumed", [])][-1]
+            if any(last.get(name) != value for name, value in present.items()):
+                config["resumed"] = [*config.get("resumed", []), dict(present)]
+                replace_file(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
+    def locked(self, wait: float = 0.0) -> AbstractContextManager[None]:
+        """Hold the record's lock, so that no other process writes it; see ``lock.locked``.
+
+        Every method that writes takes the lock for as long as it writes.
+        """
+        return locked(self.folder, wait)
 
     def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Append rows to ``name``.jsonl in one write; a truncated last line is dropped."""
+        """Append rows to ``name``.jsonl in one write; a truncated last line is dropped.
+
+        The manifest counts the rows of FILES at the next checkpoint, and others at once.
+        """
         path = self.folder / f"{name}.jsonl"
         text = "".join(map(as_line, rows))
-        with on_disk(path), path.open("a+b") as file:
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                if file.read() != b"\n":
-                    file.truncate(path.read_bytes().rfind(b"\n") + 1)
-            file.write(text.encode())
+        with self.locked(WAIT), on_disk(path):
+            with path.open("a+b") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    if file.read() != b"\n":
+                        file.truncate(path.read_bytes().rfind(b"\n") + 1)
+                file.write(text.encode())
+            if name not in FILES:
+                manifest = Manifest.read(self.folder)
+                manifest.count(self.folder, [name])
+                manifest.write(self.folder)
 
     def write(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write all rows of ``name``.jsonl; a kill leaves the new file or the old one."""
-        path = self.folder / f"{name}.jsonl"
-        with on_disk(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, "".join(map(as_line, rows)))
+        path, lines = self.folder / f"{name}.jsonl", list(map(as_line, rows))
+        text = "".join(lines)
+        with self.locked(WAIT), on_disk(path):
+            manifest = Manifest.read(self.folder)
+            fewer = name in manifest and len(lines) < manifest[name].rows
+            manifest[name] = Entry(len(lines), len(text.encode()))
+            if fewer:
+                manifest.write(self.folder)
+            replace_file(path, text)
+            if not fewer:
+                manifest.write(self.folder)
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write ``name``.json; a kill leaves the new file or the old one."""
         path = self.folder / f"{name}.json"
-        with on_disk(path):
-            _replace(path, json.dumps(content, indent=2) + "\n")
+        with self.locked(WAIT), on_disk(path):
+            replace_file(path, json.dumps(content, indent=2) + "\n")
 
-    def rows(self, name: str, keys: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    def missing(self, remade: Sequence[str] = ()) -> list[str]:
+        """Return a sentence for each file of the record that lacks rows.
+
+        ``remade`` names files that need not be there, since they will be made again.
+        """
+        with on_disk(self.folder):
+            manifest = Manifest.read(self.folder)
+            if manifest:
+                for name in remade:
+                    manifest.pop(name, None)
+                return manifest.missing(self.folder)
+            saved = [self.checkpoint(round) for round in self.checkpoints]
+            saved = [folder for folder in saved if (folder / MANIFEST).exists()]
+            if not saved:  # a record by an older version
+                return []
+            lost = f"{self.folder / MANIFEST} is missing"
+            return [lost, *Manifest.read(saved[-1]).missing(self.folder)]
+
+    def require_whole(self, remade: Sequence[str] = ()) -> None:
+        """Raise UserError, with the file and the rows, if ``missing`` finds any."""
+        missing = self.missing(remade)
+        if missing:
+            raise UserError(
+                f"the record is damaged: {'; '.join(missing)}. Restore it from a copy, or "
+                f"start a new one"
+            )
+
+    def rows(
+        self, name: str, schema: Any = None, keys: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
         """Return all rows of ``name``.jsonl; a truncated last line is left out.
 
-        Every row must have the keys; None: those of ``KEYS``.
+        ``schema`` is the type of a row; None: that of ``schema.ROWS``. ``keys`` are further
+        keys that the reader needs. UserError names the file, line and field of what is wrong.
         """
-        keys = KEYS.get(name, ()) if keys is None else keys
         path = self.folder / f"{name}.jsonl"
         with on_disk(path):
-            text = path.read_bytes() if path.exists() else b""
-        rows = []
-        for number, line in enumerate(text.split(b"\n")[:-1], start=1):
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise UserError(f"{path}, line {number}, is not JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise UserError(f"{path}, line {number}, is no object: the file is damaged")
-            for key in keys:
-                if key not in row:
-                    raise UserError(
-                        f"{path}, line {number}, lacks {key!r}: the file is damaged"
-                    )
-            rows.append(row)
+            content = path.read_bytes() if path.exists() else b""
+        rows = rows_of(content, path, ROWS[name] if schema is None else schema, keys)
+        if name == "rounds":
+            _require_order(path, rows)
         return rows
+
+    def object(self, name: str, schema: Any) -> dict[str, Any]:
+        """Return the content of ``name``.json; UserError if it breaks the schema."""
+        path = self.folder / f"{name}.json"
+        with on_disk(path):
+            content = path.read_bytes()
+        return object_of(content, path, schema)
 
     def history(self) -> Iterator[dict[str, Any]]:
         """Yield the rows that ``train`` yielded up to the last checkpoint."""
@@ -212,12 +279,12 @@ class Run:
 
     def truncate(self, round: int) -> None:
         """Drop the rows and checkpoints that were written after a round."""
-        for name in FILES:
-            self.write(name, [row for row in self.rows(name) if row["round"] <= round])
-        for later in self.checkpoints:
-            if later > round:
-                with on_disk(self.checkpoint(later)):
-                    shutil.rmtree(self.checkpoint(later))
+        with self.locked(WAIT):
+            for later in self.checkpoints:
+                if later > round:
+                    self._remove(later)
+            for name in FILES:
+                self.write(name, [row for row in self.rows(name) if row["round"] <= round])
 
     def checkpoint(self, round: int) -> Path:
         """Return the folder of a round's checkpoint, which the policy's ``load`` reads."""
@@ -230,19 +297,23 @@ class Run:
         rounds = (folder.name.removeprefix("round-") for folder in folders)
         return sorted(int(round) for round in rounds if round.isdecimal())
 
-    def save(self, round: int, policy: Policy, state: Mapping[str, Any]) -> None:
+    def save(self, round: int, policy: Policy, state: State) -> None:
         """Write a checkpoint; a kill leaves a complete one or none."""
         folder = self.checkpoint(round)
         draft = folder.with_name(f".{folder.name}")
-        with on_disk(folder):
+        with self.locked(WAIT), on_disk(folder):
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
             policy.save(draft)
-            # Through a buffer, because torch reports a full disk as a RuntimeError.
-            buffer = io.BytesIO()
-            torch.save(dict(state), buffer)
-            (draft / "state.pt").write_bytes(buffer.getbuffer())
-            os.replace(draft, folder)
+            state.write(draft)
+            # The disk has the rows before the manifest promises them, and the manifest before
+            # the checkpoint, which a resumed run starts from.
+            manifest = Manifest.read(self.folder)
+            manifest.count(self.folder, FILES)
+            manifest.write(self.folder)
+            manifest.write(draft)
+            share_as_umask_allows(draft)
+            replace_folder(draft, folder)
 
     def prune(self, keep: str, suite: str) -> None:
         """Delete the checkpoints that a setting does not keep: "all", "last" or "best".
@@ -264,28 +335,43 @@ class Run:
             kept |= {max(scores, key=lambda round: scores[round])} if scores else set()
         for round in self.checkpoints:
             if round not in kept:
-                folder = self.checkpoint(round)
-                draft = folder.with_name(f".{folder.name}")
-                with on_disk(folder):  # a kill leaves a whole checkpoint or a hidden folder
-                    shutil.rmtree(draft, ignore_errors=True)
-                    os.replace(folder, draft)
-                    shutil.rmtree(draft)
+                self._remove(round)
 
-    def load(self, round: int) -> dict[str, Any]:
-        """Return the state of a checkpoint, unpickled: open only run folders that you trust."""
-        path = self.checkpoint(round) / "state.pt"
+    def _remove(self, round: int) -> None:
+        """Delete a checkpoint; a kill leaves a whole one, or a hidden folder."""
+        folder = self.checkpoint(round)
+        draft = folder.with_name(f".{folder.name}")
+        with self.locked(WAIT), on_disk(folder):
+            shutil.rmtree(draft, ignore_errors=True)
+            os.replace(folder, draft)
+            shutil.rmtree(draft)
+
+    def load(self, round: int) -> State:
+        """Return the state of a checkpoint, which is plain data: reading it runs no code."""
+        folder = self.checkpoint(round)
+        if (folder / "state.pt").exists() and not (folder / "state.json").exists():
+            raise UserError(
+                f"{self.folder} is by an older version of eva, whose checkpoints can run code "
+                f"when they are read: this version cannot continue it, but eva report and eva "
+                f"evaluate read it"
+            )
         try:
-            return torch.load(path, map_location="cpu", weights_only=False)
-        except (ModuleNotFoundError, AttributeError) as error:
+            return State.read(folder)
+        except (OSError, ValueError, SafetensorError) as error:
             raise UserError(
-                f"{self.folder} was begun with another version of eva and cannot be continued "
-                f"({_one_line(error)}); eva report and eva evaluate read it"
+                f"cannot read the checkpoint ({one_line(error)}): delete {folder} to continue "
+                f"from the checkpoint before it"
             ) from error
-        except Exception as error:  # a damaged pickle may raise anything
+
+
+def _require_order(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise UserError unless the rows are those of rounds 1, 2, 3 ..."""
+    for number, row in enumerate(rows, start=1):
+        if row["round"] != number:
             raise UserError(
-                f"cannot read the checkpoint {path} ({_one_line(error)}): delete "
-                f"{path.parent} to continue from the checkpoint before it"
-            ) from error
+                f"{path}, line {number}, is of round {row['round']}, not {number}: the file is "
+                f"damaged, or two processes have written it; restore it from a copy"
+            )
 
 
 def as_line(row: Mapping[str, Any]) -> str:
@@ -302,23 +388,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@contextmanager
-def on_disk(path: Path) -> Iterator[None]:
-    """Turn disk errors, such as a full disk, into a UserError that names the path."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"cannot use {path}: {_one_line(error)}") from error
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file completely or not at all."""
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(text)
-    os.replace(draft, path)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

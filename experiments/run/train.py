@@ -10,15 +10,20 @@ from agents.policies.pretrained import Pretrained
 from eva_env.types import RewardModel, Round
 from experiments.run.alarms import Watch
 from experiments.run.config import to_json
+from experiments.run.digests import digests
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED, Evaluator
 from experiments.run.judging import judge_of, pointwise, ranker_in, trains_on_judge
+from experiments.run.machine import machine
 from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import Genealogy, summarise
 from experiments.run.settings import Settings
 
 Row = dict[str, Any]
+
+AFTER_PLAY = ("final", "crossplay")
+"""Files that a comparison adds to a run when it has been played."""
 
 
 def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[Row]:
@@ -28,10 +33,11 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
     evaluations.jsonl by suite, empty where the round was not evaluated; ``alarms`` holds those
     of alarms.jsonl by alarm. A new run starts with the row of round 0. ``match`` must have been
     opened with these settings and not been played; None opens one. Raises UserError for what
-    the game, a player or a reward refuses.
+    the game, a player or a reward refuses, and if another process writes the record.
     """
     try:
-        yield from _played(run, settings, match or Match.open(settings))
+        with run.locked():
+            yield from _played(run, settings, match or Match.open(settings))
     except (ValueError, FloatingPointError) as error:
         raise UserError(" ".join(str(error).split())) from error
 
@@ -39,6 +45,8 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
 def _played(run: Run, settings: Settings, match: Match) -> Iterator[Row]:
     evaluator = evaluator_of(settings, match)
     played = restore(run, match)
+    if played >= 0:
+        run.note_machine(machine())
     recorder = Recorder.of(run, settings, match, evaluator, played)
     if played < 0:
         yield {"round": 0, "evaluations": recorder.evaluate(0), "alarms": {}}
@@ -86,6 +94,7 @@ class Recorder:
         row = summarise(
             round, match.env.unwrapped.task, match.budget, seconds, match.similarity
         )
+        row["digests"] = digests(round, match.solver.policy)
         run.append("prompts", self.genealogy.rows(round))
         run.append("rounds", [row])
         # 2. Evaluate. The last round is always evaluated, whatever ends the run.
@@ -162,9 +171,14 @@ def restore(run: Run, match: Match) -> int:
 
     Rows that were written after the checkpoint are dropped; the run writes them again.
     """
+    run.require_whole(remade=AFTER_PLAY)
     played = max(run.checkpoints, default=-1)
-    if played > len(run.rows("rounds")):
-        raise UserError(f"{run.folder} has lost rows of rounds.jsonl; start a new run")
+    recorded = len(run.rows("rounds"))
+    if played > recorded:
+        raise UserError(
+            f"{run.folder} has a checkpoint of round {played} but {recorded} rows in "
+            f"rounds.jsonl: restore the file from a copy, or start a new run"
+        )
     if played >= 0:
         load(run, played, match)
     run.truncate(played)
@@ -176,7 +190,7 @@ def load(run: Run, round: int, match: Match) -> None:
     state, folder = run.load(round), run.checkpoint(round)
     try:
         match.restore(folder, state)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"cannot read the checkpoint {folder} ({reason}): delete it to continue from the "

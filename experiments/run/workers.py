@@ -1,7 +1,9 @@
 """Run jobs on worker processes, one job at a time in each; a failure stops no other job."""
 
 import multiprocessing
+import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -80,9 +82,21 @@ class Workers:
         return process, ours
 
 
+def _end_with_parent() -> None:
+    """End this process as soon as its parent has ended, in the middle of a job too.
+
+    A job that went on would write into a record that a new process may have taken over.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
 def _serve(connection: Connection, do: Callable[[Any], Iterable[Any]]) -> None:
     """Run jobs until the parent has ended; the parent alone handles Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     while True:
         try:

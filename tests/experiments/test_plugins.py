@@ -9,6 +9,7 @@ from experiments import cli
 from experiments.commands import compare, evaluate, report, train
 from experiments.comparison.settings import Comparison
 from experiments.run.errors import UserError
+from experiments.run.named_code import NamedCode, code_in
 from experiments.run.parts import name_of, short_name
 from experiments.run.records import FILES, Run
 from experiments.run.settings import Settings
@@ -205,6 +206,20 @@ def runs(file, tmp_path_factory):
     return run
 
 
+def named(run):
+    """All code that a record names, as if the user had named it."""
+    specs = [spec for _, spec in code_in(run.config["settings"])]
+    return NamedCode(tuple(specs))
+
+
+def code_option(run):
+    return ["--code", *named(run).specs]
+
+
+def settings_of(run, hint=Settings):
+    return run.settings(hint, named(run))
+
+
 def rows(run, name):
     return [
         {key: value for key, value in row.items() if key != "seconds"} for row in run.rows(name)
@@ -220,7 +235,7 @@ def test_a_part_in_a_file_is_recorded_under_its_path(case, runs, file):
         return
     role, name, settings = RECORDED[case]
     assert recorded[role].items() >= ({"type": f"{file}:{name}"} | settings).items()
-    restored = getattr(runs(case).settings(Settings), role)
+    restored = getattr(settings_of(runs(case)), role)
     assert name_of(restored) == f"{file}:{name}"
     assert all(getattr(restored, key) == value for key, value in settings.items())
 
@@ -230,7 +245,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(case, runs, file, tmp_path):
     out = tmp_path / "run"
     one_round = " ".join(words(case, file)).replace("--rounds 2", "--rounds 1").split()
     assert train.main([*one_round, "--out", str(out)]) == 0
-    assert train.main(["--resume", str(out), "--rounds", "2"]) == 0
+    assert train.main(["--resume", str(out), "--rounds", "2", *code_option(Run.open(out))]) == 0
     for name in FILES:
         assert rows(Run.open(out), name) == rows(runs(case), name), name
 
@@ -242,9 +257,9 @@ def test_a_run_with_it_is_reported_and_evaluated(case, runs, tmp_path, capsys):
     assert report.main([str(run.folder), "--out", str(page)]) == 0
     assert "<svg" in page.read_text()
     capsys.readouterr()
-    assert evaluate.main([str(run.folder), "--samples", "2", "--json"]) == 0
+    assert evaluate.main([str(run.folder), "--samples", "2", "--json", *code_option(run)]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["prompts"] == len(run.settings(Settings).task.suites["hard"])
+    assert result["prompts"] == len(settings_of(run).task.suites["hard"])
     assert 0 <= result["win_rate"] <= 1
 
 
@@ -260,7 +275,7 @@ def test_the_parts_act(runs, tmp_path, file, capsys):
     for row in runs("signal").rows("prompts"):
         assert row["signal"] >= 0
     assert {row["text"][0] for row in runs("world").rows("prompts")} == {"b"}
-    tilted = runs("policy").settings(Settings).policy.probabilities()
+    tilted = settings_of(runs("policy")).policy.probabilities()
     assert tilted[0, 1] / tilted[0, 0] == pytest.approx(2.718281828**-1.5)
     other = tmp_path / "plain"
     parts = [word for word in words("policy", file) if "policy" not in word and word != "1.5"]
@@ -269,15 +284,15 @@ def test_the_parts_act(runs, tmp_path, file, capsys):
     capsys.readouterr()
     folder = str(runs("creator").folder)
     arguments = [folder, "--samples", "2", "--json", f"reward-model:{file}:high_numbers"]
-    assert evaluate.main(arguments) == 0
+    assert evaluate.main([*arguments, *code_option(runs("creator"))]) == 0
     assert json.loads(capsys.readouterr().out)["gold"] in {k / 32 for k in range(25)}
 
 
 def test_names_for_people_are_short(file, runs, monkeypatch, tmp_path):
-    settings = runs("creator").settings(Settings)
+    settings = settings_of(runs("creator"))
     assert settings.name == "repeater-rloo"
-    assert short_name(runs("wrapper").settings(Settings).reward_model) == "marks"
-    assert short_name(runs("reward function").settings(Settings).reward_model) == "high_numbers"
+    assert short_name(settings_of(runs("wrapper")).reward_model) == "marks"
+    assert short_name(settings_of(runs("reward function")).reward_model) == "high_numbers"
     monkeypatch.chdir(tmp_path)
     (tmp_path / "near.py").write_text(SOURCE)
     arguments = [*WORLD, "creator:near.py:Repeater", "solver:rloo", *SIZES]
@@ -309,10 +324,10 @@ def test_workers_find_a_users_world_creator_and_method(file, tmp_path, capsys):
     assert sum("regret estimate a_star_avg" in s for s in summary["conclusions"]) == 1
     rows = Run(folder / "cells" / "fresh-rloo" / "seed-0001").rows("crossplay")
     assert all(regret >= 0 for row in rows for regret in row["regret"])
-    recorded = Run.open(folder).settings(Comparison)
+    recorded = settings_of(Run.open(folder), Comparison)
     assert recorded.creators[1] == f"{file}:Repeater:distinct=3"
     assert recorded.task.size == 4
-    assert compare.main(["--resume", str(folder)]) == 0
+    assert compare.main(["--resume", str(folder), *code_option(Run.open(folder))]) == 0
     assert report.main([str(folder)]) == 0
     assert "estimated regret" in (folder / "report.html").read_text()
 
@@ -323,7 +338,7 @@ def test_workers_find_a_users_reward_model_and_policy(file, tmp_path, capsys):
     players = ["--creators", "fresh", "static", "--solvers", "rloo", "--no-oracle"]
     assert compared([*WORLD, *parts, "--policy.tilt", "1.5", *players], folder) == 0
     assert json.loads((folder / "summary.json").read_text())["failures"] == {}
-    conditions = Run.open(folder).settings(Comparison).conditions
+    conditions = settings_of(Run.open(folder), Comparison).conditions
     assert conditions.policy.tilt == 1.5
     assert name_of(conditions.reward_model) == f"{file}:high_numbers"
 

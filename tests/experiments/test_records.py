@@ -20,6 +20,7 @@ from experiments.run.errors import UserError
 from experiments.run.records import Run
 from experiments.run.rows import Genealogy, summarise
 from experiments.run.settings import Settings
+from experiments.run.state import State
 
 
 @pytest.fixture
@@ -119,11 +120,11 @@ def test_truncate_drops_later_rows_and_checkpoints(run):
     policy = TablePolicy(np.zeros((2, 2)))
     for round in (1, 2, 3):
         run.append("rounds", [{"round": round}])
-        run.save(round, policy, {"round": round})
+        run.save(round, policy, State.of({"round": round}))
     run.truncate(2)
     assert [row["round"] for row in run.rows("rounds")] == [1, 2]
     assert run.checkpoints == [1, 2]
-    assert run.load(2) == {"round": 2}
+    assert run.load(2).value() == {"round": 2}
 
 
 def test_a_checkpoint_is_whole_or_absent(run, monkeypatch):
@@ -131,20 +132,24 @@ def test_a_checkpoint_is_whole_or_absent(run, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            run.save(1, policy, {})
+            run.save(1, policy, State.of({}))
     assert run.checkpoints == []
-    run.save(1, policy, {"a": 1})
-    assert run.load(1) == {"a": 1}
+    run.save(1, policy, State.of({"a": 1}))
+    assert run.load(1).value() == {"a": 1}
 
 
-@pytest.mark.parametrize("damage", ["truncate", "garbage", "missing"])
-def test_a_damaged_checkpoint_is_one_line_with_a_remedy(run, damage):
-    run.save(1, TablePolicy(np.zeros((2, 2))), {"a": list(range(1000))})
-    path = run.checkpoint(1) / "state.pt"
+@pytest.mark.parametrize("file", ["state.json", "state.safetensors"])
+@pytest.mark.parametrize("damage", ["truncate", "garbage", "nested", "missing"])
+def test_a_damaged_checkpoint_is_one_line_with_a_remedy(run, file, damage):
+    state = {"a": list(range(1000)), "b": np.arange(1000)}
+    run.save(1, TablePolicy(np.zeros((2, 2))), State.of(state))
+    path = run.checkpoint(1) / file
     if damage == "truncate":
         path.write_bytes(path.read_bytes()[:300])
     elif damage == "garbage":
-        path.write_bytes(b"no pickle")
+        path.write_bytes(b"\xff no state")
+    elif damage == "nested":
+        path.write_text("[" * 100_000)
     else:
         path.unlink()
     with pytest.raises(UserError, match=r"delete .*round-0001 to continue") as caught:
@@ -153,7 +158,7 @@ def test_a_damaged_checkpoint_is_one_line_with_a_remedy(run, damage):
 
 
 def test_folders_that_are_no_checkpoint_are_left_alone(run):
-    run.save(1, TablePolicy(np.zeros((2, 2))), {})
+    run.save(1, TablePolicy(np.zeros((2, 2))), State.of({}))
     (run.folder / "checkpoints" / "round-final").mkdir()
     assert run.checkpoints == [1]
 

@@ -264,18 +264,17 @@ def test_a_classifier_trains_another_pays_the_creator_and_a_function_judges(
     assert run.config["judged_by"] == f"{file}:words"
     # eva evaluate reads the same judge from the run, and another one if it is given.
     capsys.readouterr()
-    assert main(["evaluate", str(run.folder), "--samples", "2", "--json"]) == 0
+    code = ["--code", TINY.removeprefix("task:"), f"{file}:words"]
+    assert main(["evaluate", str(run.folder), "--samples", "2", "--json", *code]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["judged_by"] == f"{file}:words"
     assert result["gold"] == pytest.approx(evaluation_of(run, "hard")["gold"])
     assert result["proxy"] is not None
-    assert (
-        main(["evaluate", str(run.folder), "--judge", "wordlist", "--samples", "2", "--json"])
-        == 0
-    )
+    other = ["--judge", "wordlist", "--samples", "2", "--json", *code]
+    assert main(["evaluate", str(run.folder), *other]) == 0
     assert 0 <= json.loads(capsys.readouterr().out)["gold"] <= 1
     resumed = ["train", "--resume", str(run.folder), "--rounds", "2"]
-    assert main(resumed) == 0
+    assert main([*resumed, *code]) == 0
     assert len(run.rows("rounds")) == 2
 
 
@@ -300,7 +299,8 @@ def test_a_world_without_gold_is_judged_by_what_trains_and_says_so(file, tmp_pat
     assert "the judge&#39;s reward on the hard suite is" in page
     assert f"{file}:words reward" not in page
     capsys.readouterr()
-    assert main(["evaluate", str(run.folder), "--samples", "2"]) == 0
+    code = ["--code", UNGRADED, f"{file}:words"]
+    assert main(["evaluate", str(run.folder), "--samples", "2", *code]) == 0
     printed = capsys.readouterr().out
     assert "Judged by mine.py:words, the reward that trains" in printed
     assert "over-optimisation" in printed

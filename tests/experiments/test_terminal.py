@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from experiments.human_play.terminal import Terminal, clean
+from eva_env.plain_text import clean
+from experiments.human_play.terminal import Terminal
 
 HOSTILE = "a\x1b[2Jb\x9bc\x07\u202ed\ue000\ud800e\r\nf\tg\u2028h"
 CLEANED = "a[2Jbcde  f g h"
