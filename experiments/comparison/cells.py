@@ -16,8 +16,10 @@ import numpy as np
 from agents.base import Solver
 from agents.evaluate import evaluate
 from agents.policies.base import Policy
+from eva_env.boundary import NO_LIMITS, Limits
 from eva_env.distributions import draw_iid, softmax
 from eva_env.missing import prompt_means
+from eva_env.payoffs import best_rewards
 from eva_env.types import KnowsBest, Proposal, RewardModel, offers
 from eva_env.world import World
 from experiments.run.config import describe
@@ -219,21 +221,30 @@ class Crossing:
         rows = []
         for arm, folder in self.creators.items():
             drawn = [row for row in Run(folder).rows("final") if row["drawn"]]
-            rows.append({"creator": arm, **regrets(player, judge, drawn, n)})
+            measured = regrets(player, judge, drawn, n, self.settings.limits)
+            rows.append({"creator": arm, **measured})
         run.write("crossplay", rows)
         yield {"answered": sum(len(row["prompts"]) for row in rows)}
 
 
-def regrets(player: Solver | Policy, judge: RewardModel, drawn: Sequence[Row], n: int) -> Row:
+def regrets(
+    player: Solver | Policy,
+    judge: RewardModel,
+    drawn: Sequence[Row],
+    n: int,
+    limits: Limits = NO_LIMITS,
+) -> Row:
     """Return a player's true regret on each drawn prompt, from n responses.
 
     Where the judge does not know the best response, it is the regret estimate A*_avg, which
     takes the best of the n responses in its place. None where no response has a reward.
     """
     prompts = [row["prompt"] for row in drawn]
-    rewards = evaluate(player, prompts, judge, n, SEED)
+    rewards = evaluate(player, prompts, judge, n, SEED, limits)
     highest = np.where(np.isnan(rewards), -np.inf, rewards).max(-1)
-    best = judge.best(prompts) if offers(judge, KnowsBest) else highest
+    best = highest
+    if offers(judge, KnowsBest):
+        best = best_rewards(judge, prompts, (len(prompts),), limits)
     regret = best - prompt_means(rewards)
     times = [row["drawn"] for row in drawn]
     return {"prompts": prompts, "drawn": times, "regret": numbers(regret)}

@@ -158,6 +158,15 @@ class Run:
             config["settings"] |= settings
             replace_file(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
+    def note_machine(self, present: Mapping[str, Any]) -> None:
+        """Record what continues a run, unless it is what computed the run before."""
+        with self.locked(WAIT), on_disk(self.folder):
+            config = self.config
+            last = [config, *config.get("resumed", [])][-1]
+            if any(last.get(name) != value for name, value in present.items()):
+                config["resumed"] = [*config.get("resumed", []), dict(present)]
+                replace_file(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
     def locked(self, wait: float = 0.0) -> AbstractContextManager[None]:
         """Hold the record's lock, so that no other process writes it; see ``lock.locked``.
 
