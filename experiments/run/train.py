@@ -40,6 +40,7 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
 def _played(run: Run, settings: Settings, match: Match) -> Iterator[Row]:
     evaluator = evaluator_of(settings, match)
     played = restore(run, match)
+    run.prune(settings.keep, settings.task.deciding)  # a kill may have come before it
     recorder = Recorder.of(run, settings, match, evaluator, played)
     if played < 0:
         yield {"round": 0, "evaluations": recorder.evaluate(0), "alarms": {}}
