@@ -11,17 +11,25 @@ import numpy as np
 
 from agents.base import Solver
 from agents.policies.base import Policy
+from eva_env.boundary import NO_LIMITS, Limits, name_of
+from eva_env.boundary import score as score
 from eva_env.missing import mean_reward
-from eva_env.payoffs import check_rewards, name_of
 from eva_env.statistics.bootstrap import resampled
 from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.types import Floats, RewardModel
 
 
-def sample_responses(player: Solver | Policy, prompts: Sequence[Any], n: int, seed: int) -> Any:
+def sample_responses(
+    player: Solver | Policy,
+    prompts: Sequence[Any],
+    n: int,
+    seed: int,
+    limits: Limits = NO_LIMITS,
+) -> Any:
     """Draw the player's responses (P, n) from a generator that depends on ``seed`` alone."""
     respond = player.respond_for_evaluation if isinstance(player, Solver) else player.sample
-    return respond(prompts, n, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    return limits.of_response(lambda: respond(prompts, n, rng), name_of(player))
 
 
 def evaluate(
@@ -30,26 +38,14 @@ def evaluate(
     reward_model: RewardModel,
     n: int,
     seed: int,
+    limits: Limits = NO_LIMITS,
 ) -> Floats:
     """Return the player's rewards (P, n) on fixed prompts, in reward-model units.
 
-    A missing reward is NaN. Raises ValueError for misshapen or infinite rewards.
+    A missing reward is NaN. Raises ValueError as ``eva_env.boundary.score`` does.
     """
-    return score(reward_model, prompts, sample_responses(player, prompts, n, seed))
-
-
-def score(reward_model: RewardModel, prompts: Sequence[Any], responses: Any) -> Floats:
-    """Return the rewards of responses (P, n); ValueError if misshapen or infinite."""
-    shape = (len(prompts), len(responses[0]))
-    rewards = check_rewards(reward_model(prompts, responses), shape, reward_model)
-    infinite = np.isinf(rewards)
-    if infinite.any():
-        prompt = prompts[int(infinite.any(-1).argmax())]
-        raise ValueError(
-            f"{name_of(reward_model)} returned {rewards[infinite][0]} for a response to prompt "
-            f"{prompt!r}; return a finite number, or NaN for a response that cannot be scored"
-        )
-    return rewards
+    responses = sample_responses(player, prompts, n, seed, limits)
+    return score(reward_model, prompts, responses, limits, n)
 
 
 def win_rate(rewards: Floats, baseline: Floats) -> float | None:

@@ -1,4 +1,4 @@
-"""The start of the ``eva`` command: ``eva``, ``python -m eva_env`` or ``python -m experiments``.
+"""The start of the ``eva`` command, also as ``python -m eva_env`` and ``-m experiments``.
 
 ``agents`` and ``experiments`` are names that other projects have too. The command therefore
 starts in this package, whose name is rare, and checks both before it imports them.
@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def problem_with(name: str) -> str:
-    """Return what Python imports in the place of our package, with the remedy; empty if ours."""
+    """Return what Python imports in the place of our package, and the remedy; empty if ours."""
     spec = find_spec(name)
     if spec is None:
         return f"the package {name} is missing; install {PROJECT} again"

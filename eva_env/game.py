@@ -12,18 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from eva_env.boundary import (
+    LARGEST,
+    NO_LIMITS,
+    Limits,
+    check_numbers,
+    name_of,
+    score,
+)
 from eva_env.distributions import draw_iid as draw_iid
 from eva_env.distributions import draw_without_replacement as draw_without_replacement
 from eva_env.distributions import softmax as softmax
-from eva_env.payoffs import (
-    check_rewards,
-    creator_payoff,
-    name_of,
-    require_no_infinite,
-    require_payoff,
-    signal_values,
-    solver_payoff,
-)
+from eva_env.missing import has_missing
+from eva_env.payoffs import creator_payoff, require_payoff, signal_values, solver_payoff
+from eva_env.real_numbers import kind_of
 from eva_env.require import require
 from eva_env.signals import Signal
 from eva_env.types import (
@@ -60,6 +62,7 @@ class Game:
         creator_reward_model: scores the responses a second time, for the signal and so for the
             creator's payoff; ``reward_model`` then serves the solver alone. None: it serves
             both.
+        limits: the length of responses, and the time that reward models may take.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Game:
         fallback: Callable[[int, np.random.Generator], Sequence[Any]] | None = None,
         invalid_penalty: float = 1.0,
         creator_reward_model: RewardModel | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self.batch_size, self.samples, self.rounds = batch_size, samples, rounds
         require(self, "[1, inf)", "batch_size", "rounds")
@@ -91,7 +95,8 @@ class Game:
         self._first_creator_model: RewardModel | None = creator_reward_model
         self.signal, self.zero_sum, self.replacement = signal, zero_sum, replacement
         self.valid, self.fallback = valid, fallback
-        self.invalid_penalty = invalid_penalty
+        self.invalid_penalty, self.limits = invalid_penalty, limits
+        require(self, "(-inf, inf)", "invalid_penalty")
         self.rng = np.random.default_rng()
         self.reset()
 
@@ -129,18 +134,7 @@ class Game:
             raise RuntimeError(f"all {self.rounds} rounds are played; call reset()")
         if self.proposal is not None:
             raise RuntimeError("the solver is to move: call respond()")
-        logits = np.asarray(proposal.logits, dtype=np.float64)
-        if logits.shape != (len(proposal.prompts),):
-            raise ValueError(
-                f"logits must have shape ({len(proposal.prompts)},), one for each prompt, "
-                f"got {logits.shape}"
-            )
-        if not (len(logits) and math.isfinite(logits.sum())):
-            raise ValueError(
-                f"logits must be finite, and at least one, got "
-                f"{logits[~np.isfinite(logits)][:1]}; leave a prompt out instead of giving it "
-                f"-inf"
-            )
+        logits = _legal_logits(proposal)
         # 2. Only valid prompts have probability; the share of the others costs the creator.
         probabilities, invalid = softmax(logits), 0.0
         if self.valid is not None:
@@ -154,25 +148,25 @@ class Game:
         """Make the solver's move, (B, n) responses; return the round, scored and paid.
 
         Missing rewards (NaN) are left out, see ``eva_env.missing``. Raises RuntimeError out of
-        turn, ValueError for misshapen responses, infinite rewards and signals that are
-        misshapen or not finite; the round is then still to be played.
+        turn, ValueError for responses, rewards, best values and signals that break a rule of
+        ``eva_env.boundary``; the round is then still to be played.
         """
         if self.proposal is None:
             raise RuntimeError("the creator is to move: call propose()")
         # 1. Score the responses, for the creator a second time if it has its own reward model.
-        rewards = self._score(responses, self.reward_model)
+        rewards = score(self.reward_model, self.prompts, responses, self.limits, self.samples)
         total = float(rewards.sum())
-        missing = not math.isfinite(total)
-        if missing:
-            missing = require_no_infinite(rewards, self.prompts, self.reward_model)
+        missing = math.isnan(total)
         paying, read, other = self.reward_model, rewards, None
         missing_signal = missing
         if self.creator_reward_model is not None:
             paying = self.creator_reward_model
-            read = other = self._score(responses, paying)
-            missing_signal = require_no_infinite(read, self.prompts, paying)
+            read = other = score(paying, self.prompts, responses, self.limits, self.samples)
+            missing_signal = has_missing(read)
         # 2. Pay both players.
-        signal = signal_values(self.signal, paying, self.prompts, read, missing_signal)
+        signal = signal_values(
+            self.signal, paying, self.prompts, read, missing_signal, self.limits
+        )
         creator = float(
             creator_payoff(signal, self.invalid, self.invalid_penalty, missing_signal)
         )
@@ -185,13 +179,14 @@ class Game:
         round = Round(
             self.index, self.proposal, *scored, payoffs, self.invalid, other_rewards=other
         )
-        # 4. Move on: the reward models may change, and the creator is to move.
+        # 4. Move on: the reward models may change, and the creator is to move. State changes
+        #    last, so that a reward model that fails to advance changes nothing.
+        model, creator_model = self.reward_model, self.creator_reward_model
         if self._advances:
-            following = self.reward_model.advance(round)  # type: ignore[attr-defined]
-            if following is not self.reward_model:
-                self._use(following, self.creator_reward_model)
-        if self.creator_reward_model is not None and offers(paying, Advances):
-            self.creator_reward_model = paying.advance(round.for_other_player())
+            model = self._following(model, round)
+        if creator_model is not None and offers(creator_model, Advances):
+            creator_model = self._following(creator_model, round.for_other_player())
+        self._use(model, creator_model)
         self.last, self.proposal = round, None
         self.totals = {
             CREATOR: self.totals[CREATOR] + creator,
@@ -243,6 +238,14 @@ class Game:
         twin.rng = copy.deepcopy(self.rng)
         return twin
 
+    def _following(self, model: Any, round: Round) -> RewardModel:
+        """Return the reward model of the next round."""
+        name = name_of(model)
+        following = self.limits.of_reward(lambda: model.advance(round), f"{name}.advance")
+        if not callable(following):
+            raise ValueError(f"{name}.advance must return a reward model, got {following!r}")
+        return following
+
     def _use(self, model: RewardModel, creator_model: RewardModel | None) -> None:
         """Score with these from now on. The hooks are probed here, not in every round."""
         self.reward_model, self.creator_reward_model = model, creator_model
@@ -272,7 +275,7 @@ class Game:
                     "no proposed prompt is valid and the game has no fallback prompts; propose "
                     "a valid prompt, or give the game fallback=task.seed"
                 )
-            return tuple(self.fallback(self.batch_size, self.rng))
+            return self._drawn_fallback(self.fallback)
         if self.replacement:
             slots = draw_iid(probabilities, self.rng.random(self.batch_size))
         else:
@@ -282,15 +285,34 @@ class Game:
             return drawn
         return tuple(prompts[i] for i in slots.tolist())
 
-    def _score(self, responses: Any, model: RewardModel) -> Floats:
-        shape = (self.batch_size, self.samples)
-        if isinstance(responses, np.ndarray):
-            fits = responses.shape == shape
-        else:
-            fits = [len(row) for row in responses] == [self.samples] * self.batch_size
-        if not fits:
-            raise ValueError(
-                f"responses must be {shape[0]} rows of {shape[1]}, one row for each drawn "
-                f"prompt, got rows of lengths {[np.size(row) for row in responses][:8]}"
-            )
-        return check_rewards(model(self.prompts, responses), shape, model)
+    def _drawn_fallback(self, fallback: Callable[..., Sequence[Any]]) -> Sequence[Any]:
+        """Return a batch of fallback prompts; if that fails, the generator has not moved."""
+        before = self.rng.bit_generator.state
+        try:
+            prompts = tuple(fallback(self.batch_size, self.rng))
+            if len(prompts) != self.batch_size:
+                raise ValueError(
+                    f"the fallback must give {self.batch_size} prompts, got {len(prompts)}"
+                )
+        except Exception:
+            self.rng.bit_generator.state = before
+            raise
+        return prompts
+
+
+def _legal_logits(proposal: Proposal) -> Floats:
+    """Return the logits (N,) of a proposal; ValueError unless its N prompts are a sequence."""
+    prompts = proposal.prompts
+    is_array = isinstance(prompts, np.ndarray) and prompts.ndim == 1
+    if not is_array and (not isinstance(prompts, Sequence) or isinstance(prompts, str | bytes)):
+        raise ValueError(
+            f"a proposal's prompts must be a list, tuple or array, got {kind_of(prompts)}"
+        )
+    if not len(prompts):
+        raise ValueError("a proposal must hold at least one prompt, got none")
+    return check_numbers(
+        proposal.logits,
+        (len(prompts),),
+        "logits must be finite numbers (leave a prompt out instead of giving it -inf)",
+        LARGEST,
+    )

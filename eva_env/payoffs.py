@@ -1,14 +1,21 @@
-"""The payoff rules: legal rewards, legal signals, and the creator's payoff.
+"""The payoff rules: the signal of each prompt, and what the players are paid for a round.
 
 The game and the vector engine share them. Rewards have the shape (..., B, n); the leading axes
 are () in one game and (G,) in the G games of the vector engine.
 """
 
-import math
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
+from eva_env.boundary import (
+    LARGEST_SIGNAL,
+    NO_LIMITS,
+    Limits,
+    check_best,
+    check_numbers,
+    name_of,
+)
 from eva_env.missing import by_count, mean_reward, mean_scored
 from eva_env.signals import READS_MISSING, SIGNALS, Signal
 from eva_env.types import Floats, RewardModel
@@ -21,49 +28,13 @@ def require_payoff(signal: str | Signal) -> None:
         raise ValueError(f"unknown signal {signal!r}; known signals: {names}")
 
 
-def check_rewards(rewards: Any, shape: tuple[int, ...], model: RewardModel) -> Floats:
-    """Return the rewards as float64, None as NaN; ValueError names the model otherwise."""
-    try:
-        rewards = np.asarray(rewards, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{name_of(model)} must return rewards of shape {shape}, "
-            f"got no array of numbers: {error}"
-        ) from error
-    if rewards.shape != shape:
-        raise ValueError(
-            f"{name_of(model)} must return rewards of shape {shape}, got {rewards.shape}"
-        )
-    return rewards
-
-
-def require_no_infinite(rewards: Floats, prompts: Any, model: RewardModel) -> bool:
-    """Return whether a reward is missing; ValueError names the first one that is infinite.
-
-    False if all of the rewards (..., B, n) are finite, and only their sum overflows.
-    """
-    infinite = np.isinf(rewards)
-    if not infinite.any():
-        return bool(np.isnan(rewards).any())
-    place = tuple(np.argwhere(infinite)[0].tolist())
-    prompt = prompts
-    for i in place[:-1]:
-        prompt = prompt[i]
-    prompt = prompt.item() if isinstance(prompt, np.generic) else prompt
-    raise ValueError(
-        f"{name_of(model)} returned {rewards[place]} for {int(infinite.sum())} of "
-        f"{rewards.size} responses, the first to prompt {prompt!r}; the round was not played, "
-        f"fix the reward model and call respond() again; it may return NaN for a response that "
-        f"it cannot score"
-    )
-
-
 def signal_values(
     signal: str | Signal,
     model: RewardModel,
     prompts: Any,
     rewards: Floats,
     missing: bool = False,
+    limits: Limits = NO_LIMITS,
 ) -> Floats:
     """Return the creator's payoff by prompt, rewards (..., B, n) -> (..., B).
 
@@ -72,28 +43,39 @@ def signal_values(
     responses, and is NaN for fewer than two. Raises ValueError for values that are misshapen or
     not finite.
     """
+    shape = rewards.shape[:-1]
     if signal == "regret":
-        best: Any = model.best(prompts)  # type: ignore[attr-defined]
+        best = best_rewards(model, prompts, shape, limits)
         if missing:
-            means = by_count(lambda scored: scored.mean(-1), rewards)
-        else:
-            means = np.add.reduce(rewards, -1) / rewards.shape[-1]
-        values = best - means
-    else:
-        function = SIGNALS[signal] if isinstance(signal, str) else signal
-        if missing and function not in READS_MISSING:
-            values = by_count(function, rewards)
-        else:
-            values = np.asarray(function(rewards), dtype=np.float64)
-    if values.shape != rewards.shape[:-1]:
-        _refuse_signal(signal, rewards, f"shape {values.shape}")
-    # The sum is a cheap test: it is finite unless a value is not, or they overflow.
-    if not math.isfinite(np.add.reduce(values, None)):
-        expected = by_count(lambda scored: scored[:, 0], rewards) if missing else 0.0
-        bad = ~np.isfinite(values) & ~np.isnan(expected)
-        if bad.any():
-            _refuse_signal(signal, rewards, f"{values[bad][0]}")
+            return best - by_count(lambda scored: scored.mean(-1), rewards)
+        return best - np.add.reduce(rewards, -1) / rewards.shape[-1]
+    function = SIGNALS[signal] if isinstance(signal, str) else signal
+    if not missing:
+        return _checked(function(rewards), shape, signal)
+    if function not in READS_MISSING:
+        return by_count(
+            lambda scored: _checked(function(scored), scored.shape[:-1], signal), rewards
+        )
+    values = np.asarray(function(rewards), dtype=np.float64)
+    has_signal = ~np.isnan(by_count(lambda scored: scored[:, 0], rewards))
+    _checked(values[has_signal], (int(has_signal.sum()),), signal)
     return values
+
+
+def best_rewards(
+    model: RewardModel, prompts: Any, shape: tuple[int, ...], limits: Limits = NO_LIMITS
+) -> Floats:
+    """Return the best attainable reward of each prompt, (..., B), by a model that knows it."""
+    name = name_of(model)
+    best: Any = limits.of_reward(lambda: model.best(prompts), name)  # type: ignore[attr-defined]
+    return check_best(best, shape, name)
+
+
+def _checked(values: Any, shape: tuple[int, ...], signal: str | Signal) -> Floats:
+    name = signal if isinstance(signal, str) else name_of(signal)
+    return check_numbers(
+        values, shape, f"signal {name} must return finite numbers", LARGEST_SIGNAL
+    )
 
 
 def creator_payoff(
@@ -121,16 +103,3 @@ def solver_payoff(rewards: Floats) -> float:
     For rewards (B, n) of which some are missing; otherwise the mean of all.
     """
     return mean_reward(rewards) or 0.0
-
-
-def _refuse_signal(signal: str | Signal, rewards: Floats, got: str) -> NoReturn:
-    name = signal if isinstance(signal, str) else name_of(signal)
-    raise ValueError(
-        f"signal {name} must return finite numbers of shape {rewards.shape[:-1]}, one for each "
-        f"prompt, got {got}"
-    )
-
-
-def name_of(part: object) -> str:
-    """Return the name of a function, or of the class of any other object."""
-    return getattr(part, "__name__", type(part).__name__)

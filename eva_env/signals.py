@@ -36,7 +36,7 @@ def a_star_min(rewards: Floats) -> Floats:
 
 def a_star_avg(rewards: Floats) -> Floats:
     """Best minus mean reward; A*_avg, the paper's online default (Table 3)."""
-    return rewards.max(-1) - rewards.mean(-1)
+    return _unless_equal(rewards, np.maximum(rewards.max(-1) - rewards.mean(-1), 0.0))
 
 
 def a_star_dts(rewards: Floats) -> Floats:
@@ -47,12 +47,12 @@ def a_star_dts(rewards: Floats) -> Floats:
 
 def variance(rewards: Floats) -> Floats:
     """Population variance of the rewards, in squared reward-model units (Table 4, var)."""
-    return rewards.var(-1)
+    return _unless_equal(rewards, rewards.var(-1))
 
 
 def mean(rewards: Floats) -> Floats:
     """Mean reward (Table 4, avg)."""
-    return rewards.mean(-1)
+    return _unless_equal(rewards, rewards.mean(-1), rewards[..., 0])
 
 
 def one_minus_mean(rewards: Floats) -> Floats:
@@ -61,7 +61,7 @@ def one_minus_mean(rewards: Floats) -> Floats:
     Up to the constant, the payoff of the minimax adversary (Dennis et al. 2020, arXiv
     2012.02096): minus the solver's payoff.
     """
-    return 1 - rewards.mean(-1)
+    return 1 - mean(rewards)
 
 
 def inverse_mean(rewards: Floats) -> Floats:
@@ -86,7 +86,7 @@ def leave_one_out(rewards: Floats) -> Floats:
     """
     n = rewards.shape[-1]
     deviation = rewards - rewards.mean(-1, keepdims=True)
-    return np.abs(deviation).mean(-1) * n / (n - 1)
+    return _unless_equal(rewards, np.abs(deviation).mean(-1) * n / (n - 1))
 
 
 PASS = 1 - 1e-6
@@ -212,16 +212,32 @@ def signal_of(signal: Signal, rewards: Floats) -> Floats:
     return by_count(signal, rewards)
 
 
+ROUNDING = 1e-12
+"""Values of a batch that differ by less, as a share of the largest, differ by rounding."""
+
+
+def _unless_equal(rewards: Floats, values: Floats, equal: Floats | float = 0.0) -> Floats:
+    """Return ``values`` (..., B), and ``equal`` where all rewards of a prompt are equal.
+
+    The mean of equal rewards may differ from them by rounding: that of 0.1, 0.1, 0.1 does.
+    """
+    return np.where(rewards.max(-1) == rewards.min(-1), equal, values)
+
+
 def _inverse(values: Floats) -> Floats:
     known = ~np.isnan(values)
     highest = values.max(-1, keepdims=True, where=known, initial=-np.inf)
-    spread = highest - values.min(-1, keepdims=True, where=known, initial=np.inf)
-    inverse = np.where(spread > 0, (highest - values) / np.where(spread > 0, spread, 1), 1.0)
+    lowest = values.min(-1, keepdims=True, where=known, initial=np.inf)
+    spread, size = highest - lowest, np.maximum(np.abs(highest), np.abs(lowest))
+    wide = spread > ROUNDING * size
+    inverse = np.where(wide, (highest - values) / np.where(wide, spread, 1), 1.0)
     return np.where(known, inverse, np.nan)
 
 
 def _standardised(values: Floats) -> Floats:
-    constant = values.max(-1, keepdims=True) == values.min(-1, keepdims=True)
+    size = np.abs(values).max(-1, keepdims=True)
+    spread = values.max(-1, keepdims=True) - values.min(-1, keepdims=True)
+    constant = spread <= ROUNDING * size
     deviation = np.where(constant, 0.0, values - values.mean(-1, keepdims=True))
     return deviation / np.where(constant, 1.0, values.std(-1, keepdims=True))
 

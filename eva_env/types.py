@@ -86,15 +86,16 @@ class Round:
 class RewardModel(Protocol):
     """The dynamics of the game: any callable that scores (B, n) responses to B prompts.
 
-    Optional hooks: ``KnowsBest``, ``Advances``, ``HasMatrix``, ``DeclaresNoise``, and
-    ``eva_env.rewards.comparisons.Refittable``.
+    Optional hooks: ``KnowsBest``, ``Advances``, ``HasMatrix``, ``DeclaresNoise``,
+    ``DeclaresMissing``, and ``eva_env.rewards.comparisons.Refittable``.
     """
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
         """Return the rewards (B, n) of the responses, in the model's own units.
 
-        NaN, or None in a list, marks a response that could not be scored; see
-        ``eva_env.missing``. Infinite rewards are refused.
+        None in a list marks a response that could not be scored, and so does NaN if the model
+        declares it (``DeclaresMissing``); see ``eva_env.missing``. All other rewards must be
+        finite real numbers; see ``eva_env.boundary``.
         """
         ...
 
@@ -185,6 +186,15 @@ class DeclaresNoise(RewardModel, Protocol):
     @property
     def random(self) -> bool:
         """True if the same response can get different rewards."""
+        ...
+
+
+class DeclaresMissing(RewardModel, Protocol):
+    """A reward model that declares what NaN among its rewards means."""
+
+    @property
+    def nan_is_missing(self) -> bool:
+        """True if NaN marks a response that could not be scored. Without it NaN is an error."""
         ...
 
 

@@ -11,6 +11,7 @@ COMMANDS = {
     "diagnose": "could steering by a signal help on your prompts? before a budget is spent",
     "evaluate": "evaluate a checkpoint on a suite, or on your own prompts",
     "play": "take a seat: make the prompts, respond to them, or judge responses",
+    "verify": "play a run again from its record: is it what it says?",
     "report": "write one HTML file that shows a run or a comparison",
     "export": "write the prompts and pairs of a run as a data set, in TRL's formats",
     "runs": "list the runs of a folder, and write an index page over them",

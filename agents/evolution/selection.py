@@ -15,7 +15,11 @@ Weighting = Literal["proportional", "minmax", "softmax", "rank"]
 Draw = Literal["weighted", "greedy", "stratified"]
 
 ROUNDING = 1e-9
-"""Values down to minus this are rounding errors, as in best minus mean of equal rewards."""
+"""Values down to minus this are rounding errors, as in a payoff minus its mean."""
+
+EQUAL = 1e-12
+"""Values that differ by less, as a share of the largest, are equal: the means of the same
+rewards in another order differ by rounding."""
 
 
 def share(fraction: float, n: int) -> int:
@@ -26,7 +30,7 @@ def share(fraction: float, n: int) -> int:
 def weigh(
     values: Floats, weighting: Weighting = "proportional", tau: float = 1.0, alpha: float = 1.0
 ) -> Floats:
-    """Return log-probabilities (N,) of values (N,); uniform if all values are equal.
+    """Return log-probabilities (N,) of values (N,); uniform if all are equal up to rounding.
 
     - ``proportional``: v / sum v, as Alg. 1 says. A negative value raises ValueError.
     - ``minmax``: (v - min) / (max - min), normalised: the authors' code. The lowest gets 0.
@@ -37,7 +41,7 @@ def weigh(
     Raises ValueError for a value that is not finite.
     """
     values = _finite(values)
-    if not len(values) or values.min() == values.max():
+    if not len(values) or np.ptp(values) <= EQUAL * np.abs(values).max():
         return np.full(len(values), -np.log(max(len(values), 1)))
     if weighting == "softmax":
         if not tau > 0:
@@ -145,7 +149,7 @@ def _finite(values: Floats) -> Floats:
 
 def _not_negative(values: Floats) -> Floats:
     """Return the values with rounding errors below 0 removed; ValueError below that."""
-    if values.min() < -ROUNDING:
+    if values.min() < -max(ROUNDING, EQUAL * values.max()):
         raise ValueError(
             f"proportional weights need values >= 0, got {values.min()} at index "
             f"{values.argmin()}; take minmax, softmax or rank"

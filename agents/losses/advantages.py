@@ -14,8 +14,8 @@ from agents.losses.precision import at_least_float32
 def rloo_advantages(rewards: Tensor, kl: Tensor, beta: float) -> Tensor:
     """Return leave-one-out advantages of KL-penalised rewards, (B, n) -> (B, n).
 
-    R_i - mean_{j != i} R_j; Ahmadian et al. 2024 (arXiv 2402.14740), Eq. 8 and Sec. 2.1. 0 for a
-    response without others.
+    R_i - mean_{j != i} R_j; Ahmadian et al. 2024 (arXiv 2402.14740), Eq. 8 and Sec. 2.1. 0 for
+    a response without others.
     """
     n = rewards.shape[-1]
     return centred(rewards - beta * kl) * n / max(n - 1, 1)
@@ -29,7 +29,7 @@ def centred(rewards: Tensor) -> Tensor:
     rounding.
     """
     rewards = at_least_float32(rewards)
-    return torch.where(differ(rewards), rewards - rewards.mean(-1, keepdim=True), 0.0)
+    return torch.where(equal(rewards), 0.0, rewards - rewards.mean(-1, keepdim=True))
 
 
 def standardised(rewards: Tensor, ddof: int, eps: float) -> Tensor:
@@ -40,13 +40,13 @@ def standardised(rewards: Tensor, ddof: int, eps: float) -> Tensor:
     """
     wide = rewards.double()  # the squares of 1e30 overflow in float32
     deviation = wide.std(-1, correction=min(ddof, rewards.shape[-1] - 1), keepdim=True)
-    advantages = torch.where(differ(wide), centred(wide) / (deviation + eps), 0.0)
+    advantages = torch.where(equal(wide), 0.0, centred(wide) / (deviation + eps))
     return advantages.to(at_least_float32(rewards).dtype)
 
 
-def differ(rewards: Tensor) -> Tensor:
-    """Return which rows hold two different values, (B, n) -> (B, 1) booleans."""
-    return rewards.amax(-1, keepdim=True) > rewards.amin(-1, keepdim=True)
+def equal(rewards: Tensor) -> Tensor:
+    """Return which rows hold one value n times, (B, n) -> (B, 1) booleans; none with NaN."""
+    return rewards.amax(-1, keepdim=True) == rewards.amin(-1, keepdim=True)
 
 
 def preferred(rewards: Tensor, opponents: Tensor) -> Tensor:

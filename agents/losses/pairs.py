@@ -188,8 +188,8 @@ def xpo(pairs: Pairs, explored: Tensor, beta: float, alpha: float) -> Tensor:
 def _log_odds(logprob: Tensor) -> Tensor:
     """Return log(p / (1 - p)) of log p, without cancellation near p = 1.
 
-    At p = 1 it is infinite. A log p above -eps^2 of its type counts as -eps^2, with a slope of 1
-    in log p, so that the odds are finite and the gradient is large but has its sign.
+    At p = 1 it is infinite. A log p above -eps^2 of its type counts as -eps^2, with a slope of
+    1 in log p, so that the odds are finite and the gradient is large but has its sign.
     """
     highest = -(torch.finfo(logprob.dtype).eps ** 2)
     saturated = logprob - logprob.detach() + highest

@@ -47,8 +47,8 @@ def token_logprobs(
 ) -> Tensor:
     """Return log-probabilities by token of I prompts' responses, k to each, without gradients.
 
-    (I * k, longest) nats in float32 or wider, 0 after the end; at most ``max_tokens`` tokens are
-    read at a time.
+    (I * k, longest) nats in float32 or wider, 0 after the end; at most ``max_tokens`` tokens
+    are read at a time.
     """
     k = len(responses[0])
     flat = [response for row in responses for response in row]

@@ -14,6 +14,7 @@ from agents.evolution.writing import Written
 from agents.policies.base import Policy, as_sampled
 from agents.policies.batches import token_logprobs
 from agents.solvers.optimise import OptimizerSettings
+from eva_env.boundary import NO_LIMITS, Limits
 from eva_env.types import Floats, RewardModel, Round
 
 ResponseRewriter = Callable[[Sequence[Any], Sequence[Any], np.random.Generator], Sequence[Any]]
@@ -31,6 +32,7 @@ class PolicySolver(Solver):
         method: how the solver responds and learns.
         reward_model: scores the candidates of methods that choose among them (best-of-n).
         response_rewriter: rewrites responses, for methods that train on rewritten ones.
+        limits: the time that the method may take to respond.
         initial: returns the frozen policy that the run started from. None: a copy made now,
             which ``state_dict`` then holds too.
 
@@ -44,8 +46,9 @@ class PolicySolver(Solver):
         reward_model: RewardModel | None = None,
         response_rewriter: ResponseRewriter | None = None,
         initial: Callable[[], Policy] | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
-        self.policy, self.method = policy, method
+        self.policy, self.method, self.limits = policy, method, limits
         self.reward_model, self.response_rewriter = reward_model, response_rewriter
         self._copy = policy.frozen() if initial is None else None
         self._initial = initial
@@ -64,7 +67,8 @@ class PolicySolver(Solver):
 
     def respond(self, prompts: Sequence[Any], n: int, rng: np.random.Generator) -> Any:
         """Return the n responses to each prompt that the method learns from."""
-        return self.method.respond(self, prompts, n, rng)
+        name = f"{type(self.method).__name__}.respond"
+        return self.limits.of_response(lambda: self.method.respond(self, prompts, n, rng), name)
 
     def respond_for_evaluation(
         self, prompts: Sequence[Any], n: int, rng: np.random.Generator

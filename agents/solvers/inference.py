@@ -9,6 +9,7 @@ import numpy as np
 from agents.base import Logs
 from agents.solvers.base import Method, PolicySolver
 from eva_env.require import require
+from eva_env.rewards.base import base_rewards
 from eva_env.types import Round
 
 
@@ -56,7 +57,7 @@ class BestOfN(Fixed):
         # policy that a comparison draws, which would favour the chosen ones.
         candidate_rng = np.random.default_rng(rng.integers(2**63))
         drawn = solver.policy.sample(prompts, n * self.candidates, candidate_rng)
-        rewards = np.asarray(solver.reward_model(prompts, drawn))
+        rewards = base_rewards(solver.reward_model, prompts, drawn)
         solver.scored += rewards.size
         scored = np.where(np.isnan(rewards), -np.inf, rewards)  # NaN: no reward
         best = scored.reshape(len(prompts), n, -1).argmax(-1)

@@ -14,6 +14,7 @@ from agents.evolution.writing import Written
 from agents.losses.pairs import Pairs
 from agents.losses.robust import worst_case
 from agents.solvers.base import Method, PolicySolver, Reference
+from agents.solvers.nonfinite import Explained
 from agents.solvers.optimise import LR_GRID, Loss, OptimizerSettings, optimise
 from agents.solvers.pair_logprobs import PairLogprobs
 from agents.solvers.pairs import BUILDERS, Builder, Preferences, build, win_rates
@@ -147,6 +148,7 @@ class Offline(OptimizerSettings, Method):
             weights=pairs_per_prompt,
             items_per_update=max(1, int(self.batch_size / pairs_per_prompt.mean() + 0.5)),
             before_update=before_update,
+            explained=Explained(preferences.prompts, logprobs.inputs),
         )
 
     def reference_logprobs(self, solver: PolicySolver, preferences: Preferences) -> Tensor:

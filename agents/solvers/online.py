@@ -16,6 +16,7 @@ from agents.policies.base import Policy, as_sampled
 from agents.policies.batches import exchange_lengths
 from agents.policies.sampled import Sampled
 from agents.solvers.base import Method, PolicySolver, Reference
+from agents.solvers.nonfinite import ADVANTAGES, UNDER_POLICY, Explained, Inputs
 from agents.solvers.optimise import LR_GRID, Loss, OptimizerSettings, optimise
 from eva_env.require import require
 from eva_env.types import Floats, Ints, Round
@@ -90,7 +91,8 @@ class Online(OptimizerSettings, Method):
         With a KL penalty in the loss, groups of equal reward have one as well; they are skipped
         only if no group of the round differs.
         """
-        differs = (advantages.abs() > ROUNDING).any(-1)
+        # Of NaN as well, so that the update names its cause.
+        differs = ~(advantages.abs() <= ROUNDING).all(-1)
         if self.kl_in_loss and self.beta and differs.any():
             return torch.full_like(differs, True)
         return differs
@@ -126,7 +128,7 @@ class Online(OptimizerSettings, Method):
         sampled = sampled.view(len(round.prompts), n, -1)[kept]
         reference = reference.view(len(round.prompts), n, -1)[kept]
         # 3. The optimiser outlives the round: the next one continues the same ascent.
-        loss = self.group_loss(
+        loss, inputs = self.group_loss(
             as_sampled(solver.policy), prompts, responses, sampled, reference, advantages[kept]
         )
         if solver.optimizer is None:
@@ -140,6 +142,7 @@ class Online(OptimizerSettings, Method):
             solver.optimizer,
             weights=self.weights(solver.policy, responses),
             items_per_update=max(1, self.batch_size // n),
+            explained=Explained(prompts, inputs),
         )
 
     def group_loss(
@@ -150,15 +153,18 @@ class Online(OptimizerSettings, Method):
         sampled: Tensor,
         reference: Tensor,
         advantages: Tensor,
-    ) -> Loss:
-        """Return the loss as a function of groups; tensors are (I, n, L) and (I, n)."""
+    ) -> tuple[Loss, Inputs]:
+        """Return the loss and its inputs by name, as functions of groups.
+
+        Tensors are (I, n, L) and (I, n).
+        """
         n = advantages.shape[1]
         sizes = policy.lengths([response for row in responses for response in row]).view(-1, n)
         mask = torch.arange(sampled.shape[-1]) < sizes[..., None].cpu()
         mask, advantages = mask.to(sampled), advantages.to(sampled)
         low, high = self.bounds()
 
-        def loss(groups: Ints) -> tuple[Tensor, dict[str, Tensor]]:
+        def samples_of(groups: Ints) -> Samples:
             now = policy.token_logprobs(
                 [prompts[i] for i in groups for _ in range(n)],
                 [response for i in groups for response in responses[i]],
@@ -168,17 +174,27 @@ class Online(OptimizerSettings, Method):
                 """Return the groups' responses, one per row, cut to the longest of them."""
                 return table[groups][..., : now.shape[1]].flatten(0, 1)
 
-            tokens = rows(mask)
-            samples = Samples(
-                now, rows(sampled), rows(reference), tokens, advantages[groups].flatten()
-            )
+            by_response = advantages[groups].flatten()
+            return Samples(now, rows(sampled), rows(reference), rows(mask), by_response)
+
+        def loss(groups: Ints) -> tuple[Tensor, dict[str, Tensor]]:
+            samples = samples_of(groups)
             ratio = self.ratio(samples).detach()
             outside = ((ratio < 1 - low) | (ratio > 1 + high)).float()
-            clipped = (outside * tokens).sum(-1) / tokens.sum(-1).clamp(min=1)
+            clipped = (outside * samples.mask).sum(-1) / samples.lengths
             values = self.loss(samples)
             return values.view(-1, n).sum(1), {"clipped": clipped.view(-1, n).mean(1)}
 
-        return loss
+        def inputs(groups: Ints) -> dict[str, Tensor]:
+            samples = samples_of(groups)
+            return {
+                ADVANTAGES: samples.advantages,
+                f"log-probabilities {UNDER_POLICY}": samples.logprobs,
+                "log-probabilities when they were sampled": samples.sampled,
+                "log-probabilities under the reference": samples.reference,
+            }
+
+        return loss, inputs
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from agents.base import THREES, Logs
 from agents.losses import pairs as losses
 from agents.losses.pairs import Pairs
 from agents.solvers.base import Method, PolicySolver
+from agents.solvers.nonfinite import Explained
 from agents.solvers.opponents import respond_with_opponent
 from agents.solvers.optimise import LR_GRID, Loss, OptimizerSettings, optimise
 from agents.solvers.pair_logprobs import PairLogprobs
@@ -74,7 +75,13 @@ class OnlinePairs(OptimizerSettings, Method):
             solver.optimizer = self.optimizer(solver.policy)
         loss = self.pair_loss(logprobs)
         return logs | optimise(
-            solver.policy, loss, logprobs.lengths, self, rng, solver.optimizer
+            solver.policy,
+            loss,
+            logprobs.lengths,
+            self,
+            rng,
+            solver.optimizer,
+            explained=Explained(prompts, logprobs.inputs),
         )
 
     def compare(self, round: Round, rng: np.random.Generator) -> Preferences:

@@ -12,6 +12,7 @@ from torch import Tensor
 from agents.base import Grid
 from agents.policies.base import Policy
 from agents.policies.batches import cut
+from agents.solvers.nonfinite import Explained, Failure
 from eva_env.require import require
 from eva_env.types import Floats, Ints
 
@@ -80,6 +81,7 @@ def optimise(
     weights: Floats | None = None,
     items_per_update: int | None = None,
     before_update: Callable[[Ints], None] | None = None,
+    explained: Explained | None = None,
 ) -> dict[str, float]:
     """Minimise the mean of ``loss`` over items, in updates of some of them each.
 
@@ -96,16 +98,18 @@ def optimise(
         items_per_update: None: ``settings.batch_size``.
         before_update: called with an update's items before its gradients, for a loss of one
             item that depends on all of them.
+        explained: names the entry and the term of the loss in the error message.
 
     Returns the mean loss, metrics and gradient norm over the updates, and their number.
-    Raises FloatingPointError, with the policy as it was before the update, if loss or gradient
-    is not finite.
+    Raises FloatingPointError, with the policy as it was before the update and the cause, if
+    loss or gradient is not finite.
     """
     size = len(lengths)
     weights = np.ones(size) if weights is None else weights
     items_per_update = items_per_update or settings.batch_size
     optimizer = optimizer or settings.optimizer(policy)
     parameters = [p for p in policy.parameters() if p.requires_grad]
+    trained = bool(optimizer.state)
 
     # 1. Each pass visits all items in a new order, cut into updates.
     updates: list[Ints] = []
@@ -121,21 +125,56 @@ def optimise(
         # 2. An update may not fit in memory, so parts of similar length add up its gradient.
         parts = [items[part] for part in cut(lengths[items], settings.micro_batch_tokens)]
         row = _accumulate(loss, parts, float(weights[items].sum()), len(items))
-        norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
+        norm = clip(parameters, settings.max_grad_norm)
         # 3. A step along a gradient that is not finite would destroy the policy.
         if not torch.isfinite(row["loss"] + norm):
-            raise FloatingPointError(
-                f"the loss is {row['loss'].item()} and its gradient {norm.item()} at step "
-                f"{step + 1} of {len(updates)}; lower lr (now {settings.lr}) or look at the "
-                f"rewards"
+            optimizer.zero_grad(set_to_none=True)
+            failure = Failure(
+                policy,
+                loss,
+                items,
+                step,
+                len(updates),
+                trained=trained or step > 0,
+                lr=settings.lr,
+                explained=explained,
             )
+            raise FloatingPointError(failure.message())
         # 4. The schedule restarts every round, even if the optimiser keeps its moments.
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * settings.factor(step, len(updates))
         optimizer.step()
         history.append({**row, "grad_norm": norm})
-    logs = {key: float(torch.stack([h[key] for h in history]).mean()) for key in history[0]}
+    logs = {key: _mean([row[key] for row in history]) for key in history[0]}
     return logs | {"gradient_steps": len(updates)}
+
+
+def _mean(values: Sequence[Tensor]) -> float:
+    """Return the mean of numbers, of the widest of their types."""
+    widest = max((value.dtype for value in values), key=lambda dtype: dtype.itemsize)
+    return float(torch.stack([value.to(widest) for value in values]).mean())
+
+
+def clip(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
+    """Scale gradients of a larger norm down to ``max_norm``; return the norm that they had.
+
+    The squares of gradients from 1e19 on overflow in float32, and their norm with them. Such
+    gradients are divided by the largest of them first, if ``max_norm`` is finite.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if norm.isfinite() or not math.isfinite(max_norm):
+        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+        return norm
+    largest = max(gradient.abs().max().item() for gradient in gradients)
+    if not all(gradient.isfinite().all() for gradient in gradients):
+        return norm
+    for gradient in gradients:
+        gradient.div_(largest)
+    share = torch.nn.utils.get_total_norm(gradients)
+    for gradient in gradients:
+        gradient.mul_(max_norm / share.item())
+    return share.double() * largest
 
 
 def _accumulate(

@@ -11,6 +11,7 @@ from agents.losses.pairs import Pairs
 from agents.losses.precision import at_least_float32
 from agents.policies.base import Policy
 from agents.policies.batches import cut, exchange_lengths
+from agents.solvers.nonfinite import UNDER_POLICY
 from agents.solvers.pairs import Preferences
 from eva_env.types import Ints
 
@@ -72,6 +73,19 @@ class PairLogprobs:
             columns += [table[row, chosen], table[row, rejected]]
         pairs = Pairs(*columns, baseline=self.baseline)
         return SelectedPairs(pairs, pair, torch.from_numpy(row).to(now.device))
+
+    def inputs(self, items: Ints) -> dict[str, Tensor]:
+        """Return the numbers that the loss of some prompts' pairs is made of, by name."""
+        pairs = self(items).pairs
+        columns = {
+            UNDER_POLICY: (pairs.chosen, pairs.rejected),
+            "under the reference": (pairs.reference_chosen, pairs.reference_rejected),
+        }
+        named = {"baseline": pairs.baseline}
+        for model, (chosen, rejected) in columns.items():
+            named[f"log-probability of the chosen response {model}"] = chosen
+            named[f"log-probability of the rejected response {model}"] = rejected
+        return named
 
     @torch.no_grad()
     def evaluate(

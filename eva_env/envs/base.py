@@ -7,6 +7,7 @@ its solver would respond to stale prompts.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from copy import copy, deepcopy
 from typing import Any, Self
 
@@ -14,8 +15,10 @@ import numpy as np
 from gymnasium.spaces import Box, Space
 from pettingzoo import AECEnv, ParallelEnv
 
+from eva_env.boundary import check_responses
 from eva_env.game import Game
 from eva_env.plain_text import say
+from eva_env.real_numbers import shown
 from eva_env.types import CREATOR, SOLVER, Floats, Proposal
 
 
@@ -88,6 +91,12 @@ class BaseEnv(ABC):
 
     # Methods that all environments share
 
+    def check_responses(self, responses: Any) -> None:
+        """Raise ValueError unless the responses are legal rows, (B, n)."""
+        game = self.game
+        prompts = game.prompts if len(game.prompts) else range(game.batch_size)
+        check_responses(prompts, responses, game.samples, game.limits.characters)
+
     def observation_space(self, agent: str) -> Space[Any]:
         """Return the player's observation space, the same object in every call."""
         return self.observation_of[agent]
@@ -133,6 +142,17 @@ class BaseEnv(ABC):
         return twin
 
 
+def refuse_options(options: dict[str, Any] | None) -> None:
+    """Raise ValueError, which names them, for options of ``reset``: there are none."""
+    # PettingZoo's contract test gives {"options": 1} to every env.
+    unknown = [name for name in options or () if name != "options"]
+    if unknown:
+        raise ValueError(
+            f"reset has no option {', '.join(map(repr, unknown))}; leave it out, or give the "
+            f"environment's settings to its constructor"
+        )
+
+
 class SequentialEnv(BaseEnv, AECEnv):
     """The canonical AEC env: the creator proposes, the solver responds, both are paid.
 
@@ -153,7 +173,8 @@ class SequentialEnv(BaseEnv, AECEnv):
     )
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
-        """Start an episode. A seed fixes its draws; options are ignored."""
+        """Start an episode. A seed fixes its draws; there are no options."""
+        refuse_options(options)
         self.game.reset(seed)
         self.agents = [CREATOR, SOLVER]
         self.rewards = {CREATOR: 0.0, SOLVER: 0.0}
@@ -209,7 +230,8 @@ class PipelinedEnv(BaseEnv, ParallelEnv):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Start an episode. A seed fixes its draws; options are ignored."""
+        """Start an episode. A seed fixes its draws; there are no options."""
+        refuse_options(options)
         self.game.reset(seed)
         self.game.propose(self.reference(self.game.rng))
         self.agents = [CREATOR, SOLVER]
@@ -221,6 +243,11 @@ class PipelinedEnv(BaseEnv, ParallelEnv):
         if not self.agents:
             return {}, {}, {}, {}, {}
         # 1. Read the creator's action first: if it is illegal, nothing has happened yet.
+        if not isinstance(actions, Mapping) or not {CREATOR, SOLVER} <= actions.keys():
+            raise ValueError(
+                f"actions must be a dictionary with {CREATOR} and {SOLVER}, got "
+                f"{shown(actions)}"
+            )
         game, proposal = self.game, self.proposal(actions[CREATOR])
         # 2. The solver responds to the present batch, which ends the round.
         before = vars(game).copy()

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from eva_env.boundary import name_of
 from eva_env.game import Game
 from eva_env.missing import mean_scored
-from eva_env.payoffs import name_of
 from eva_env.types import CREATOR, SOLVER, Ints, Round
 
 ROWS = 16

@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 
 from eva_env.envs import tabular, text
-from eva_env.envs.base import SequentialEnv
+from eva_env.envs.base import SequentialEnv, refuse_options
 from eva_env.types import CREATOR, SOLVER
 
 Opponent = Callable[[Any, Any], Any]
@@ -35,7 +35,11 @@ class SingleAgentEnv(gymnasium.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Start an episode; a seed seeds the game and the opponent."""
+        """Start an episode; a seed seeds the game and the opponent.
+
+        Raises ValueError, which names them, for options: there are none.
+        """
+        refuse_options(options)
         super().reset(seed=seed)
         if seed is not None:
             self._opponent_rng = self.np_random.spawn(1)[0]
@@ -45,18 +49,28 @@ class SingleAgentEnv(gymnasium.Env):
         return self.aec_env.observe(self.player), self.aec_env.info(self.player)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Play one round; the episode terminates after T rounds."""
+        """Play one round; the episode terminates after T rounds.
+
+        A move that raises an error, the opponent's included, does not change the env.
+        """
         env, player = self.aec_env, self.player
         if not env.agents or env.game.done:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset()")
-        # 1. Complete the round: a creator's move needs the solver's response.
-        env.step(action)
-        if player == CREATOR:
-            self._move_opponent()
-        payoff, terminated = env.rewards[player], env.game.done
-        # 2. A solver observes the next batch, so the creator moves before it returns.
-        if player == SOLVER and not terminated:
-            self._move_opponent()
+        before, opponent_state = env.state_dict(), self._opponent_rng.bit_generator.state
+        try:
+            # 1. Complete the round: a creator's move needs the solver's response.
+            env.step(action)
+            if player == CREATOR:
+                self._move_opponent()
+            payoff, terminated = env.rewards[player], env.game.done
+            # 2. A solver observes the next batch, so the creator moves before it returns.
+            if player == SOLVER and not terminated:
+                self._move_opponent()
+        except Exception:
+            # Take both moves back, so that the round can be played again.
+            env.load_state_dict(before)
+            self._opponent_rng.bit_generator.state = opponent_state
+            raise
         return env.observe(player), payoff, terminated, False, env.info(player)
 
     def render(self) -> Any:

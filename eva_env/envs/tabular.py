@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
-from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper
 
+from eva_env.boundary import LARGEST, NO_LIMITS, Limits
 from eva_env.envs.base import BaseEnv, PipelinedEnv, SequentialEnv
 from eva_env.envs.render import tabular_ansi, tabular_image
 from eva_env.envs.spaces import Choices, UnitBox
 from eva_env.envs.tabular_encoding import TabularEncoding
+from eva_env.envs.wrapping import CheckedEnv
 from eva_env.game import Game
+from eva_env.real_numbers import check_numbers
 from eva_env.signals import Signal
 from eva_env.tabular.world import TabularWorld
 from eva_env.types import (
@@ -47,6 +49,7 @@ class TabularEnv(BaseEnv):
         reward: "proxy" or "gold", the world's rewards, or a reward model over integers.
         creator_reward_model: pays the creator, if not ``reward``; over integers.
         render_mode: "ansi", "human", "rgb_array" or None.
+        limits: the time that reward models may take.
     """
 
     metadata = BaseEnv.metadata | {"name": "tabular_v0"}
@@ -64,6 +67,7 @@ class TabularEnv(BaseEnv):
         reward: str | RewardModel = "proxy",
         render_mode: str | None = None,
         creator_reward_model: RewardModel | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         world = DEFAULT_WORLD if world is None else world
         model = world.reward_model(reward) if isinstance(reward, str) else reward
@@ -76,6 +80,7 @@ class TabularEnv(BaseEnv):
             zero_sum=zero_sum,
             replacement=replacement,
             creator_reward_model=creator_reward_model,
+            limits=limits,
         )
         self.reward_model = model
         matrix = model.matrix if offers(model, HasMatrix) else world.gold
@@ -86,7 +91,12 @@ class TabularEnv(BaseEnv):
         self.state_space = Box(0, 1, (1 + 4 * self.encoding.size,), np.float32)
 
     def proposal(self, action: Any) -> Proposal:
-        """Return all prompts that a creator may publish, with the action's logits."""
+        """Return all prompts that a creator may publish, with the action's logits.
+
+        Raises ValueError unless the action is a finite number for each of them.
+        """
+        rule = "logits must be finite numbers"
+        action = check_numbers(action, (self.encoding.size,), rule, LARGEST)
         return Proposal(self.encoding.prompts, self.encoding.logits(action))
 
     def responses(self, action: Any) -> Ints:
@@ -102,10 +112,8 @@ class TabularEnv(BaseEnv):
 
     def solver_action(self, responses: Any) -> Ints:
         """Return the MultiDiscrete action of (B, n) responses; ValueError for another shape."""
-        array, shape = np.asarray(responses), (self.game.batch_size, self.game.samples)
-        if array.shape != shape:
-            raise ValueError(f"responses must have shape {shape}, got {array.shape}")
-        return self.encoding.responses(array).astype(np.int64).ravel()
+        self.check_responses(responses)
+        return self.encoding.responses(np.asarray(responses)).astype(np.int64).ravel()
 
     def observe(self, agent: str) -> Floats:
         """Return the player's observation, as ``TabularEncoding`` documents it."""
@@ -162,9 +170,9 @@ class raw_parallel_env(TabularEnv, PipelinedEnv):
     """The native pipelined parallel env."""
 
 
-def env(**kwargs: Any) -> OrderEnforcingWrapper:
+def env(**kwargs: Any) -> CheckedEnv:
     """Make the AEC env, with checks of actions and of the order of calls; see ``raw_env``."""
-    return OrderEnforcingWrapper(AssertOutOfBoundsWrapper(raw_env(**kwargs)))
+    return CheckedEnv(raw_env(**kwargs))
 
 
 def parallel_env(**kwargs: Any) -> raw_parallel_env:

@@ -1,25 +1,27 @@
 """PettingZoo environments of text worlds: prompts and responses are strings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Dict
-from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper
 
+from eva_env.boundary import LARGEST, NO_LIMITS, Limits
 from eva_env.envs.base import BaseEnv, PipelinedEnv, SequentialEnv
 from eva_env.envs.render import text_ansi, text_image
 from eva_env.envs.spaces import SCALE, TextBatch, UnitBox, box_action
+from eva_env.envs.wrapping import CheckedEnv
 from eva_env.game import Game
 from eva_env.missing import prompt_means, without_missing
+from eva_env.real_numbers import check_numbers, shown
 from eva_env.signals import Signal
 from eva_env.types import CREATOR, SOLVER, Floats, Proposal, RewardModel, Task
 from eva_env.wordlist import Gold, Wordlist
 
 MAX_LENGTH = 65_536
-"""Most characters of a prompt or a response."""
+"""Most characters of a prompt."""
 
-LARGEST = float(np.finfo(np.float32).max)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 class TextEnv(BaseEnv):
@@ -49,6 +51,7 @@ class TextEnv(BaseEnv):
         zero_sum: pay the solver minus the creator's payoff.
         replacement: draw prompts i.i.d.; False draws without replacement.
         render_mode: "ansi", "human", "rgb_array" or None.
+        limits: the length of responses, and the time that reward models may take.
     """
 
     metadata = BaseEnv.metadata | {"name": "text_v0"}
@@ -67,6 +70,7 @@ class TextEnv(BaseEnv):
         replacement: bool = True,
         render_mode: str | None = None,
         creator_reward_model: RewardModel | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         if task is not None and reward_model is None:
             raise ValueError(
@@ -86,6 +90,7 @@ class TextEnv(BaseEnv):
             valid=task.valid,
             fallback=task.seed,
             creator_reward_model=creator_reward_model,
+            limits=limits,
         )
         super().__init__(game, task, proposals, render_mode)
         self._declare(batch_size, samples)
@@ -93,7 +98,7 @@ class TextEnv(BaseEnv):
     def _declare(self, batch_size: int, samples: int) -> None:
         numbers = Box(0, 1, (2,), np.float32)
         batch = TextBatch((batch_size,), MAX_LENGTH)
-        rewards = Box(-LARGEST, LARGEST, (batch_size, samples), np.float32)
+        rewards = Box(-FLOAT32_MAX, FLOAT32_MAX, (batch_size, samples), np.float32)
         self.observation_of = {
             CREATOR: Dict(observation=numbers, prompts=batch, rewards=rewards),
             SOLVER: Dict(
@@ -106,19 +111,30 @@ class TextEnv(BaseEnv):
                 logits=UnitBox((self.proposals,)),
                 prompts=TextBatch((self.proposals,), MAX_LENGTH),
             ),
-            SOLVER: TextBatch((batch_size, samples), MAX_LENGTH),
+            SOLVER: TextBatch((batch_size, samples), self.game.limits.characters),
         }
-        low = np.array([0, 0] + [-LARGEST] * (2 * batch_size), np.float32)
-        high = np.array([1, 1] + [LARGEST] * (2 * batch_size), np.float32)
+        low = np.array([0, 0] + [-FLOAT32_MAX] * (2 * batch_size), np.float32)
+        high = np.array([1, 1] + [FLOAT32_MAX] * (2 * batch_size), np.float32)
         self.state_space = Box(low, high, dtype=np.float32)
 
     def proposal(self, action: Any) -> Proposal:
         """Return the action's prompts and logits."""
-        logits = SCALE * np.asarray(action["logits"], np.float64)
-        return Proposal(tuple(action["prompts"]), logits)
+        if not isinstance(action, Mapping) or not {"logits", "prompts"} <= action.keys():
+            raise ValueError(
+                f"the creator's action must be a dictionary with logits and prompts, got "
+                f"{shown(action)}"
+            )
+        space: Any = self.action_of[CREATOR]
+        _refuse("prompts", space["prompts"].violation(action["prompts"]))
+        logits = check_numbers(
+            action["logits"], (self.proposals,), "logits must be finite numbers", LARGEST
+        )
+        return Proposal(tuple(action["prompts"]), SCALE * logits)
 
     def responses(self, action: Any) -> Sequence[Sequence[str]]:
-        """Return the action unchanged."""
+        """Return the action unchanged; ValueError unless its strings are legal."""
+        space: Any = self.action_of[SOLVER]
+        _refuse("responses", space.violation(action))
         return action
 
     def creator_action(self, proposal: Proposal) -> dict[str, Any]:
@@ -145,6 +161,7 @@ class TextEnv(BaseEnv):
 
     def solver_action(self, responses: Any) -> tuple[tuple[str, ...], ...]:
         """Return the (B, n) responses as tuples; ValueError for another shape or long text."""
+        self.check_responses(responses)
         action = tuple(map(tuple, responses))
         space: Any = self.action_of[SOLVER]
         _refuse("responses", space.violation(action))
@@ -210,7 +227,7 @@ class TextEnv(BaseEnv):
 
 
 def _bounded(values: Floats) -> Floats:
-    return np.clip(values, -LARGEST, LARGEST).astype(np.float32)
+    return np.clip(values, -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
 
 
 def _refuse(name: str, violation: str) -> None:
@@ -234,9 +251,9 @@ class raw_parallel_env(TextEnv, PipelinedEnv):
     """The native pipelined parallel env."""
 
 
-def env(**kwargs: Any) -> OrderEnforcingWrapper:
+def env(**kwargs: Any) -> CheckedEnv:
     """Make the AEC env, with checks of actions and of the order of calls; see ``raw_env``."""
-    return OrderEnforcingWrapper(AssertOutOfBoundsWrapper(raw_env(**kwargs)))
+    return CheckedEnv(raw_env(**kwargs))
 
 
 def parallel_env(**kwargs: Any) -> raw_parallel_env:

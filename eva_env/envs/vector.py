@@ -1,13 +1,7 @@
-"""The tabular game, G games at a time as arrays: the vector engine of ``gymnasium.make_vec``.
-
-All games have the same T, so they run in lockstep and end together. Each game has its own
-generator, seeded ``seed + i``, and the results equal those of the scalar game bit for bit. One
-generator for all games would not be faster, since ``Streams`` draws uniforms ahead.
-"""
+"""One player's side of many tabular games: the vector engine of ``gymnasium.make_vec``."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from math import isfinite
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,167 +9,12 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from eva_env.envs import tabular
+from eva_env.envs.base import refuse_options
+from eva_env.envs.lockstep import Streams, TabularGames
 from eva_env.envs.single_agent import Opponent
-from eva_env.game import draw_without_replacement, softmax
-from eva_env.payoffs import (
-    check_rewards,
-    creator_payoff,
-    require_no_infinite,
-    signal_values,
-    solver_payoff,
-)
-from eva_env.tabular.reward import TabularReward
-from eva_env.types import CREATOR, SOLVER, Floats, Ints, Proposal, Round
-
-AHEAD = 64
-"""Calls of ``Streams.random`` that one call of each generator serves."""
-
-
-class Streams:
-    """The generators of G games; ``random(size)`` gives each game its own next uniforms."""
-
-    def __init__(self, generators: Sequence[np.random.Generator]) -> None:
-        self.generators = generators
-        self._ahead, self._next = np.empty((len(generators), 0)), 0
-
-    def random(self, size: int | tuple[int, ...]) -> Floats:
-        """Draw uniforms in [0, 1), (G,) + size."""
-        shape = (size,) if isinstance(size, int) else size
-        count = int(np.prod(shape))
-        if self._next + count > self._ahead.shape[1]:
-            self._draw(count * AHEAD)
-        self._next += count
-        return self._ahead[:, self._next - count : self._next].reshape(-1, *shape)
-
-    def _draw(self, count: int) -> None:
-        """Draw ``count`` more uniforms for each game, behind those that are left."""
-        left = self._ahead[:, self._next :]
-        fresh = np.empty((len(self.generators), count))
-        for generator, row in zip(self.generators, fresh, strict=True):
-            generator.random(out=row)
-        self._ahead, self._next = np.concatenate([left, fresh], 1), 0
-
-
-class TabularGames:
-    """G tabular games in lockstep: the moves of ``Game`` with a leading axis (G,).
-
-    A signal function must map rewards (G, B, n) to (G, B).
-    """
-
-    def __init__(self, env: tabular.raw_env, games: int) -> None:
-        if not isinstance(env.reward_model, TabularReward):
-            raise ValueError(
-                f"the vector engine plays rewards that are a table, not "
-                f"{type(env.reward_model).__name__}; give vectorization_mode='sync'"
-            )
-        if env.game.creator_reward_model is not None:
-            raise ValueError(
-                "the vector engine plays one reward model for both players; leave out "
-                "creator_reward_model, or give vectorization_mode='sync'"
-            )
-        self.rules, self.games, self._first_model = env.game, games, env.reward_model
-        self.encoding = replace(env.encoding, lead=(games,))
-        self.streams: Streams | None = None
-        self.reset(None)
-
-    def reset(self, seeds: Sequence[int] | None) -> None:
-        """Start an episode in each game; without seeds the generators continue."""
-        if seeds is not None:
-            self.streams = Streams([np.random.default_rng(seed) for seed in seeds])
-        elif self.streams is None:
-            self.streams = Streams([np.random.default_rng() for _ in range(self.games)])
-        self.model = self._first_model
-        self.index = 0
-        self.probabilities: Floats | None = None
-        self.prompts: Any = None
-        self.last: Round | None = None
-
-    @property
-    def done(self) -> bool:
-        """True once all T rounds are played."""
-        return self.index >= self.rules.rounds
-
-    def propose(self, actions: Any) -> Ints:
-        """Make the creators' moves (G, slots); return the drawn prompts, (G, B)."""
-        if np.shape(actions) != (self.games, self.encoding.size):
-            raise ValueError(
-                f"actions must have shape {(self.games, self.encoding.size)}, "
-                f"got {np.shape(actions)}"
-            )
-        self.logits = self.encoding.logits(actions)
-        if not np.isfinite(self.logits.sum()):
-            raise ValueError("actions must be finite")
-        self.probabilities = softmax(self.logits)
-        self.prompts = self.encoding.prompts[self._draw(self.probabilities)]
-        return self.prompts
-
-    def respond(self, actions: Any) -> Round:
-        """Make the solvers' moves (G, B * n); return the rounds as one, with a first axis (G,).
-
-        Missing rewards (NaN) are left out. Raises ValueError for rewards that are misshapen or
-        infinite, and signals that are misshapen or not finite; the round is then still to be
-        played.
-        """
-        rules, model, prompts = self.rules, self.model, self.prompts
-        if prompts is None:
-            raise RuntimeError("the creators are to move: call propose()")
-        # 1. Score the responses.
-        responses = self.encoding.responses(actions)
-        rewards = check_rewards(self._score(prompts, responses), responses.shape, model)
-        totals = np.add.reduce(rewards.reshape(self.games, -1), -1)
-        missing = not isfinite(np.add.reduce(totals))
-        if missing:
-            missing = require_no_infinite(rewards, prompts, model)
-        # 2. Pay all players.
-        signal = signal_values(rules.signal, model, prompts, rewards, missing)
-        creator = creator_payoff(signal, missing=missing)
-        solver = totals / (rules.batch_size * rules.samples)
-        if missing:
-            solver = np.array([solver_payoff(game) for game in rewards])
-        if rules.zero_sum:
-            solver = -creator
-        payoffs: Any = {CREATOR: creator, SOLVER: solver}
-        # 3. Record the round, and move on to the next reward model.
-        proposal = Proposal(self.encoding.prompts, self.logits)
-        round = Round(self.index, proposal, prompts, responses, rewards, signal, payoffs)
-        self.model, self.last = model.advance(round), round
-        self.index += 1
-        return round
-
-    def observe(self, player: str) -> Floats:
-        """Return the player's observation in every game, (G, ...)."""
-        left = 1 - self.index / self.rules.rounds
-        if player == CREATOR:
-            return self.encoding.creator_observation(left, self.probabilities, self.last)
-        return self.encoding.solver_observation(left, self.prompts)
-
-    def _score(self, prompts: Ints, responses: Ints) -> Floats:
-        if self.model.noise_std is None:
-            places = prompts[..., None] * self.model.matrix.shape[1] + responses
-            return self.model.matrix.ravel().take(places)
-        # Noise depends on what repeats within a batch, so the games are scored one by one.
-        pairs = zip(prompts, responses, strict=True)
-        return np.stack([self.model(batch, answers) for batch, answers in pairs])
-
-    def _draw(self, probabilities: Floats) -> Ints:
-        """Draw slots (G, B), by the arithmetic of ``draw_iid`` step for step."""
-        assert self.streams is not None
-        size = self.rules.batch_size
-        if not self.rules.replacement:
-            pairs = zip(probabilities, self.streams.generators, strict=True)
-            return np.stack([draw_without_replacement(p, size, rng) for p, rng in pairs])
-        cdf = probabilities.cumsum(-1)
-        end = cdf[:, -1:]
-        values = np.minimum(self.streams.random(size) * end, np.nextafter(end, 0))
-        # The index of a value is the number of cdf entries up to it. The shorter loop is in
-        # Python: with more slots than games search game by game, else count slot by slot.
-        if self.encoding.size > self.games:
-            rows = zip(cdf, values, strict=True)
-            return np.stack([row.searchsorted(value, "right") for row, value in rows])
-        slots = np.zeros(values.shape, np.int64)
-        for column in cdf.T[:-1]:
-            slots += column[:, None] <= values
-        return slots
+from eva_env.real_numbers import shown
+from eva_env.require import require
+from eva_env.types import CREATOR, SOLVER, Floats
 
 
 class TabularVector(VectorEnv):
@@ -184,7 +23,9 @@ class TabularVector(VectorEnv):
     An opponent gets observations (G, ...) and a generator whose ``random(size)`` has shape
     (G,) + size, and returns actions (G, ...). A function that works on the last axes serves one
     game and many. ``eva_env.envs.single_agent`` defines the opponents. Autoreset is NEXT_STEP,
-    for all games at once.
+    for all games at once. After ``max_episode_steps`` rounds an episode is truncated, as by
+    Gymnasium's ``TimeLimit``; None, or -1, is no limit. A step that raises an error does not
+    change the games.
     """
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
@@ -195,9 +36,13 @@ class TabularVector(VectorEnv):
         num_envs: int,
         opponent: Opponent | None,
         arguments: dict[str, Any],
+        max_episode_steps: int | None = None,
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+        self.max_episode_steps = None if max_episode_steps == -1 else max_episode_steps
+        require(self, "[1, inf)", "max_episode_steps")
+        self.elapsed_steps = 0
         env = tabular.raw_env(**arguments)
         self.player, self.num_envs, self.render_mode = player, num_envs, env.render_mode
         self.single_observation_space = env.observation_space(player)
@@ -213,37 +58,80 @@ class TabularVector(VectorEnv):
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Floats, dict[str, Any]]:
-        """Start an episode; an integer seed gives game i the seed ``seed + i``."""
+        """Start an episode; an integer seed gives game i the seed ``seed + i``.
+
+        The only option is Gymnasium's ``reset_mask``, and it must be True for all games, since
+        they are played in lockstep. Raises ValueError for another one, and TypeError for a mask
+        that is no array of booleans.
+        """
+        self._check_options(options or {})
         seeds = None
         if seed is not None:
-            seeds = range(seed, seed + self.num_envs) if isinstance(seed, int) else list(seed)
-            if len(seeds) != self.num_envs:
-                raise ValueError(f"seed must be {self.num_envs} integers, got {len(seeds)}")
+            seeds = self._seeds(seed)
             super().reset(seed=int(seeds[0]))
             self._seed_opponent(seeds)
         self.engine.reset(seeds)
+        self.elapsed_steps = 0
         if self.player == SOLVER:
             self._move_creators()
         return self.engine.observe(self.player), {}
 
     def step(self, actions: Any) -> tuple[Floats, Floats, Any, Any, dict[str, Any]]:
         """Play one round in every game, or start the next episode after the last round."""
-        engine, truncated = self.engine, np.zeros(self.num_envs, np.bool_)
+        engine = self.engine
         # 1. After the last round a step only starts the next episode (NEXT_STEP autoreset).
-        if engine.done:
+        if engine.done or self._is_out_of_time:
             observation, info = self.reset()
-            return observation, np.zeros(self.num_envs), truncated, truncated.copy(), info
-        # 2. Complete the round: a creator's move needs the solvers' responses.
-        if self.player == CREATOR:
-            engine.propose(actions)
-            actions = self.opponent(engine.observe(SOLVER), self._opponent_rng)
-        rewards = engine.respond(actions).payoffs[self.player]
-        # 3. A solver sees the next batch, so the creators move before it observes.
-        if self.player == SOLVER and not engine.done:
-            self._move_creators()
+            running = np.zeros(self.num_envs, np.bool_)
+            return observation, np.zeros(self.num_envs), running, running.copy(), info
+        self._opponent_rng.mark()
+        try:
+            with engine.undone_on_error():
+                # 2. Complete the round: a creator's move needs the solvers' responses.
+                if self.player == CREATOR:
+                    engine.propose(actions)
+                    actions = self.opponent(engine.observe(SOLVER), self._opponent_rng)
+                payoffs: Any = engine.respond(actions).payoffs[self.player]
+                # 3. A solver sees the next batch, so the creators move before it observes.
+                if self.player == SOLVER and not engine.done:
+                    self._move_creators()
+        except Exception:
+            self._opponent_rng.rewind()
+            raise
+        self.elapsed_steps += 1
         terminated: Any = np.full(self.num_envs, engine.done)
-        payoffs: Any = rewards
+        truncated: Any = np.full(self.num_envs, self._is_out_of_time)
         return engine.observe(self.player), payoffs, terminated, truncated, {}
+
+    @property
+    def _is_out_of_time(self) -> bool:
+        limit = self.max_episode_steps
+        return limit is not None and self.elapsed_steps >= limit
+
+    def _seeds(self, seed: int | Sequence[int]) -> Sequence[int]:
+        """Return a seed for each game; ValueError for another number of them."""
+        if isinstance(seed, Integral):
+            return range(int(seed), int(seed) + self.num_envs)
+        seeds = list(seed)
+        if len(seeds) != self.num_envs or not all(isinstance(each, Integral) for each in seeds):
+            raise ValueError(
+                f"seed must be {self.num_envs} integers, got {len(seeds)} values: {shown(seed)}"
+            )
+        return seeds
+
+    def _check_options(self, options: dict[str, Any]) -> None:
+        refuse_options({name: options[name] for name in options if name != "reset_mask"})
+        if "reset_mask" not in options:
+            return
+        mask = options["reset_mask"]
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+            raise TypeError(f"reset_mask must be an array of booleans, got {shown(mask)}")
+        if mask.shape != (self.num_envs,) or not mask.all():
+            raise ValueError(
+                f"reset_mask must be True for all {self.num_envs} games, which are played in "
+                f"lockstep, got shape {mask.shape} with {int(mask.sum())} True; give "
+                f"vectorization_mode='sync' to reset some of them"
+            )
 
     def _move_creators(self) -> None:
         engine = self.engine
@@ -258,15 +146,23 @@ class TabularCreators(TabularVector):
     """The creator's side of G games."""
 
     def __init__(
-        self, num_envs: int = 1, opponent: Opponent | None = None, **kwargs: Any
+        self,
+        num_envs: int = 1,
+        opponent: Opponent | None = None,
+        max_episode_steps: int | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(CREATOR, num_envs, opponent, kwargs)
+        super().__init__(CREATOR, num_envs, opponent, kwargs, max_episode_steps)
 
 
 class TabularSolvers(TabularVector):
     """The solver's side of G games."""
 
     def __init__(
-        self, num_envs: int = 1, opponent: Opponent | None = None, **kwargs: Any
+        self,
+        num_envs: int = 1,
+        opponent: Opponent | None = None,
+        max_episode_steps: int | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(SOLVER, num_envs, opponent, kwargs)
+        super().__init__(SOLVER, num_envs, opponent, kwargs, max_episode_steps)

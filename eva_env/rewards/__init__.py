@@ -7,6 +7,7 @@ knows it by name, and the contract tests cover it. Any callable is a reward mode
 
 from eva_env.rewards.base import Plain as Plain
 from eva_env.rewards.base import Wrapper as Wrapper
+from eva_env.rewards.base import base_rewards as base_rewards
 from eva_env.rewards.biased import Drifting as Drifting
 from eva_env.rewards.biased import LengthBiased as LengthBiased
 from eva_env.rewards.comparisons import Comparisons as Comparisons

@@ -3,10 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from eva_env.boundary import check_rewards, declares_missing, name_of
 from eva_env.types import Advances, DeclaresNoise, Floats, RewardModel, Round, offers
 
 
@@ -23,18 +24,28 @@ def advance(model: RewardModel, round: Round) -> RewardModel:
     return model.advance(round) if offers(model, Advances) else model
 
 
+def base_rewards(base: RewardModel, prompts: Sequence[Any], responses: Any) -> Floats:
+    """Return the base's rewards (B, n), checked as ``eva_env.boundary`` says."""
+    shape, rewards = (len(prompts), len(responses[0])), base(prompts, responses)
+    return check_rewards(rewards, shape, prompts, name_of(base), declares_missing(base))
+
+
 @dataclass(frozen=True)
 class Wrapper(ABC):
     """A reward model over another one: ``Noisy(std=0.1).over(proxy)``.
 
     The constructor takes only the settings, so that records and command lines hold nothing
     else. The base, and all that changes between rounds, are fields with ``init=False``. A model
-    never changes in place.
+    never changes in place. A wrapper reads the base by ``base_rewards``, in which a missing
+    reward is NaN.
 
     Over a table of integers ``matrix`` gives the mean rewards (K, M), and ``best`` follows from
     it. A wrapper has neither attribute where the mean rewards are unknown, and the game then
     cannot pay true regret: text has no table, and a win rate depends on the other responses.
     """
+
+    nan_is_missing: ClassVar[bool] = True
+    """NaN is missing, since ``base_rewards`` has checked what the base declares."""
 
     base: Any = field(default_factory=lambda: unbound, init=False, repr=False, compare=False)
     """The wrapped reward model; ``over`` sets it."""
@@ -77,7 +88,7 @@ class Plain(Wrapper):
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
         """Return the base's rewards (B, n)."""
-        return self.base(prompts, responses)
+        return base_rewards(self.base, prompts, responses)
 
     def over(self, base: RewardModel) -> RewardModel:
         """Return the base."""

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from eva_env.require import require
-from eva_env.rewards.base import Wrapper, advance
+from eva_env.rewards.base import Wrapper, advance, base_rewards
 from eva_env.rewards.noise import codes, gaussian
 from eva_env.types import Floats, Round
 
@@ -25,7 +25,7 @@ class Biased(Wrapper):
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
         """Return the base's rewards plus the bonus, (B, n)."""
-        return self.base(prompts, responses) + self.bonus(responses)
+        return base_rewards(self.base, prompts, responses) + self.bonus(responses)
 
     @property
     def matrix(self) -> Floats:

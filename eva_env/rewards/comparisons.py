@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from eva_env.require import require
-from eva_env.rewards.base import Wrapper
+from eva_env.rewards.base import Wrapper, base_rewards
 from eva_env.rewards.pairwise import sigmoid
 from eva_env.types import Ints, RewardModel, offers
 
@@ -88,14 +88,16 @@ class Fitted(Wrapper):
         Pairs of different responses to a prompt are drawn without replacement. Bradley-Terry:
         the judge prefers i to j with probability sigmoid(sharpness * (gold_i - gold_j)).
         """
-        # 1. Number the pairs i < j of each row, and keep those of different responses.
-        table = np.asarray(responses)
+        # 1. Number the pairs i < j of each row, and keep those of different responses that the
+        #    judge can score.
+        table, judged = np.asarray(responses), base_rewards(gold, prompts, responses)
         i, j = np.triu_indices(table.shape[1], k=1)
-        different = np.flatnonzero((table[:, i] != table[:, j]).ravel())
+        scored = ~np.isnan(judged[:, i] + judged[:, j])
+        different = np.flatnonzero(((table[:, i] != table[:, j]) & scored).ravel())
         # 2. Draw some; a number is the row times the pairs in a row, plus the pair.
         size = min(self.comparisons, len(different))
         row, pair = np.divmod(rng.choice(different, size, replace=False), len(i))
-        i, j, judged = i[pair], j[pair], np.asarray(gold(prompts, responses))
+        i, j = i[pair], j[pair]
         # 3. Judge them.
         first = rng.random(size) < sigmoid(self.sharpness * (judged[row, i] - judged[row, j]))
         chosen, rejected = np.where(first, i, j), np.where(first, j, i)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from eva_env.require import require
-from eva_env.rewards.base import Wrapper
+from eva_env.rewards.base import Wrapper, base_rewards
 from eva_env.types import Floats
 
 
@@ -28,7 +28,8 @@ class MissingEndPenalty(Wrapper):
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
         """Return the penalised rewards (B, n)."""
-        return np.asarray(self.base(prompts, responses)) - self.penalty * cut_off(responses)
+        rewards = base_rewards(self.base, prompts, responses)
+        return rewards - self.penalty * cut_off(responses)
 
     @property
     def best(self) -> Callable[[Sequence[Any]], Floats]:

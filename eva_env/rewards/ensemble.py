@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from eva_env.require import require
-from eva_env.rewards.base import advance
+from eva_env.rewards.base import advance, base_rewards
 from eva_env.rewards.comparisons import Fitted, refittable
 from eva_env.rewards.noise import stream
 from eva_env.types import DeclaresNoise, Floats, RewardModel, Round, offers
@@ -61,7 +61,7 @@ class Ensemble(Fitted):
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
         """Return the rewards (B, n)."""
-        return self._reduced([model(prompts, responses) for model in self.base])
+        return self._reduced([base_rewards(model, prompts, responses) for model in self.base])
 
     def advance(self, round: Round) -> Self:
         """Return the next round's model: the ensemble of the members' next models."""

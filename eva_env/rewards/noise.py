@@ -9,7 +9,7 @@ import numpy as np
 
 from eva_env.hashing import GOLDEN_GAMMA, Codes, mix64
 from eva_env.require import require
-from eva_env.rewards.base import Wrapper, advance
+from eva_env.rewards.base import Wrapper, advance, base_rewards
 from eva_env.types import Floats, Ints, Round
 
 
@@ -92,7 +92,8 @@ class Noisy(Wrapper):
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
         """Return the base's rewards plus the noise of each response, (B, n)."""
-        return self.base(prompts, responses) + self.std * self._error(prompts, responses)
+        rewards = base_rewards(self.base, prompts, responses)
+        return rewards + self.std * self._error(prompts, responses)
 
     def _error(self, prompts: Sequence[Any] | Ints, responses: Any) -> Floats:
         if self.fixed:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from eva_env.require import require
-from eva_env.rewards.base import Wrapper
+from eva_env.rewards.base import Wrapper, base_rewards
 from eva_env.types import Floats
 
 
@@ -63,7 +63,7 @@ class PairwiseWinRate(Wrapper):
 
         sigmoid((r_i - r_j) / temperature + position_bias).
         """
-        rewards = np.asarray(self.base(prompts, responses)) / self.temperature
+        rewards = base_rewards(self.base, prompts, responses) / self.temperature
         return sigmoid(rewards[:, :, None] - rewards[:, None, :] + self.position_bias)
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:

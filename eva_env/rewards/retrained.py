@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from eva_env.require import require
-from eva_env.rewards.base import advance, unbound
+from eva_env.rewards.base import advance, base_rewards, unbound
 from eva_env.rewards.comparisons import Comparisons, Fitted, refittable
 from eva_env.rewards.noise import stream
 from eva_env.types import Floats, RewardModel, Round
@@ -49,7 +49,7 @@ class Retrained(Fitted):
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
         """Return the current model's rewards (B, n)."""
-        return self.current(prompts, responses)
+        return base_rewards(self.current, prompts, responses)
 
     def advance(self, round: Round) -> Self:
         """Return the next round's model; every few rounds it holds fresh comparisons."""

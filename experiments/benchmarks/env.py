@@ -17,8 +17,8 @@ from rich.progress import track
 from rich.table import Table
 
 from eva_env import tabular_v0, text_v0
+from eva_env.envs.lockstep import TabularGames
 from eva_env.envs.spaces import TextBatch
-from eva_env.envs.vector import TabularGames
 from eva_env.types import Proposal
 
 Turn = Callable[[float], float]

@@ -32,8 +32,9 @@ from experiments.diagnosis.responses import (
 from experiments.diagnosis.settings import Diagnosis
 from experiments.diagnosis.terminal import print_diagnosis
 from experiments.diagnosis.verdict import verdict
-from experiments.run.config import to_json, versions_of
+from experiments.run.config import to_json
 from experiments.run.errors import UserError
+from experiments.run.machine import machine
 from experiments.run.named_code import NamedCode, ReadsRecords
 from experiments.run.progress import ProgressTable
 from experiments.run.records import Run
@@ -138,7 +139,7 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Respondent | None]:
     respondent = Respondent.open(settings)  # before the folder, so that errors leave none
     for note in settings.task.remarks():
         warn("diagnose", note)
-    config = {"settings": to_json(settings), "argv": argv, **versions_of()}
+    config = {"settings": to_json(settings), "argv": argv, **machine()}
     return Run.create(folder, config), respondent
 
 

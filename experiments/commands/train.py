@@ -35,7 +35,9 @@ from experiments.run.wording import counted, decimal
 ROLES = ("creator", "solver", "task", "reward_model", "policy")
 MEMORY = ("device", "keep", "solver.micro_batch_tokens")
 MEMORY += ("policy.logits_megabytes", "policy.gradient_checkpointing")
-"""Settings of where and in what portions a run computes; a resumed run may change them."""
+MEMORY += ("limits.characters", "limits.reward_deadline", "limits.response_deadline")
+"""Settings of where, in what portions and how long a run computes; a resumed run may change
+them."""
 SHORT = (
     *("rounds", "prompts", "samples", "reward", "judge", "seed"),
     *("out", "resume", "config", "dry-run"),

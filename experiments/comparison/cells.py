@@ -16,8 +16,10 @@ import numpy as np
 from agents.base import Solver
 from agents.evaluate import evaluate
 from agents.policies.base import Policy
+from eva_env.boundary import NO_LIMITS, Limits
 from eva_env.distributions import draw_iid, softmax
 from eva_env.missing import prompt_means
+from eva_env.payoffs import best_rewards
 from eva_env.types import KnowsBest, Proposal, RewardModel, offers
 from eva_env.world import World
 from experiments.run.config import describe
@@ -28,7 +30,7 @@ from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import numbers, plain
 from experiments.run.settings import Settings
-from experiments.run.train import evaluator_of, judging, load, restore, train
+from experiments.run.train import AFTER_PLAY, evaluator_of, judging, load, restore, train
 
 Row = dict[str, Any]
 
@@ -37,9 +39,6 @@ DRAWN_PROMPTS = 128
 
 WAIT = 10.0
 """Seconds to wait for a worker of an earlier process, which ends when that process has."""
-
-DERIVED = ("final", "crossplay")
-"""Files that follow from a cell's checkpoint: where one is lost, it is made again."""
 
 DRAW = 1
 """Stream, under the run's seed, of the last proposal and of the draws from it."""
@@ -71,7 +70,6 @@ class Cell:
                 run = Run.open(self.folder)
             else:
                 run = Run.create(self.folder, describe(self.settings, ["compare"]))
-            run.forget(*DERIVED)
             match = Match.open(self.settings)
             if self.stopped(run):
                 restore(run, match)
@@ -88,14 +86,14 @@ class Cell:
 
     def check_rows(self) -> None:
         """Raise UserError, with the file and the rows, for a cell that has lost rows."""
-        lost = Run(self.folder).missing(but=DERIVED)
+        lost = Run(self.folder).missing(remade=AFTER_PLAY)
         if lost:
             raise damaged(self.folder, "rows are lost", lost)
 
     def check(self) -> None:
         """Raise UserError for a finished cell with a file that is missing or incomplete."""
         run, suites = Run(self.folder), suite_sizes(self.settings.task)
-        lost = run.missing(but=("crossplay",))
+        lost = run.missing(remade=("crossplay",))
         last = max(run.checkpoints, default=0)
         rounds = [row["round"] for row in run.rows("rounds")]
         evaluated = {row["suite"] for row in run.rows("evaluations") if row["round"] == last}
@@ -234,21 +232,30 @@ class Crossing:
         rows = []
         for arm, folder in self.creators.items():
             drawn = [row for row in Run(folder).rows("final") if row["drawn"]]
-            rows.append({"creator": arm, **regrets(player, judge, drawn, n)})
+            measured = regrets(player, judge, drawn, n, self.settings.limits)
+            rows.append({"creator": arm, **measured})
         run.write("crossplay", rows)
         yield {"answered": sum(len(row["prompts"]) for row in rows)}
 
 
-def regrets(player: Solver | Policy, judge: RewardModel, drawn: Sequence[Row], n: int) -> Row:
+def regrets(
+    player: Solver | Policy,
+    judge: RewardModel,
+    drawn: Sequence[Row],
+    n: int,
+    limits: Limits = NO_LIMITS,
+) -> Row:
     """Return a player's true regret on each drawn prompt, from n responses.
 
     Where the judge does not know the best response, it is the regret estimate A*_avg, which
     takes the best of the n responses in its place. None where no response has a reward.
     """
     prompts = [row["prompt"] for row in drawn]
-    rewards = evaluate(player, prompts, judge, n, SEED)
+    rewards = evaluate(player, prompts, judge, n, SEED, limits)
     highest = np.where(np.isnan(rewards), -np.inf, rewards).max(-1)
-    best = judge.best(prompts) if offers(judge, KnowsBest) else highest
+    best = highest
+    if offers(judge, KnowsBest):
+        best = best_rewards(judge, prompts, (len(prompts),), limits)
     regret = best - prompt_means(rewards)
     times = [row["drawn"] for row in drawn]
     return {"prompts": prompts, "drawn": times, "regret": numbers(regret)}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eva_env.plain_text import clean_lines
 from eva_env.types import Floats
 from experiments.comparison.ranges import range_of
 from experiments.run.judging import score_name
@@ -27,6 +28,11 @@ DASHES = ("-", "--", ":", "-.")
 def axis_of(score: str, judge: str = "gold") -> str:
     """Return the title of a score's axis; other scores than two have their own name."""
     return {"win_rate": WIN_RATE, "gold": score_name(judge)}.get(score, score)
+
+
+def as_label(text: str) -> str:
+    """Return text of others as a label: no control characters, and $ begins no formula."""
+    return clean_lines(text).replace("$", r"\$")
 
 
 def draw_curves(summary: Summary, folder: Path) -> None:
@@ -57,13 +63,14 @@ def curves(summary: Summary) -> "Figure":
             scale * np.clip(np.array(curve[metric][end], dtype=float), *possible)
             for end in ("mean", "low", "high")
         )
-        label = arm["creator"] if len(solvers) == 1 else name
+        label = as_label(arm["creator"] if len(solvers) == 1 else name)
         spent = curve["budget"]["reward_calls"]
         axes.plot(spent, mean, dash, color=colour, label=label, linewidth=1.4)
         axes.fill_between(spent, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.axhline(scale * summary["power"]["start"], color="black", lw=0.8, ls=":")
     axes.set_xlabel("reward calls, equal for all arms")
-    axes.set_ylabel(f"{axis_of(metric, summary.get('judged_by', 'gold'))}, suite {suite}")
+    title = f"{axis_of(metric, summary.get('judged_by', 'gold'))}, suite {suite}"
+    axes.set_ylabel(as_label(title))
     axes.set_title(f"Mean over {len(summary['seeds'])} seeds, 95 % interval", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
@@ -81,7 +88,9 @@ def draw_run(evaluations: Sequence[Mapping[str, Any]], score: str) -> "Figure":
     for suite, colour in zip(suites, COLOURS, strict=False):
         rows = [row for row in evaluations if row["suite"] == suite]
         values = [scale * row[score] for row in rows]
-        axes.plot([row["round"] for row in rows], values, "o-", color=colour, label=suite)
+        axes.plot(
+            [row["round"] for row in rows], values, "o-", color=colour, label=as_label(suite)
+        )
     axes.set_xlabel("round")
     axes.set_ylabel(axis_of(score))
     axes.set_title("One run on one seed", fontsize=10)
@@ -128,9 +137,11 @@ def _heat_map(
         reach = 1.5 * max(np.nanmax(np.abs(trained[: len(rows) - 1] - middle)), 1e-9)
         low, high = middle - reach, middle + reach
     axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
-    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", fontsize=9)
-    axes.set_yticks(range(len(rows)), rows, fontsize=9)
-    axes.set_title(title, fontsize=10)
+    axes.set_xticks(
+        range(len(columns)), [*map(as_label, columns)], rotation=45, ha="right", fontsize=9
+    )
+    axes.set_yticks(range(len(rows)), [*map(as_label, rows)], fontsize=9)
+    axes.set_title(as_label(title), fontsize=10)
     axes.spines[:].set_visible(False)
     shade = axes.images[0]
     for (i, j), value in np.ndenumerate(values):

@@ -55,8 +55,8 @@ class Trial:
                 break
         task, rng = self.settings.task, np.random.default_rng([SEEDS, VALIDATION])
         prompts = task.seed(PROMPTS, rng, self.suite)
-        n = self.settings.evaluation_samples
-        rewards = evaluate(match.solver, prompts, judge, n, SEED)
+        n, limits = self.settings.evaluation_samples, self.settings.limits
+        rewards = evaluate(match.solver, prompts, judge, n, SEED, limits)
         yield self.row | {"gold": mean_reward(rewards)}
 
     @property

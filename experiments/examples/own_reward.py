@@ -8,25 +8,21 @@ With a model and prompts of your own, add task:prompts --task.file FILE --policy
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from eva_env.types import Floats
-
 ENOUGH = 40
 """Number of words up to which a response may be long without a loss."""
 
 
-def concise(prompts: Sequence[str], responses: Sequence[Sequence[str]]) -> Floats:
+def concise(
+    prompts: Sequence[str], responses: Sequence[Sequence[str]]
+) -> list[list[float | None]]:
     """Return rewards (B, n) in [0, 1]: the share of different words, less for long responses.
 
-    An empty response gets NaN: it has no reward, so nobody learns from it.
+    An empty response gets None: it has no reward, so nobody learns from it.
     """
-    return np.array(
-        [[_score(response.lower().split()) for response in row] for row in responses]
-    )
+    return [[_score(response.lower().split()) for response in row] for row in responses]
 
 
-def _score(words: list[str]) -> float:
+def _score(words: list[str]) -> float | None:
     if not words:
-        return float("nan")
+        return None
     return len(set(words)) / len(words) * min(1.0, ENOUGH / len(words))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eva_env.rewards import Wrapper
+from eva_env.rewards import Wrapper, base_rewards
 from eva_env.types import Floats
 
 
@@ -25,4 +25,4 @@ class Rounded(Wrapper):
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
         """Return the rounded rewards, (B, n)."""
-        return np.round(self.base(prompts, responses) / self.mark) * self.mark
+        return np.round(base_rewards(self.base, prompts, responses) / self.mark) * self.mark

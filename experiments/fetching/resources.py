@@ -6,6 +6,7 @@ from pathlib import Path
 
 from eva_env.cache import cache_folder
 from experiments.run.errors import UserError
+from experiments.run.schema import Manifest, object_of
 
 MANIFEST = "fetched.json"
 """The file in a resource's folder that lists its package and the sizes of its files."""

@@ -1,13 +1,10 @@
 """Convert settings to plain JSON or TOML, with the names of parts, and back."""
 
-import subprocess
-import sys
 import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +13,10 @@ import typeguard
 
 from experiments.run.errors import UserError
 from experiments.run.judging import judged_by
+from experiments.run.machine import machine
 from experiments.run.parts import KINDS, find, name_of
+from experiments.run.seeds import seed_tree
 from experiments.run.specifications import no_setting, option_names, read
-
-PACKAGES = {"eva": "eva-env"} | {
-    name: name for name in ("torch", "numpy", "transformers", "gymnasium", "pettingzoo")
-}
 
 
 def to_json(value: Any, role: str = "") -> Any:
@@ -149,25 +144,18 @@ def to_toml(settings: Any) -> str:
 def describe(settings: Any, argv: list[str]) -> dict[str, Any]:
     """Return the content of config.json.
 
-    It holds the settings, facts about the world's prompts, the judge, versions, git commit and
-    command line.
+    It holds the settings, facts about the world's prompts, the judge, the seeds, versions, git
+    commit, hardware and command line.
     """
+    seed = getattr(settings, "seed", None)
     return {
         "settings": to_json(settings),
         "world": {"deciding": settings.task.deciding, **settings.task.facts()},
-        "seed": getattr(settings, "seed", None),
+        "seed": seed,
+        "seeds": None if seed is None else seed_tree(seed),
         "argv": argv,
         "judged_by": judged_by(getattr(settings, "conditions", settings)),
-        **versions_of(),
-    }
-
-
-def versions_of() -> dict[str, Any]:
-    """Return the versions of Python and of the packages, and the git commit, for a record."""
-    versions = {name: metadata.version(package) for name, package in PACKAGES.items()}
-    return {
-        "versions": {"python": sys.version.split()[0], **versions},
-        "commit": _commit(),
+        **machine(),
     }
 
 
@@ -191,13 +179,3 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
     return value
-
-
-def _commit() -> str | None:
-    """The commit of this code; None outside a git checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        git = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return git.stdout.strip() if git.returncode == 0 else None

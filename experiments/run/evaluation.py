@@ -10,14 +10,16 @@ from agents.evaluate import sample_responses, score, win_rate
 from agents.policies.base import Policy
 from agents.policies.divergence import kl
 from agents.solvers import PolicySolver
+from eva_env.boundary import NO_LIMITS, Limits
 from eva_env.missing import mean_reward, missing_share
 from eva_env.signals import passed
 from eva_env.types import Floats, RewardModel, Round
 from eva_env.world import World
 from experiments.run.rows import numbers, origins_of, plain, words
+from experiments.run.seeds import EVALUATION
 from experiments.run.start import Start
 
-SEED = 1
+SEED = EVALUATION
 """Seed of evaluation responses, the same for all runs, so that scores are coupled."""
 
 SHOWN = 3
@@ -41,6 +43,7 @@ class Evaluator:
         proxy: the reward that trains, in its current state; None if it is the one that judges.
         judge: the reward that judges; None for the world's gold reward.
         passes: whether a reward of 1 means that a response passes.
+        limits: of responses, and of the time that players and rewards may take.
         key: names everything that the starting policy's responses depend on, if the cells that
             a worker plays one after the other may share them; None: draw them again.
     """
@@ -54,13 +57,14 @@ class Evaluator:
         judge: RewardModel | None = None,
         passes: bool = True,
         key: str | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self.suites, self.passes = task.suites, passes
         self.gold = task.gold_reward() if judge is None else judge
-        self._start, self.n, self.proxy = start, n, proxy
+        self._start, self.n, self.proxy, self.limits = start, n, proxy, limits
         drawn = self._starting_responses(key)
         self.before = {
-            name: (responses, score(self.gold, self.suites[name], responses))
+            name: (responses, score(self.gold, self.suites[name], responses, limits))
             for name, responses in drawn.items()
         }
         self.latest = dict(self.before)
@@ -75,7 +79,7 @@ class Evaluator:
         if key is not None and key in _STARTING:
             return _STARTING[key]
         responses = {
-            name: sample_responses(self.start, suite, self.n, SEED)
+            name: sample_responses(self.start, suite, self.n, SEED, self.limits)
             for name, suite in self.suites.items()
         }
         if key is not None:
@@ -85,8 +89,8 @@ class Evaluator:
 
     def respond(self, player: Solver | Policy, prompts: Sequence[Any]) -> tuple[Any, Floats]:
         """Return a player's responses (P, n) and the judge's rewards (P, n); NaN: missing."""
-        responses = sample_responses(player, prompts, self.n, SEED)
-        return responses, score(self.gold, prompts, responses)
+        responses = sample_responses(player, prompts, self.n, SEED, self.limits)
+        return responses, score(self.gold, prompts, responses, self.limits)
 
     def evaluate(
         self, player: Solver | Policy, round: int
@@ -142,7 +146,7 @@ class Evaluator:
         prompts, read = suite[head], responses[head]
         policy, proxy = policy_of(player), None
         if self.proxy is not None:
-            proxy = mean_reward(score(self.proxy, prompts, read))
+            proxy = mean_reward(score(self.proxy, prompts, read, self.limits))
         return {
             "kl": None if policy is None else kl(policy, self.start, prompts, read),
             "length": words(responses),

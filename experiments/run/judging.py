@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from agents.evaluate import sample_responses
 from agents.policies.base import Policy
+from eva_env.boundary import NO_LIMITS
 from eva_env.rewards import Ensemble, Wrapper
 from eva_env.types import Floats, KnowsBest, RewardModel, offers
 from eva_env.world import World
@@ -119,7 +120,8 @@ def judge_of(
             base = base.base
         if base is not None and not isinstance(base, tuple):  # the members of an ensemble
             return Judge(base, spec)
-    return Judge(reward_of(spec, conditions.task, device, "judge", start), spec)
+    limits = getattr(conditions, "limits", NO_LIMITS)
+    return Judge(reward_of(spec, conditions.task, device, "judge", start, limits), spec)
 
 
 def judge_knows_best(conditions: Any) -> bool:

@@ -61,12 +61,10 @@ class Manifest(dict[str, Entry]):
                 sync(path)
                 self[name] = _counted(path, self.get(name, Entry(0, 0)))
 
-    def missing(self, folder: Path, but: Iterable[str] = ()) -> list[str]:
-        """Return a sentence for each file, except ``but``, that has fewer rows than it must."""
+    def missing(self, folder: Path) -> list[str]:
+        """Return a sentence for each file that has fewer rows than it must have."""
         sentences = []
         for name, entry in sorted(self.items()):
-            if name in but:
-                continue
             path = folder / f"{name}.jsonl"
             size = path.stat().st_size if path.is_file() else 0
             if size >= entry.bytes:

@@ -1,10 +1,10 @@
 """A creator and a solver in an environment, resumable bit for bit."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,14 +14,17 @@ from agents.evolution.similarity import Similarity
 from agents.play import play
 from agents.policies.base import Policy
 from agents.solvers import PolicySolver
+from eva_env.boundary import score
+from eva_env.game import Game
 from eva_env.rewards import MissingEndPenalty
-from eva_env.types import RewardModel, Round
+from eva_env.types import Floats, RewardModel, Round
 from eva_env.world import World
 from experiments.run.errors import UserError, is_out_of_memory, out_of_memory
 from experiments.run.fitting import check_prompts, fits_of
 from experiments.run.judging import Judge, judge_of
 from experiments.run.rewards import has_two_rewards, reads_start, reward_of, training_reward
 from experiments.run.rewriting import response_rewriter, seen_task, writing_model
+from experiments.run.seeds import spawned
 from experiments.run.settings import Settings, check
 from experiments.run.setup import files_of, load_policy, make_env, pinned, start_of
 from experiments.run.similarity import similarity_of
@@ -48,7 +51,7 @@ class Match:
     @classmethod
     def open(cls, settings: Settings) -> "Match":
         """Return a match before its first round; UserError for settings that do not fit."""
-        env_seed, creator_seed, solver_seed = np.random.SeedSequence(settings.seed).spawn(3)
+        env_seed, creator_seed, solver_seed = spawned(settings.seed)
         world = pinned(settings.task)  # before anything is loaded
         policy = start_of(settings, world)
         start = starting(settings, policy)
@@ -65,11 +68,12 @@ class Match:
             solver = PolicySolver(
                 policy,
                 settings.solver,
-                lambda prompts, responses: game.reward_model(prompts, responses),
+                PresentReward(game),
                 response_rewriter(
                     world, settings.rewriting, writer, settings.sampling.max_tokens
                 ),
                 start,
+                settings.limits,
             )
         except (ValueError, FileNotFoundError) as error:
             raise UserError(" ".join(str(error).split())) from error
@@ -142,6 +146,19 @@ class Match:
         self.budget = Budget(**state["budget"])
 
 
+@dataclass(frozen=True)
+class PresentReward:
+    """The reward model that a game's solver has now, checked at the boundary of the game."""
+
+    game: Game
+    nan_is_missing: ClassVar[bool] = True
+    """NaN is missing: a call has checked what the game's reward model declares."""
+
+    def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
+        """Return the rewards (B, n) of the responses."""
+        return score(self.game.reward_model, prompts, responses, self.game.limits)
+
+
 def starting(settings: Settings, policy: Policy) -> Start:
     """Return the starting policy of a match, given the policy before its first update."""
     files = files_of(settings.task, settings.policy)
@@ -171,6 +188,7 @@ def opened_env(
         max_cycles=settings.rounds,
         task=seen_task(world, settings.rewriter, settings.rewriting, writer),
         fits=fits_of(policy),
+        limits=settings.limits,
     )
     return env, judge
 
@@ -181,9 +199,17 @@ def rewards_of(
     """Return the rewards that train and pay the creator (None: the same), and the judge."""
     world, device = settings.task, settings.device
     training = training_reward(
-        world, settings.reward, settings.reward_model, settings.judge, device, start
+        world,
+        settings.reward,
+        settings.reward_model,
+        settings.judge,
+        device,
+        start,
+        settings.limits,
     )
     paying = None
     if settings.creator_reward is not None and has_two_rewards(settings):
-        paying = reward_of(settings.creator_reward, world, device, "creator reward", start)
+        paying = reward_of(
+            settings.creator_reward, world, device, "creator reward", start, settings.limits
+        )
     return training, paying, judge_of(settings, training, device, start)

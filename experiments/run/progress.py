@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from eva_env.plain_text import clean
 from experiments.run.screen import PlainConsole
 from experiments.run.wording import decimal
 
@@ -37,7 +38,7 @@ class ProgressTable:
         self.brief, self.suite, self.reward = brief, suite, reward
         self.latest: dict[str, dict[int, dict[str, Any]]] = {arm: {} for arm in arms}
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -85,7 +86,7 @@ class ProgressTable:
 
     def begin(self, items: str, total: int, done: int = 0) -> None:
         """Reset the bar: it now counts ``total`` items, named ``items``."""
-        self.progress.reset(self.bar, description=items, total=total, completed=done)
+        self.progress.reset(self.bar, description=clean(items), total=total, completed=done)
         if not self.live and done < total:
             self.note(f"{items}: {total - done} of {total} to do")
 

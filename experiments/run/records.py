@@ -158,6 +158,15 @@ class Run:
             config["settings"] |= settings
             replace_file(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
+    def note_machine(self, present: Mapping[str, Any]) -> None:
+        """Record what continues a run, unless it is what computed the run before."""
+        with self.locked(WAIT), on_disk(self.folder):
+            config = self.config
+            last = [config, *config.get("resumed", [])][-1]
+            if any(last.get(name) != value for name, value in present.items()):
+                config["resumed"] = [*config.get("resumed", []), dict(present)]
+                replace_file(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
     def locked(self, wait: float = 0.0) -> AbstractContextManager[None]:
         """Hold the record's lock, so that no other process writes it; see ``lock.locked``.
 
@@ -204,20 +213,12 @@ class Run:
         with self.locked(WAIT), on_disk(path):
             replace_file(path, json.dumps(content, indent=2) + "\n")
 
-    def forget(self, *names: str) -> None:
-        """Take files out of the manifest, because they are written again."""
-        with self.locked(WAIT), on_disk(self.folder):
-            manifest = Manifest.read(self.folder)
-            if manifest.keys() & {*names}:
-                for name in names:
-                    manifest.pop(name, None)
-                manifest.write(self.folder)
+    def missing(self, remade: Sequence[str] = ()) -> list[str]:
+        """Return a sentence for each file of the record that lacks rows.
 
-    def missing(self, but: Sequence[str] = ()) -> list[str]:
-        """Return a sentence for each file of the record that lacks rows, except ``but``.
-
-        A manifest that is lost is one of these files, and that of the last checkpoint then
-        says how many rows the others had.
+        ``remade`` names files that need not be there, since they will be made again. A manifest
+        that is lost is one of these files, and that of the last checkpoint then says how many
+        rows the others must have.
         """
         saved = [self.checkpoint(round) / MANIFEST for round in self.checkpoints]
         saved = [copy for copy in saved if copy.exists()]
@@ -230,11 +231,13 @@ class Run:
             if not manifest and saved:
                 lost = lost or [f"{self.folder / MANIFEST} is missing ({saved[-1]} is a copy)"]
                 manifest = Manifest.read(saved[-1].parent)
-            return [*lost, *manifest.missing(self.folder, but)]
+            for name in remade:
+                manifest.pop(name, None)
+            return [*lost, *manifest.missing(self.folder)]
 
-    def require_whole(self) -> None:
-        """Raise UserError, with the file and the rows, if the record lacks any."""
-        missing = self.missing()
+    def require_whole(self, remade: Sequence[str] = ()) -> None:
+        """Raise UserError, with the file and the rows, if ``missing`` finds any."""
+        missing = self.missing(remade)
         if missing:
             raise UserError(
                 f"the record is damaged: {'; '.join(missing)}. Restore it from a copy, or "

@@ -3,11 +3,11 @@
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from eva_env.payoffs import check_rewards
+from eva_env.boundary import NO_LIMITS, Limits, check_rewards, declares_missing, score
 from eva_env.plugins import in_one_line, load_object
 from eva_env.rewards.comparisons import Refittable
 from eva_env.types import (
@@ -36,6 +36,8 @@ class FunctionReward:
     spec: str
     role: str = "reward"
     """What the function does in the run: reward, creator reward or judge."""
+    nan_is_missing: ClassVar[bool] = True
+    """NaN is missing, since a call has checked what the function declares."""
 
     @property
     def __name__(self) -> str:
@@ -64,7 +66,8 @@ class FunctionReward:
                 f"{self.__name__} is an async function; give a plain one, which may call "
                 f"asyncio.run"
             )
-        return check_rewards(rewards, (len(rows), len(rows[0])), self)
+        shape, missing = (len(rows), len(rows[0])), declares_missing(self.function)
+        return check_rewards(rewards, shape, prompts, self.__name__, missing)
 
 
 def load_function(spec: str, role: str = "reward") -> RewardModel:
@@ -114,17 +117,15 @@ def _close(awaitable: Any) -> None:
         awaitable.close()
 
 
-def probe(model: RewardModel, world: World, name: str) -> None:
-    """Try a reward model out; UserError if its rewards have the wrong shape or type."""
+def probe(model: RewardModel, world: World, name: str, limits: Limits = NO_LIMITS) -> None:
+    """Try a reward model out; UserError if its rewards break a rule or are late."""
     prompts = world.seed(2, np.random.default_rng(0))
     responses: Any = PROBED if isinstance(prompts[0], str) else [[0, 1], [0, 1]]
     try:
-        rewards = check_rewards(model(prompts, responses), (2, 2), model)
+        score(model, prompts, responses, limits)
     except UserError:
         raise
     except (Exception, SystemExit, GeneratorExit) as error:  # the model may be the user's
         raise UserError(
             f"{name} fails on two prompts of the task: {in_one_line(error)}"
         ) from error
-    if np.isinf(rewards).any():
-        raise UserError(f"{name} gives infinite rewards; return None for no reward")

@@ -14,6 +14,7 @@ import numpy as np
 
 from agents.policies.base import Policy
 from agents.policies.likelihood import likelihood_under
+from eva_env.boundary import NO_LIMITS, Limits
 from eva_env.plugins import absolute
 from eva_env.rewards import Ensemble, Plain, Retrained, Wrapper
 from eva_env.types import ReadsLikelihood, RewardModel, offers
@@ -98,6 +99,7 @@ def reward_of(
     device: str = "cpu",
     role: str = "reward",
     start: Callable[[], Policy] | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> RewardModel:
     """Return the reward model of a name; UserError, in one line, if it cannot be had.
 
@@ -129,7 +131,7 @@ def reward_of(
             model = load_function(form.target, role)
     except (OSError, ValueError, ImportError) as error:
         raise UserError(f"{role} {spec}: {' '.join(str(error).split())}") from error
-    probe(model, world, f"{role} {spec}")
+    probe(model, world, f"{role} {spec}", limits)
     return model
 
 
@@ -140,6 +142,7 @@ def training_reward(
     judge: str | None = None,
     device: str = "cpu",
     start: Callable[[], Policy] | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> RewardModel:
     """Return the reward that trains: the named one inside the wrapper of the settings.
 
@@ -149,12 +152,12 @@ def training_reward(
     """
     if reward_model is not None and not isinstance(reward_model, Wrapper):
         return reward_model
-    base = reward_of(reward, world, device, start=start)
+    base = reward_of(reward, world, device, start=start, limits=limits)
     if reward_model is None:
         return base
     if not isinstance(reward_model, Retrained | Ensemble):
         return reward_model.over(base)
-    gold = reward_of(judge or "gold", world, device, "judge", start)
+    gold = reward_of(judge or "gold", world, device, "judge", start, limits)
     if isinstance(reward_model, Retrained):
         return reward_model.over(base, gold)
     from experiments.run.setup import load_policy
@@ -175,13 +178,12 @@ def has_two_rewards(conditions: Any) -> bool:
 
 def check_rewards_of(conditions: Any) -> None:
     """Raise UserError unless all rewards that the settings name can be loaded."""
-    device = conditions.device
+    specs = {"creator reward": conditions.creator_reward, "judge": conditions.judge}
     if isinstance(conditions.reward_model, Wrapper | None):
-        reward_of(conditions.reward, conditions.task, device)
-    if conditions.creator_reward is not None:
-        reward_of(conditions.creator_reward, conditions.task, device, "creator reward")
-    if conditions.judge is not None:
-        reward_of(conditions.judge, conditions.task, device, "judge")
+        specs = {"reward": conditions.reward, **specs}
+    for role, spec in specs.items():
+        if spec is not None:
+            reward_of(spec, conditions.task, conditions.device, role, limits=conditions.limits)
 
 
 def reads_start(conditions: Any) -> bool:

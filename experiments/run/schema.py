@@ -1,9 +1,9 @@
-"""The schema of a record: what every file of JSON holds, and one error that names what is wrong.
+"""The schema of a record: what every file of JSON holds.
 
-A record may be cut off, edited or a stranger's. ``rows_of`` and ``object_of`` check all that the
-readers rely on, and a ``UserError`` names the file, the line and the field. Keys that no schema
-names are kept, so that newer records and a user's own columns can be read. Of a key that occurs
-twice in an object, the last value counts.
+A record may be cut off, edited or a stranger's. ``rows_of`` and ``object_of`` check what the
+readers rely on, and their ``UserError`` names the file, the line and the field. Keys that no
+schema names are kept, so that newer records and a user's own columns can be read. Of a key that
+occurs twice in an object, the last value counts.
 """
 
 import json
@@ -35,7 +35,7 @@ Text = str | None
 
 FAST = msgspec.json.Decoder()
 
-TREES = {"settings", "world"}
+TREES = {"settings", "world", "seeds", "resumed"}
 """Fields of a schema whose values may be nested; all others are flat by their types."""
 
 
@@ -67,6 +67,7 @@ class RoundRow(TypedDict, total=False):
     logs: dict[str, Number]
     budget: dict[str, Amount]
     seconds: Amount
+    digests: dict[str, str]
 
 
 class PromptRow(TypedDict, total=False):
@@ -248,6 +249,9 @@ class Config(TypedDict, total=False):
     judged_by: str
     versions: dict[str, str]
     commit: Text
+    hardware: dict[str, str | int | None]
+    seeds: dict[str, Any] | None
+    resumed: list[dict[str, Any]]
     seat: str
 
 
@@ -334,7 +338,7 @@ def _check(data: dict[str, Any], schema: Any, where: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What breaks a schema, with the field: "lacks 'round'", "field n: expected int, got str"."""
+    """The breach of a schema: "lacks 'round'", or "field n: expected int, got str"."""
     text, _, place = str(error).replace("`", "").partition(" - at ")
     missing = re.fullmatch(r"Object missing required field (\S+)", text)
     field = place.removeprefix("$").removeprefix(".")

@@ -11,6 +11,7 @@ from agents.guards import Guards
 from agents.policies.pretrained import Pretrained
 from agents.policies.sampling import Sampling
 from agents.solvers import DPO, SPPO, Method
+from eva_env.boundary import Limits
 from eva_env.require import require
 from eva_env.rewards import PairwiseWinRate, Plain
 from eva_env.wordlist import Wordlist
@@ -85,6 +86,8 @@ class Conditions:
     (eva fetch embedder). Rows of the record say which it was."""
     alarms: Alarms = field(default_factory=Alarms)
     """Bounds at which an alarm fires, and whether it ends the run."""
+    limits: Limits = field(default_factory=Limits)
+    """Limits of responses, and of the time that rewards and the solver may take."""
 
     def __post_init__(self) -> None:
         require(self, "[1, inf)", "rounds", "prompts", "evaluate_every", "max_reward_calls")

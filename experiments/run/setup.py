@@ -17,6 +17,7 @@ from agents.policies.base import Policy
 from agents.policies.pretrained import Pretrained
 from agents.policies.sampling import Sampling
 from agents.policies.table import TablePolicy
+from eva_env.boundary import NO_LIMITS, Limits
 from eva_env.payoffs import require_payoff, signal_values
 from eva_env.plugins import in_one_line, is_spec, load_object
 from eva_env.rewards.base import unbound
@@ -41,6 +42,7 @@ def make_env(
     creator_model: RewardModel | None = None,
     task: Task | None = None,
     fits: Callable[[Any], bool] | None = None,
+    limits: Limits = NO_LIMITS,
     **sizes: int,
 ) -> Any:
     """Return the world's AEC environment; ``sizes`` are batch_size, samples and max_cycles.
@@ -57,6 +59,8 @@ def make_env(
         options["task"] = task
     if fits is not None:
         options["task"] = Fitting(options["task"], fits)
+    if limits != NO_LIMITS:
+        options["limits"] = limits
     if creator_model is not None:
         options["creator_reward_model"] = creator_model
     return pettingzoo.make("aec", world.environment, signal=payoff, **sizes, **options)

@@ -10,15 +10,20 @@ from agents.policies.pretrained import Pretrained
 from eva_env.types import RewardModel, Round
 from experiments.run.alarms import Watch
 from experiments.run.config import to_json
+from experiments.run.digests import digests
 from experiments.run.errors import UserError
 from experiments.run.evaluation import SEED, Evaluator
 from experiments.run.judging import judge_of, pointwise, ranker_in, trains_on_judge
+from experiments.run.machine import machine
 from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import Genealogy, summarise
 from experiments.run.settings import Settings
 
 Row = dict[str, Any]
+
+AFTER_PLAY = ("final", "crossplay")
+"""Files that a comparison adds to a run when it has been played."""
 
 
 def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[Row]:
@@ -41,6 +46,8 @@ def _played(run: Run, settings: Settings, match: Match) -> Iterator[Row]:
     evaluator = evaluator_of(settings, match)
     played = restore(run, match)
     run.prune(settings.keep, settings.task.deciding)  # a kill may have come before it
+    if played >= 0:
+        run.note_machine(machine())
     recorder = Recorder.of(run, settings, match, evaluator, played)
     if played < 0:
         yield {"round": 0, "evaluations": recorder.evaluate(0), "alarms": {}}
@@ -88,6 +95,7 @@ class Recorder:
         row = summarise(
             round, match.env.unwrapped.task, match.budget, seconds, match.similarity
         )
+        row["digests"] = digests(round, match.solver.policy)
         run.append("prompts", self.genealogy.rows(round))
         run.append("rounds", [row])
         # 2. Evaluate. The last round is always evaluated, whatever ends the run.
@@ -132,7 +140,7 @@ def evaluator_of(settings: Settings, match: Match) -> Evaluator:
             proxy = pointwise(game_reward, match.start, n, SEED)
     passes = match.judge is None or match.judge.passes
     judge, key = judging(settings, match), _key_of_start(settings)
-    return Evaluator(settings.task, match.start, n, proxy, judge, passes, key)
+    return Evaluator(settings.task, match.start, n, proxy, judge, passes, key, settings.limits)
 
 
 def _key_of_start(settings: Settings) -> str | None:
@@ -164,7 +172,7 @@ def restore(run: Run, match: Match) -> int:
 
     Rows that were written after the checkpoint are dropped; the run writes them again.
     """
-    run.require_whole()
+    run.require_whole(remade=AFTER_PLAY)
     played = max(run.checkpoints, default=-1)
     recorded = len(run.rows("rounds"))
     if played > recorded:

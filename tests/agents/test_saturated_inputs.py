@@ -1,8 +1,8 @@
 """Losses and advantages of every registered method at the ends of their inputs.
 
-The registry is walked, so a new method is tested without an edit. Inputs are float32 or bfloat16;
-the oracle is the same formula in float64 on the same numbers, and log-probabilities of exactly 0
-and ratios too large for float32 are worked out by hand.
+The registry is walked, so a new method is tested without an edit. Inputs are float32 or
+bfloat16; the oracle is the same formula in float64 on the same numbers. Log-probabilities of
+exactly 0 and ratios too large for float32 are worked out by hand.
 """
 
 import itertools
@@ -94,7 +94,7 @@ def test_losses_on_pairs(method, dtype):
     columns = pair_columns(dtype)
     loss, gradient = loss_of_pairs(method, columns)
     expected, slopes = loss_of_pairs(method, [column.double() for column in columns])
-    # At a log-probability of 0 the odds are infinite: there only sign and finiteness are tested.
+    # At a log-probability of 0 the odds are infinite: only sign and finiteness are tested.
     at_zero = (columns[0] == 0) | (columns[1] == 0)
     if method.__name__ == "ORPO":
         assert loss[at_zero].isfinite().all()

@@ -37,6 +37,8 @@ def with_holes(rewards, extra, rng):
 class Fixed:
     """A reward model that returns given rewards, whatever the responses are."""
 
+    nan_is_missing = True
+
     def __init__(self, rewards, best=None):
         self.rewards = rewards
         if best is not None:

@@ -76,11 +76,9 @@ def test_proposals_that_have_no_action(prompts, logits, message):
 def test_solver_action_is_checked():
     raw = sums()
     assert raw.solver_action([["a", ""], ["\n", "ü"]]) == (("a", ""), ("\n", "ü"))
-    with pytest.raises(ValueError, match="responses every row must be a tuple or list of 2"):
+    with pytest.raises(ValueError, match=r"responses must be 2 rows of 2, .* lengths \[2, 1\]"):
         raw.solver_action([["a", "b"], ["c"]])
-    with pytest.raises(
-        ValueError, match="responses must be a tuple or list of 2, got tuple of 1"
-    ):
+    with pytest.raises(ValueError, match=r"responses must be 2 rows of 2, .* lengths \[2\]"):
         raw.solver_action([["a", "b"]])
 
 

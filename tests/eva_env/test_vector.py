@@ -6,8 +6,8 @@ import pytest
 from gymnasium.vector import SyncVectorEnv
 
 from eva_env import tabular_v0
+from eva_env.envs.lockstep import Streams
 from eva_env.envs.spaces import SCALE
-from eva_env.envs.vector import Streams
 from eva_env.tabular.reward import TabularReward
 from eva_env.tabular.world import TabularWorld
 
@@ -83,7 +83,7 @@ def test_an_opponent_that_works_on_the_last_axes_serves_one_game_and_many():
 def test_bad_actions_are_refused_with_the_reason():
     creators = gymnasium.make_vec(IDS[0], num_envs=2)
     creators.reset(seed=0)
-    with pytest.raises(ValueError, match=r"actions must have shape \(2, 8\), got \(3, 8\)"):
+    with pytest.raises(ValueError, match=r"actions must be .* shape \(2, 8\), .* got \(3, 8\)"):
         creators.step(np.zeros((3, 8), np.float32))
     solvers = gymnasium.make_vec(IDS[1], num_envs=2)
     solvers.reset(seed=0)
@@ -117,7 +117,7 @@ INFINITE = np.where(np.arange(len(MATRIX))[:, None] == 3, np.inf, MATRIX)
 REFUSED = {
     "an infinite reward": (
         {"reward": TabularReward(INFINITE, noise_std=None)},
-        "TabularReward returned inf for .* of 64 responses, the first to prompt 3; the round",
+        "TabularReward returned inf for .* of 64 responses, .* response [12] to prompt 3; fix",
     ),
     "rewards of one response": (
         {"reward": Misshapen(MATRIX, noise_std=np.ones(len(MATRIX)))},
@@ -125,7 +125,7 @@ REFUSED = {
     ),
     "best that is NaN": (
         {"reward": Hollow(MATRIX)},
-        r"signal regret must return finite numbers of shape \(8, 4\), .* got nan",
+        r"Hollow.best must return finite numbers of shape \(8, 4\), .* got nan",
     ),
     "signal with an infinity": (
         {"signal": lambda rewards: rewards.mean(-1) / np.zeros(rewards.shape[-2])},
@@ -133,7 +133,7 @@ REFUSED = {
     ),
     "signal of the game": (
         {"signal": lambda rewards: rewards.mean((-1, -2))},
-        r"numbers of shape \(8, 4\), one for each prompt, got shape \(8,\)",
+        r"numbers of shape \(8, 4\), one for each prompt, got \(8,\)",
     ),
 }
 

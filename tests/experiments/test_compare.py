@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import shutil
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from eva_env.tabular.regret_game import RegretGame
 from eva_env.tabular.world import TabularWorld
 from experiments import cli
 from experiments.commands.compare import Command, compare, main
+from experiments.comparison import tables, terminal
 from experiments.comparison.cells import Cell, Crossing
 from experiments.comparison.scores import START
 from experiments.comparison.settings import Comparison
@@ -24,6 +25,8 @@ from experiments.comparison.stages import Stage
 from experiments.run.alarms import Alarms
 from experiments.run.errors import UserError
 from experiments.run.records import Run
+from experiments.run.screen import PlainConsole
+from tests.support.hostile import SHOWN, is_plain, poisoned
 
 WORLD = TabularWorld(topics=2, levels=4, variants=3, responses=6, blind="variant")
 SMALL = Comparison.suited(
@@ -90,6 +93,38 @@ def test_the_folder_holds_what_people_and_programs_read(played):
     assert float(rows[1]["mean"]) == summary["crossplay"]["mean"][0][1]
     assert rows[1]["row"] == rows[1]["column"].replace("rloo", "dpo") == "fresh-dpo"
     assert all(f"• {sentence[:60]}" in screen for sentence in summary["conclusions"])
+
+
+def test_hostile_names_are_text_in_terminal_tables_and_charts(played, tmp_path):
+    summary = read(played[0])
+    names = {*ARMS, *summary["suites"], "creator", "solver"}
+    names |= {arm[role] for arm in summary["arms"].values() for role in ("creator", "solver")}
+    words = {"win_rate", "main", "within", "creators", "solvers", START, "regret", "gold"}
+    attacked = poisoned(summary, words, names - {"creator", "solver"})
+    screen = io.StringIO()
+    terminal.print_summary(attacked, PlainConsole(file=screen, width=250), tmp_path)
+    assert is_plain(screen.getvalue())
+    for name in ("fresh", "fresh-dpo", "oracle-rloo", "hard"):
+        assert f"={name}{SHOWN}" in screen.getvalue()
+    tables.write(attacked, tmp_path)
+    for name in ("strategies", "crossplay", "wins"):
+        theirs = [*csv.reader((played[0] / f"{name}.csv").open(newline=""))]
+        ours = [*csv.reader((tmp_path / f"{name}.csv").open(newline=""))]
+        cells = [cell for row in ours for cell in row]
+        assert f"'={poisoned('fresh-dpo')[1:]}".replace("\ud800", "?") in cells
+        assert not [
+            cell for cell in cells if cell and cell[0] in "=+-@\t\r" and not is_number(cell)
+        ]
+        numbers = [[is_number(cell) for cell in row] for row in ours]
+        assert numbers == [[is_number(cell) for cell in row] for row in theirs]
+    for name in ("matrix", "curves"):
+        assert is_plain((tmp_path / f"{name}.svg").read_text())
+
+
+def is_number(cell):
+    with suppress(ValueError):
+        return isinstance(float(cell), float)
+    return False
 
 
 def test_the_result_does_not_depend_on_the_number_of_workers(played, tmp_path):

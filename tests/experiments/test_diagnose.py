@@ -18,6 +18,7 @@ from experiments.examples.own_reward import concise
 from experiments.run.errors import UserError
 from experiments.run.parts import names
 from experiments.run.records import Run
+from experiments.run.schema import DiagnosisAnswer, DiagnosisPrompt
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:'-[]{}\"_?\n"
 
@@ -148,7 +149,7 @@ def test_diagnosis_of_integers_is_recorded(tmp_path, capsys):
     assert "Heterogeneity" in out
     assert "Choosing parents by a_star_min" in out
     run = Run.open(tmp_path / "d")
-    rows = run.rows("answers", ("prompt", "half"))
+    rows = run.rows("answers", DiagnosisAnswer)
     assert [row["half"] for row in rows[:4]] == [0, 1, 0, 1]
     assert all(len(row["responses"]) == len(row["rewards"]) == 4 for row in rows)
     result = json.loads((tmp_path / "d" / "diagnosis.json").read_text())
@@ -205,7 +206,7 @@ def test_finished_diagnosis_is_read_with_another_signal(tmp_path, monkeypatch, c
     monkeypatch.setattr(diagnose.Respondent, "open", None)  # nothing is loaded
     assert main(["diagnose", "--resume", folder, "--signal", "variance", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    rows = Run.open(tmp_path / "d").rows("answers", ("rewards",))
+    rows = Run.open(tmp_path / "d").rows("answers", DiagnosisAnswer)
     rewards = np.array([row["rewards"] for row in rows if row["parent"] is not None])
     assert result["signal"] == "variance"
     assert np.mean([row.var() for row in rewards]) == pytest.approx(
@@ -265,7 +266,7 @@ def test_a_second_process_on_the_folder_stops_and_spoils_nothing(tmp_path, capsy
     run = Run.open(folder)
     settings = run.settings(Diagnosis)
     respondent = diagnose.Respondent.open(settings)
-    prompts = run.rows("prompts", ("id",))
+    prompts = run.rows("prompts", DiagnosisPrompt)
     rounds = diagnose.respond(settings, respondent, run, prompts)
     next(rounds)
     list(diagnose.respond(settings, respondent, run, prompts))
@@ -333,7 +334,7 @@ def test_prompts_of_a_file_with_a_model_that_rewrites(tmp_path, capsys):
     assert "rewriting takes up to 16 replies of a language model" in printed.err
     assert "Reliability" in printed.out
     assert "Choosing parents" in printed.out or "Nothing can be predicted" in printed.out
-    rows = Run.open(Path(out)).rows("answers", ("half",))
+    rows = Run.open(Path(out)).rows("answers", DiagnosisAnswer)
     assert len(rows) >= 16
     # A prompt file that has changed is refused while responses are missing.
     (Path(out) / "answers.jsonl").write_text("")

@@ -36,7 +36,7 @@ def holes(prompts, responses):
     return [[None if i == 0 else len(r) / 10 for i, r in enumerate(row)] for row in responses]
 
 def nothing(prompts, responses):
-    return [[math.nan] * len(row) for row in responses]
+    return [[None] * len(row) for row in responses]
 
 def flat(prompts, responses):
     return [1.0 for row in responses for response in row]

@@ -104,13 +104,15 @@ def test_a_response_keeps_its_tokens(tmp_path):
     response = Sampled("a b", [1, 2], True, 7, [-0.1, -0.2])
     twin = copied({"responses": [[response]]}, tmp_path)["responses"][0][0]
     assert (twin, twin.ended, twin.vocabulary) == (response, True, 7)
-    assert twin.ids.tolist() == [1, 2] and same(twin.logprobs, response.logprobs)
+    assert twin.ids.tolist() == [1, 2]
+    assert same(twin.logprobs, response.logprobs)
 
 
 def test_objects_come_back_with_their_fields(tmp_path):
     proposal = Proposal(("x", "y"), np.array([0.0, 1.0]), (None, "x"), (None, "mix"))
     twin = copied(proposal, tmp_path)
-    assert type(twin) is Proposal and twin.parents == (None, "x")
+    assert type(twin) is Proposal
+    assert twin.parents == (None, "x")
     buffer = PromptBuffer(3)
     buffer.add(["a", "b"], ["A", "B"], np.array([1.0, 2.0]), step=1)
     assert copied(buffer, tmp_path) == buffer
@@ -125,7 +127,8 @@ def test_a_reward_is_written_as_its_difference_from_the_first(tmp_path):
     table = TabularReward(np.zeros((2, 2)), np.ones(2))
     moved = Noisy().over(replace(table, index=3)).changed(index=3)
     twin = copied(moved, tmp_path, Noisy().over(table))
-    assert twin.base.index == 3 and twin.base.matrix.shape == (2, 2)
+    assert twin.base.index == 3
+    assert twin.base.matrix.shape == (2, 2)
 
 
 @dataclass
@@ -172,7 +175,7 @@ HOSTILE = {
 def test_hostile_states_are_refused(tree, tmp_path, monkeypatch):
     monkeypatch.setattr("webbrowser.open", lambda *_: pytest.fail("code ran"))
     State({"creator": tree}, {}).write(tmp_path)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="the state"):
         State.read(tmp_path).value()
 
 
@@ -185,7 +188,8 @@ def test_a_pickle_is_never_read(tmp_path):
         (tmp_path / name).write_bytes(pickle.dumps(Runs()))
     with pytest.raises(Exception, match=r".") as caught:
         State.read(tmp_path)
-    assert not (tmp_path / "ran").exists() and not isinstance(caught.value, SystemExit)
+    assert not (tmp_path / "ran").exists()
+    assert not isinstance(caught.value, SystemExit)
 
 
 PARTS = [

@@ -49,7 +49,8 @@ def hostile(folder):
         "argv": list(ATTACKS),
         "versions": {first: second},
         "commit": third,
-        "seed": fifth,
+        "seed": 5,
+        "judged_by": fifth,
     }
     run = Run.create(folder, config)
     for i, text in enumerate(ATTACKS * GENERATIONS):
