@@ -30,7 +30,7 @@ TRAIN = ("train", *WORLD, "--checkpoint-every", "1", "--keep", "last", "--seed",
 KILLS = str(Path(crashes.__file__).with_name("kills.py")) + ":Kills"
 COMPARE = ("compare", *WORLD, "--creators", KILLS, "--solvers", "dpo")
 COMPARE += ("--seeds", "1", "--draws", "20", "--workers", "1")
-ARM = "cells/Kills-dpo/seed-0000"
+ARM = "cells/kills-dpo/seed-0000"
 
 
 @pytest.fixture(scope="module")
