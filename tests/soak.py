@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,9 +94,7 @@ class Trials:
         self.wholes: dict[tuple, tuple[Path, int]] = {}
         self.killed = self.differences = self.lost = 0
 
-    def whole(
-        self, key: tuple, play: Callable[[Path], crashes.Outcome]
-    ) -> tuple[Path, int]:
+    def whole(self, key: tuple, play: Callable[[Path], crashes.Outcome]) -> tuple[Path, int]:
         """Return the record that nothing has disturbed, and its number of operations."""
         if key not in self.wholes:
             folder = self.folder / f"whole-{len(self.wholes)}"
@@ -134,20 +133,29 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def play_run(
+    begin: tuple[str, ...],
+    threads: int,
+    run: Path,
+    stop: crashes.Stop = crashes.never,
+    torn: bool = False,
+) -> crashes.Outcome:
+    """Start or continue a run as a user would."""
+    words = (*begin, "--out", str(run))
+    if (run / "config.json").exists():
+        words = ("train", "--resume", str(run))
+    return crashes.run(crashes.command(*words), run, stop, torn, threads)
+
+
 def killed_runs(folder: Path, count: int, rng: random.Random) -> Result:
-    """Kill eva train before random disk operations or in the middle of a write, once or twice."""
+    """Kill eva train once or twice, before random disk operations or within a write."""
     trials = Trials(folder, rng)
     while trials.killed < count:
         players, threads = rng.choice(PLAYERS), rng.choice((1, 2))
         options = ("--rounds", "3", "--checkpoint-every", str(rng.choice((1, 2))))
         options += ("--keep", rng.choice(("all", "last", "best")))
         begin = ("train", *WORLD, *players, *options)
-
-        def play(run: Path, stop: crashes.Stop = crashes.never, torn: bool = False) -> crashes.Outcome:
-            started = (run / "config.json").exists()
-            words = ("train", "--resume", str(run)) if started else (*begin, "--out", str(run))  # noqa: B023
-            return crashes.run(crashes.command(*words), run, stop, torn, threads)  # noqa: B023
-
+        play = partial(play_run, begin, threads)
         whole, operations = trials.whole((begin, threads), play)
         run = folder / f"run-{trials.killed}"
         places = [(rng.randrange(operations), rng.random() < 0.3)]
@@ -162,6 +170,16 @@ def killed_runs(folder: Path, count: int, rng: random.Random) -> Result:
     return Result("eva train, killed", *trials.result)
 
 
+def play_comparison(
+    begin: tuple[str, ...], workers: str, threads: int, run: Path
+) -> crashes.Outcome:
+    """Start or continue a comparison as a user would."""
+    words = (*begin, "--out", str(run))
+    if (run / "config.json").exists():
+        words = ("compare", "--resume", str(run), "--code", KILLS)
+    return crashes.run(crashes.command(*words, "--workers", workers), run, threads=threads)
+
+
 def killed_comparisons(folder: Path, count: int, rng: random.Random) -> Result:
     """Kill the parent or a worker of eva compare before random disk operations."""
     trials, plan = Trials(folder, rng), folder / "plan.json"
@@ -174,13 +192,7 @@ def killed_comparisons(folder: Path, count: int, rng: random.Random) -> Result:
             break
         workers, threads = str(rng.choice((1, 2))), rng.choice((1, 2))
 
-        def play(run: Path) -> crashes.Outcome:
-            words = (*begin, "--out", str(run))
-            if (run / "config.json").exists():
-                words = ("compare", "--resume", str(run), "--code", KILLS)
-            words += ("--workers", workers)  # noqa: B023
-            return crashes.run(crashes.command(*words), run, threads=threads)  # noqa: B023
-
+        play = partial(play_comparison, begin, workers, threads)
         whole, _ = trials.whole((threads,), play)
         process = PROCESSES[trials.killed % len(PROCESSES)]
         run = folder / f"run-{trial}"
@@ -227,7 +239,9 @@ def long_run(folder: Path, world: tuple[str, ...], rounds: int) -> Result:
     (_, before), (first, _), (last, after) = map(json.loads, sizes.read_text().splitlines())
     per_round = first / half, (last - first) / (rounds - half)
     lost = len(Run(folder).missing())
-    return Result(f"{rounds} rounds of {world[0]}", 1, None, lost, None, after - before, per_round)
+    return Result(
+        f"{rounds} rounds of {world[0]}", 1, None, lost, None, after - before, per_round
+    )
 
 
 def resident() -> float:
@@ -241,7 +255,7 @@ def strangers(folder: Path) -> Result:
     tried, executed = 0, 0
     for name, words in foreign.attacks(folder):
         tried += 1
-        outcome = crashes.run(crashes.command(*words), folder)
+        outcome = crashes.run(crashes.command(*words, one_process=True), folder)
         if foreign.ran(folder):
             executed += 1
             say(f"{name}: eva {' '.join(words)} executed code")
@@ -258,7 +272,9 @@ def table(results: list[Result]) -> Table:
         numbers = result.trials, result.differences, result.lost, result.executions
         cells = ["" if number is None else str(number) for number in numbers]
         cells.append("" if result.memory is None else f"{result.memory:+.1f} MiB")
-        cells.append("" if result.bytes is None else "{:.0f}, then {:.0f}".format(*result.bytes))
+        cells.append(
+            "" if result.bytes is None else "{:.0f}, then {:.0f}".format(*result.bytes)
+        )
         shown.add_row(result.name, *cells, style="bold red" if result.failed else "")
     return shown
 
@@ -270,10 +286,21 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="about two minutes")
     parser.add_argument("--seed", type=int, default=0, help="seed of where to kill")
     options = parser.parse_args()
-    size, rng = QUICK if options.quick else Size.of(options.minutes), random.Random(options.seed)
+    size, rng = (
+        QUICK if options.quick else Size.of(options.minutes),
+        random.Random(options.seed),
+    )
     folder = Path(tempfile.mkdtemp(prefix="eva-soak-"))
     tabular = (*WORLD, "--evaluate-every", "10", "--checkpoint-every", "10")
-    wordlist = ("task:wordlist", "--prompts", "8", "--samples", "4", "--evaluation-samples", "2")
+    wordlist = (
+        "task:wordlist",
+        "--prompts",
+        "8",
+        "--samples",
+        "4",
+        "--evaluation-samples",
+        "2",
+    )
     parts = (
         lambda place: killed_runs(place, size.train, rng),
         lambda place: killed_comparisons(place, size.compare, rng),

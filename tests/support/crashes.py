@@ -1,7 +1,8 @@
 """Kill a process before one of its disk operations, or in the middle of a write.
 
-A forked child runs the action, so that torch is imported once. An audit hook sees each operation
-inside a folder before it happens, and kills the child with SIGKILL, which nothing can handle.
+A forked child runs the action, so that torch is imported once. An audit hook sees each
+operation inside a folder before it happens, and kills the child with SIGKILL, which nothing can
+handle.
 What the kernel has been given survives a kill, so ``fsync`` is no operation here.
 """
 
@@ -14,11 +15,13 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
+
+from experiments.run.workers import Event
 
 LIMIT = 180.0
 """Seconds after which a child is killed and the trial fails."""
@@ -127,15 +130,37 @@ def run(
     return Outcome(os.waitstatus_to_exitcode(status), text.decode(), operations)
 
 
-def command(*words: str) -> Callable[[], int]:
-    """Return the action of an ``eva`` command."""
+def command(*words: str, one_process: bool = False) -> Callable[[], int]:
+    """Return the action of an ``eva`` command; ``one_process`` starts no workers."""
 
     def action() -> int:
         from experiments import cli
+        from experiments.comparison import stages
 
+        if one_process:
+            stages.Workers = InOneProcess  # type: ignore[assignment, misc]
         return cli.main([*words])
 
     return action
+
+
+class InOneProcess:
+    """Workers that do their jobs in the process of the command."""
+
+    def __init__(self, do: Callable, count: int) -> None:
+        self.do = do
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def run(self, jobs: Sequence) -> Iterator:
+        """Yield the events of all jobs."""
+        for job in jobs:
+            yield from (Event(job, row) for row in self.do(job))
+            yield Event(job)
 
 
 def _run(
@@ -171,7 +196,7 @@ def watch(
     torn: bool = False,
     kill: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGKILL),
 ) -> list[Operation]:
-    """Watch this process's operations in a folder from now on, and ``kill`` where ``stop`` says.
+    """Watch this process's operations in a folder, and ``kill`` where ``stop`` says.
 
     Return the list that the operations are appended to. The lock is left out: its content is
     for people alone.

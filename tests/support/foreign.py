@@ -63,7 +63,9 @@ def attacks(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _play(folder: Path, *words: str) -> None:
-    outcome = crashes.run(crashes.command(*words, "--out", str(folder)), folder)
+    outcome = crashes.run(
+        crashes.command(*words, "--out", str(folder), one_process=True), folder
+    )
     if outcome.status != 0:
         raise RuntimeError(outcome.printed)
 
