@@ -41,6 +41,7 @@ test-real: .venv/installed-test
 
 # An hour on two idle cores: kills, long runs, strangers' folders. The quick form takes minutes.
 soak: .venv/installed-test
+	EVA_SOAK=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/experiments/test_crashes.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
 
 soak-quick: .venv/installed-test

@@ -331,6 +331,7 @@ def test_a_worker_ends_with_its_parent_and_its_cell_is_continued(compared, plan,
     assert crashes.differences(folder, compared[0]) == []
 
 
+@pytest.mark.skipif("EVA_SOAK" not in os.environ, reason="slow: make soak runs it")
 def test_the_cell_of_a_killed_worker_fails_and_is_continued(compared, plan, tmp_path):
     folder = tmp_path / "comparison"
     steps = {"process": "worker", "folder": str(folder), "phase": "checkpoint rename"}
