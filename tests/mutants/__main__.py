@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 import tomllib
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,8 +129,11 @@ def work(todo: Any, done: Any) -> None:
             ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
             shutil.copytree(ROOT / package, folder / package, ignore=ignored)
         shutil.copy(ROOT / "pyproject.toml", folder)
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # no test of the list needs one
         for library in LIBRARIES:
             importlib.import_module(library)
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            importlib.import_module("pytest").main(["--version"])  # which imports its parts
         for mutant in iter(todo.get, None):
             start, path = time.monotonic(), folder / mutant.file
             text = path.read_text()
