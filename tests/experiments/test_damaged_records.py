@@ -152,7 +152,7 @@ def records(tmp_path_factory):
         main(["train", "creator:eva", "solver:dpo", *SMALL, "--out", str(folder / "run")]) == 0
     )
     words = ["compare", "--creators", "fresh", "static", "--solvers", "dpo", "--seeds", "1"]
-    words += ["--no-oracle", "--draws", "10", "--workers", "1", *SMALL]
+    words += ["--no-oracle", "--draws", "20", "--workers", "1", *SMALL]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "Workers", InProcess)
         assert main([*words, "--out", str(folder / "comparison")]) == 0
