@@ -219,20 +219,24 @@ class Run:
     def missing(self, remade: Sequence[str] = ()) -> list[str]:
         """Return a sentence for each file of the record that lacks rows.
 
-        ``remade`` names files that need not be there, since they will be made again.
+        ``remade`` names files that need not be there, since they will be made again. A manifest
+        that is lost is one of these files, and that of the last checkpoint then says how many
+        rows the others must have.
         """
+        saved = [self.checkpoint(round) / MANIFEST for round in self.checkpoints]
+        saved = [copy for copy in saved if copy.exists()]
+        manifest, lost = Manifest(), []
         with on_disk(self.folder):
-            manifest = Manifest.read(self.folder)
-            if manifest:
-                for name in remade:
-                    manifest.pop(name, None)
-                return manifest.missing(self.folder)
-            saved = [self.checkpoint(round) for round in self.checkpoints]
-            saved = [folder for folder in saved if (folder / MANIFEST).exists()]
-            if not saved:  # a record by an older version
-                return []
-            lost = f"{self.folder / MANIFEST} is missing"
-            return [lost, *Manifest.read(saved[-1]).missing(self.folder)]
+            try:
+                manifest = Manifest.read(self.folder)
+            except UserError as error:
+                lost = [str(error)]
+            if not manifest and saved:
+                lost = lost or [f"{self.folder / MANIFEST} is missing ({saved[-1]} is a copy)"]
+                manifest = Manifest.read(saved[-1].parent)
+            for name in remade:
+                manifest.pop(name, None)
+            return [*lost, *manifest.missing(self.folder)]
 
     def require_whole(self, remade: Sequence[str] = ()) -> None:
         """Raise UserError, with the file and the rows, if ``missing`` finds any."""
@@ -284,8 +288,9 @@ class Run:
         yield from rounds.values()
 
     def truncate(self, round: int) -> None:
-        """Drop the rows and checkpoints that were written after a round."""
+        """Drop the rows and checkpoints that were written after a round, and all drafts."""
         with self.locked(WAIT):
+            self._drop_drafts()
             for later in self.checkpoints:
                 if later > round:
                     self._remove(later)
@@ -342,6 +347,14 @@ class Run:
         for round in self.checkpoints:
             if round not in kept:
                 self._remove(round)
+
+    def _drop_drafts(self) -> None:
+        """Delete the hidden files and folders of writes that a kill has ended."""
+        with on_disk(self.folder):
+            for draft in (self.folder / "checkpoints").glob(".round-*"):
+                shutil.rmtree(draft)
+            for name in (*self.folder.glob(".*.jsonl"), *self.folder.glob(".*.json")):
+                name.unlink()
 
     def _remove(self, round: int) -> None:
         """Delete a checkpoint; a kill leaves a whole one, or a hidden folder."""

@@ -45,6 +45,7 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
 def _played(run: Run, settings: Settings, match: Match) -> Iterator[Row]:
     evaluator = evaluator_of(settings, match)
     played = restore(run, match)
+    run.prune(settings.keep, settings.task.deciding)  # a kill may have come before it
     if played >= 0:
         run.note_machine(machine())
     recorder = Recorder.of(run, settings, match, evaluator, played)
