@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo demo-instruct compare-instruct test test-real lowest docs bench
+.PHONY: demo demo-instruct compare-instruct test test-real lowest docs mutants soak soak-quick bench
 
 demo: .venv/installed
 	$(BIN)/eva demo
@@ -46,6 +46,10 @@ docs: .venv/installed-docs
 	$(BIN)/python -W error::UserWarning -W error::RuntimeWarning -m pdoc \
 		--docformat google --no-show-source --output-directory build/docs eva_env agents experiments \
 		'!experiments.benchmarks' '!experiments.pretraining'
+
+# Each listed mistake is made in a copy of the code, and its test must fail.
+mutants: .venv/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants
 
 bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"

@@ -1,7 +1,7 @@
 """The boundary of the game: everything that users' code returns is checked here, and only here.
 
 Rewards, best values, logits and signals must be finite real numbers of the right shape, and
-responses must be rows of strings or integers of bounded length. What passes is float64 or
+responses must be rows of numbers or of strings of bounded length. What passes is float64 or
 unchanged; anything else raises ValueError in one line, which names the part, the value and the
 remedy. Tensors are detached: players read rewards as numbers, so a gradient through them has no
 use. True is 1 and False is 0.
@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from numbers import Integral
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ def check_responses(
 ) -> tuple[int, int]:
     """Return the shape (B, n) of legal responses; ValueError for others.
 
-    They are rows (lists, tuples or an array), one for each prompt, of strings or of integers.
+    They are rows (lists, tuples or an array), one for each prompt, of strings or of numbers.
     Only containers with a length pass, so that an endless generator is not read.
     """
     # 1. The rows.
@@ -109,15 +109,15 @@ def check_responses(
             f"responses must be {count} rows of {samples}, one row for each drawn prompt, got "
             f"rows of lengths {lengths[:8]}"
         )
-    # 2. The responses: all integers, or all strings of bounded length.
-    if isinstance(responses, np.ndarray) and responses.dtype.kind in "iu":
+    # 2. The responses: all numbers, or all strings of bounded length.
+    if isinstance(responses, np.ndarray) and responses.dtype.kind in "iuf":
         return count, samples
     flat = list(chain.from_iterable(responses))
-    legal = str if flat and isinstance(flat[0], str) else Integral
+    legal = str if flat and isinstance(flat[0], str) else Real
     wrong = -1
     if not all(issubclass(kind, legal) and kind is not bool for kind in set(map(type, flat))):
         wrong = next(i for i, text in enumerate(flat) if _is_other(text, legal))
-        reason = f"must be strings, or all of them integers, got {kind_of(flat[wrong])}"
+        reason = f"must be strings, or all of them numbers, got {kind_of(flat[wrong])}"
     elif legal is str and max(map(len, flat)) > characters:
         wrong = next(i for i, text in enumerate(flat) if len(text) > characters)
         reason = (

@@ -41,7 +41,8 @@ def is_usual(values: Any, shape: tuple[int, ...], largest: float) -> bool:
     if not usual or values.shape != shape:
         return False
     flat = values.ravel()
-    return bool(flat.dot(flat) <= largest**2)
+    with np.errstate(over="ignore"):
+        return bool(flat.dot(flat) <= largest**2)
 
 
 def read_numbers(
@@ -136,7 +137,8 @@ def kind_of(value: Any) -> str:
 
 def shown(value: Any) -> str:
     """Return a value for an error: its repr in one line, shortened."""
-    return _SHORT.repr(value.item() if isinstance(value, np.generic) else value)
+    text = _SHORT.repr(value.item() if isinstance(value, np.generic) else value)
+    return " ".join(text.split())
 
 
 _SHORT = reprlib.Repr()

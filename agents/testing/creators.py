@@ -222,10 +222,20 @@ class ForgetfulSolver(RandomSolver):
         return np.where(rng.random(numbers.shape) < 1 / 3, np.nan, numbers)
 
 
+class ResponsesAsRewards:
+    """A reward model that pays each number that a solver responds; NaN is a missing reward."""
+
+    nan_is_missing = True
+
+    def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
+        """Return the responses, (B, n)."""
+        return np.asarray(responses)
+
+
 def game_for(task: Task, n: int, batch: int, seed: int = 0) -> Game:
     """Return a game of 100 rounds that draws ``batch`` of n prompts and pays for responses."""
     game = Game(
-        lambda prompts, responses: np.asarray(responses),
+        ResponsesAsRewards(),
         batch_size=batch,
         samples=4,
         rounds=100,

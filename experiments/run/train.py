@@ -22,6 +22,9 @@ from experiments.run.settings import Settings
 
 Row = dict[str, Any]
 
+AFTER_PLAY = ("final", "crossplay")
+"""Files that a comparison adds to a run when it has been played."""
+
 
 def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[Row]:
     """Play and record a run from its last checkpoint; yield a row per round.
@@ -42,6 +45,7 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
 def _played(run: Run, settings: Settings, match: Match) -> Iterator[Row]:
     evaluator = evaluator_of(settings, match)
     played = restore(run, match)
+    run.prune(settings.keep, settings.task.deciding)  # a kill may have come before it
     if played >= 0:
         run.note_machine(machine())
     recorder = Recorder.of(run, settings, match, evaluator, played)
@@ -77,9 +81,15 @@ class Recorder:
         cls, run: Run, settings: Settings, match: Match, evaluator: Evaluator, played: int
     ) -> "Recorder":
         """Return the recorder of a run that has played ``played`` rounds."""
-        spent = [0, *(row["budget"]["reward_calls"] for row in run.rows("rounds"))]
+        spent = [
+            0,
+            *(
+                row["budget"]["reward_calls"]
+                for row in run.rows("rounds", keys=("budget.reward_calls",))
+            ),
+        ]
         watch = Watch.over(run, settings.alarms, played)
-        genealogy = Genealogy.of(run.rows("prompts"))
+        genealogy = Genealogy.of(run.rows("prompts", keys=("id", "text")))
         return cls(run, settings, match, evaluator, genealogy, watch, spent)
 
     def record(self, round: Round) -> tuple[Row, bool]:
@@ -168,7 +178,7 @@ def restore(run: Run, match: Match) -> int:
 
     Rows that were written after the checkpoint are dropped; the run writes them again.
     """
-    run.require_whole()
+    run.require_whole(remade=AFTER_PLAY)
     played = max(run.checkpoints, default=-1)
     recorded = len(run.rows("rounds"))
     if played > recorded:

@@ -97,7 +97,7 @@ def run(reward, creator_reward=None, creator=None, rounds=2):
 
 
 def test_a_round_without_a_reward_teaches_nobody_and_play_goes_on():
-    played, creator, solver, budget = run(lambda p, r: np.full((2, 3), np.nan))
+    played, creator, solver, budget = run(lambda p, r: [[None] * 3] * 2)
     assert len(played) == 2
     assert creator.rounds == solver.rounds == []
     assert dict(played[0].payoffs) == {CREATOR: 0.0, SOLVER: 0.0}
@@ -106,7 +106,7 @@ def test_a_round_without_a_reward_teaches_nobody_and_play_goes_on():
 
 def test_the_creator_learns_from_prompts_with_two_rewards():
     rewards = np.array([[0.0, np.nan, 1.0], [np.nan, 0.5, np.nan]])
-    _, creator, solver, _ = run(lambda p, r: rewards)
+    _, creator, solver, _ = run(lambda p, r: [[0.0, None, 1.0], [None, 0.5, None]])
     assert [len(round.prompts) for round in creator.rounds] == [1, 1]
     assert np.array_equal(creator.rounds[0].rewards, rewards[:1], equal_nan=True)
     assert np.array_equal(solver.rounds[0].rewards, rewards, equal_nan=True)

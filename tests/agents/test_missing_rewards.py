@@ -100,7 +100,7 @@ def test_online_pairs_leave_out_missing_rewards_and_do_not_count_them_as_ties():
 
 
 def test_the_best_of_n_is_a_scored_candidate():
-    rewards = np.array([[NAN, 0.1, NAN, 0.4]])
+    rewards = [[None, 0.1, None, 0.4]]
     solver = PolicySolver(TablePolicy(np.zeros((1, 50))), BestOfN(4), lambda x, y: rewards)
     chosen = solver.respond([0], 1, np.random.default_rng(0))
     stream = np.random.default_rng(np.random.default_rng(0).integers(2**63))

@@ -347,3 +347,56 @@ if __name__ == "__main__":
     for module in FAMILIES.values():
         path = GOLDEN / f"{module.__name__.rsplit('.', 1)[-1]}.json"
         path.write_text(json.dumps(golden(module), indent=1) + "\n", encoding="utf-8")
+
+
+@family
+def test_a_fork_of_a_checked_env_keeps_the_checks(module):
+    env = module.env()
+    for twin in (env, env.fork()):
+        with pytest.raises(AttributeError, match="reset needs to be called before step"):
+            twin.step(None)
+    env.reset(seed=1)
+    episode(env, sampled_actions(env), limit=5)
+    fork, other = env.fork(), module.env()
+    other.load_state_dict(pickle.loads(pickle.dumps(env.state_dict())))
+    rest = episode(env, sampled_actions(env, 9))
+    for twin in (fork, fork.fork(), other):
+        assert type(twin) is type(env)
+        assert str(twin) == str(env)
+        with pytest.raises(AssertionError, match="not in action space"):
+            twin.step("no action")
+        assert episode(twin, sampled_actions(twin, 9)) == rest
+
+
+@pytest.mark.parametrize("id", SINGLE_AGENT)
+def test_options_of_reset_are_refused_by_name(id):
+    env = gymnasium.make(id)
+    with pytest.raises(ValueError, match="reset has no option 'level', 'seed'; leave it out"):
+        env.reset(options={"level": 3, "seed": 1})
+    env.reset(options={})
+
+
+@family
+def test_options_of_reset_are_refused_by_name_in_games(module):
+    for env in (module.env(), module.parallel_env()):
+        with pytest.raises(ValueError, match="reset has no option 'level'; leave it out"):
+            env.reset(options={"level": 3})
+
+
+@pytest.mark.parametrize("id", SINGLE_AGENT)
+def test_a_move_that_fails_takes_the_opponent_s_move_back(id):
+    env, twin = gymnasium.make(id), gymnasium.make(id)
+    for each in (env, twin):
+        each.reset(seed=1)
+        each.action_space.seed(0)
+    game = env.unwrapped.aec_env.game
+    model, opponent = game.reward_model, env.unwrapped.opponent
+    for _ in range(3):
+        action = twin.action_space.sample()
+        game.reward_model = lambda prompts, responses: np.full(np.shape(responses), np.nan)
+        with pytest.raises(ValueError, match="returned nan|Lambda|best"):
+            env.step(action)
+        game = env.unwrapped.aec_env.game
+        game.reward_model = model
+        assert env.unwrapped.opponent is opponent
+        assert plain(env.step(action)) == plain(twin.step(action))

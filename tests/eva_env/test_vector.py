@@ -149,3 +149,75 @@ def test_bad_rewards_and_signals_are_refused_and_the_round_is_still_to_be_played
         vector.step(np.zeros((8, 8), np.float32))
     assert vector.unwrapped.engine.index == 0
     assert vector.unwrapped.engine.last is None
+
+
+@pytest.mark.parametrize("id", IDS)
+@pytest.mark.parametrize("limit", [3, 16, -1])
+def test_max_episode_steps_truncates_as_gymnasium_does(id, limit):
+    vector = gymnasium.make_vec(id, num_envs=2, max_episode_steps=limit)
+    scalar = gymnasium.make_vec(
+        id, num_envs=2, max_episode_steps=limit, vectorization_mode="sync"
+    )
+    vector.action_space.seed(0)
+    assert np.array_equal(vector.reset(seed=4)[0], scalar.reset(seed=4)[0])
+    ends = []
+    for _ in range(20):
+        action = vector.action_space.sample()
+        ours, theirs = vector.step(action), scalar.step(action)
+        for mine, other in zip(ours[:4], theirs[:4], strict=True):
+            assert np.array_equal(mine, other)
+        ends.append((bool(ours[2].all()), bool(ours[3].all())))
+    assert ends.index((limit == 16 or limit == -1, limit != -1)) == (2 if limit == 3 else 15)
+    with pytest.raises(ValueError, match="max_episode_steps must be at least 1, got 0"):
+        gymnasium.make_vec(id, num_envs=2, max_episode_steps=0)
+
+
+def test_a_reset_mask_of_all_games_is_a_reset_and_others_are_refused():
+    vector, twin = (gymnasium.make_vec(IDS[0], num_envs=3) for _ in range(2))
+    everything = {"reset_mask": np.ones(3, bool)}
+    assert np.array_equal(
+        vector.reset(seed=1, options=everything)[0], twin.reset(seed=1, options={})[0]
+    )
+    assert list(everything) == ["reset_mask"]
+    action = np.zeros((3, 8), np.float32)
+    for mask, error, message in (
+        (np.array([True, False, True]), ValueError, r"True for all 3 .* with 2 True; give vec"),
+        (np.zeros(3, bool), ValueError, "with 0 True"),
+        (np.ones(2, bool), ValueError, r"got shape \(2,\)"),
+        ([True] * 3, TypeError, "must be an array of booleans"),
+        (np.ones(3), TypeError, "must be an array of booleans"),
+    ):
+        with pytest.raises(error, match=message):
+            vector.reset(seed=9, options={"reset_mask": mask})
+        # What is refused has not reset anything.
+        assert np.array_equal(vector.step(action)[0], twin.step(action)[0])
+    for options in ({"mask": 1}, everything | {"mask": 1}):
+        with pytest.raises(ValueError, match="reset has no option 'mask'; leave it out"):
+            vector.reset(options=options)
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+def test_a_step_that_fails_later_is_taken_back_with_its_draws(replacement):
+    calls = []
+
+    def sometimes(rewards):
+        calls.append(len(rewards))
+        return rewards.max(-1) + (np.nan if len(calls) % 3 == 0 else 0.0)
+
+    options = {"num_envs": 3, "replacement": replacement}
+    vector = gymnasium.make_vec(IDS[0], signal=sometimes, **options)
+    twin = gymnasium.make_vec(IDS[0], signal=lambda rewards: rewards.max(-1), **options)
+    for env in (vector, twin):
+        env.reset(seed=2)
+        env.action_space.seed(0)
+    failures = 0
+    for _ in range(100):  # more draws than are made ahead at once
+        action = twin.action_space.sample()
+        try:
+            ours = vector.step(action)
+        except ValueError:
+            failures += 1
+            ours = vector.step(action)
+        for mine, other in zip(ours[:4], twin.step(action)[:4], strict=True):
+            assert np.array_equal(mine, other)
+    assert failures > 30
