@@ -39,6 +39,13 @@ test-real: .venv/installed-test
 	$(BIN)/eva fetch instruct ifeval embedder
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m real
 
+# An hour on two idle cores: kills, long runs, strangers' folders. The quick form takes minutes.
+soak: .venv/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
+
+soak-quick: .venv/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak --quick
+
 # The API reference, from docstrings. A warning of the generator, as for a module that does not import, is an error.
 # Source code would double the time, and scripts are no API.
 docs: .venv/installed-docs

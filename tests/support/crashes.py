@@ -5,6 +5,7 @@ inside a folder before it happens, and kills the child with SIGKILL, which nothi
 What the kernel has been given survives a kill, so ``fsync`` is no operation here.
 """
 
+import csv
 import json
 import os
 import resource
@@ -16,6 +17,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import torch
 
 LIMIT = 180.0
 """Seconds after which a child is killed and the trial fails."""
@@ -92,12 +95,17 @@ class Outcome(NamedTuple):
 
 
 def run(
-    action: Callable[[], int], folder: Path, stop: Stop = never, torn: bool = False
+    action: Callable[[], int],
+    folder: Path,
+    stop: Stop = never,
+    torn: bool = False,
+    threads: int = 1,
 ) -> Outcome:
     """Run an action in a child, and kill the child where ``stop`` says.
 
     ``torn`` lets the operation begin: of what it then writes, TORN bytes reach the disk. The
-    action returns the exit status.
+    action returns the exit status. With more than one thread, this process must not have
+    computed on more than one before.
     """
     prints, printed = os.pipe()
     traces, traced = os.pipe()
@@ -105,7 +113,7 @@ def run(
     if child == 0:
         os.close(prints)
         os.close(traces)
-        _run(action, folder.resolve(), stop, torn, printed, traced)
+        _run(action, folder.resolve(), stop, torn, threads, (printed, traced))
     os.close(printed)
     os.close(traced)
     try:
@@ -131,11 +139,17 @@ def command(*words: str) -> Callable[[], int]:
 
 
 def _run(
-    action: Callable[[], int], folder: Path, stop: Stop, torn: bool, printed: int, traced: int
+    action: Callable[[], int],
+    folder: Path,
+    stop: Stop,
+    torn: bool,
+    threads: int,
+    pipes: tuple[int, int],
 ) -> None:
     """Do the action in the child, and never return."""
-    status = 70
+    status, (printed, traced) = 70, pipes
     try:
+        torch.set_num_threads(threads)
         os.dup2(printed, 1)
         os.dup2(printed, 2)
         os.close(printed)
@@ -254,6 +268,9 @@ def _content(path: Path) -> object:
             name: without(entry, "bytes") if name == "rounds" else entry
             for name, entry in files.items()
         }
+    if path.name == "strategies.csv":
+        rows = csv.DictReader(path.read_text().splitlines())
+        return [without(row, "seconds") for row in rows]
     if path.name == "summary.json":
         return _without_seconds(json.loads(path.read_text()))
     return path.read_bytes()
