@@ -79,7 +79,7 @@ def main(args: list[str]) -> int:
     settings = command.settings
     signal = find_signal(settings.signal)
     run, respondent = opened(command, ["diagnose", *args])
-    run.require_whole()
+    run.require_whole(remade=("answers",))
     try:
         with run.locked():
             answer_all(run, settings, respondent)
