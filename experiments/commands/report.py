@@ -14,7 +14,7 @@ from experiments.report import comparison, run
 from experiments.report.damage import missing
 from experiments.report.page import render, write
 from experiments.run.disk import on_disk
-from experiments.run.errors import UserError
+from experiments.run.errors import UserError, naming_record
 
 START = b"<!doctype html>"
 """The first bytes of every report."""
@@ -38,7 +38,8 @@ def main(args: list[str]) -> int:
     if command.out is not None:
         _require_report(command.out)
     kind = comparison if (command.run / "cells").is_dir() else run
-    html = render(kind.page(command.run))
+    with naming_record(command.run):
+        html = render(kind.page(command.run))
     path = command.out or command.run / "report.html"
     write(path, html)
     say(f"the report is {path}")

@@ -30,7 +30,7 @@ from experiments.run.match import Match
 from experiments.run.records import Run
 from experiments.run.rows import numbers, plain
 from experiments.run.settings import Settings
-from experiments.run.train import evaluator_of, judging, load, restore, train
+from experiments.run.train import AFTER_PLAY, evaluator_of, judging, load, restore, train
 
 Row = dict[str, Any]
 
@@ -84,10 +84,16 @@ class Cell:
         raised = {row["alarm"]: row for row in run.rows("alarms") if row["round"] == last}
         return self.settings.alarms.stops(raised)
 
+    def check_rows(self) -> None:
+        """Raise UserError, with the file and the rows, for a cell that has lost rows."""
+        lost = Run(self.folder).missing(remade=AFTER_PLAY)
+        if lost:
+            raise damaged(self.folder, "rows are lost", lost)
+
     def check(self) -> None:
         """Raise UserError for a finished cell with a file that is missing or incomplete."""
         run, suites = Run(self.folder), suite_sizes(self.settings.task)
-        run.require_whole()
+        lost = run.missing(remade=("crossplay",))
         last = max(run.checkpoints, default=0)
         rounds = [row["round"] for row in run.rows("rounds")]
         evaluated = {row["suite"] for row in run.rows("evaluations") if row["round"] == last}
@@ -100,7 +106,9 @@ class Cell:
         }
         for file, is_complete in complete.items():
             if not is_complete:
-                raise damaged(self.folder, file)
+                raise damaged(self.folder, file, lost)
+        if lost:
+            raise damaged(self.folder, "rows are lost", lost)
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,7 @@ class Start:
     def check(self) -> None:
         """Raise UserError if responses are missing."""
         if recorded_sizes(Run(self.folder)) != suite_sizes(self.settings.task):
-            raise damaged(self.folder, "answers.jsonl")
+            raise damaged(self.folder, "answers.jsonl", Run(self.folder).missing())
 
     def play(self) -> Iterator[Row]:
         """Respond to all suites and record it; yield one row with the number of prompts."""
@@ -149,9 +157,12 @@ def recorded_sizes(run: Run) -> dict[str, int]:
     return dict(Counter(row["suite"] for row in run.rows("answers")))
 
 
-def damaged(folder: Path, file: str) -> UserError:
-    """Return the error for a finished cell with an incomplete file."""
-    return UserError(f"{folder} is damaged ({file}): delete it and resume, to play it again")
+def damaged(folder: Path, file: str, lost: Sequence[str] = ()) -> UserError:
+    """Return the error for a cell with an incomplete file; ``lost`` says which rows."""
+    rows = "".join(f"; {sentence}" for sentence in lost)
+    return UserError(
+        f"{folder} is damaged ({file}): delete it and resume, to play it again{rows}"
+    )
 
 
 def final_proposal(match: Match, settings: Settings) -> list[Row]:

@@ -111,7 +111,11 @@ def leave_out_missing(table: list[list[PlayerResponses | None]], suite: str) -> 
 
 def response_rows(cell: Run, player: str) -> Sequence[Mapping[str, Any]]:
     """Return the rows of answers.jsonl; none of an unfinished cell, which has the file too."""
-    return cell.rows("answers") if player == START or is_finished(cell.folder) else []
+    return (
+        cell.rows("answers", keys=("lengths",))
+        if player == START or is_finished(cell.folder)
+        else []
+    )
 
 
 def by_suite(rows: Sequence[Mapping[str, Any]]) -> dict[str, PlayerResponses]:

@@ -100,6 +100,9 @@ class Stage:
         for player in [*planned, *self.starts]:
             if player.finished:
                 player.check()
+        for cell in planned:
+            if cell.started:
+                cell.check_rows()
         return planned
 
     @property

@@ -122,8 +122,13 @@ def described(
 
 def describe_arm(arm: Arm, i: int, scores: Scores, runs: Mapping[int, Run]) -> Summary:
     """Return the i-th arm's players, scores on every suite, curves and budget."""
-    rounds = {seed: run.rows("rounds") for seed, run in runs.items()}
-    evaluations = {seed: run.rows("evaluations") for seed, run in runs.items()}
+    rounds = {
+        seed: run.rows("rounds", keys=("budget", "seconds")) for seed, run in runs.items()
+    }
+    evaluations = {
+        seed: run.rows("evaluations", keys=("gold", "win_rate", "budget"))
+        for seed, run in runs.items()
+    }
     areas, curves = learning_curves(evaluations, rounds)
     suites = {
         suite: {

@@ -154,17 +154,22 @@ def recorded_answers(folder: Path, suite: str | None) -> RecordedAnswers:
     return RecordedAnswers({player: answers[player] for player in sorted(answers)})
 
 
+TRANSCRIPT = ("suite", "prompt", "before", "after", "before_rewards", "after_rewards")
+
+
 def _comparison_rows(folder: Path) -> Iterator[tuple[str, Question, list[Any], Rewards]]:
     for cell in sorted((folder / "cells").glob("*/seed-*")):
         seed = int(cell.name.removeprefix("seed-"))
-        for row in Run(cell).rows("answers"):
+        for row in Run(cell).rows("answers", keys=("responses",)):
             question = Question(seed, row["suite"], row["prompt"])
             yield cell.parent.name, question, row["responses"], row["rewards"]
 
 
 def _run_rows(folder: Path) -> Iterator[tuple[str, Question, list[Any], Rewards]]:
     run = Run.open(folder).require_kind("run")
-    rows, seed = run.rows("transcripts"), run.config["seed"]
+    rows, seed = run.rows("transcripts", keys=TRANSCRIPT), run.config.get("seed")
+    if seed is None:
+        raise UserError(f"{folder / 'config.json'} has no seed: the file is damaged")
     last_round = max((row["round"] for row in rows), default=0)
     if last_round == 0:
         return

@@ -25,6 +25,7 @@ from experiments.human_play.votes import (
     remove_last_vote,
     win_matrix,
 )
+from experiments.run.errors import naming_record
 from experiments.run.records import Run
 from experiments.run.wording import counted
 
@@ -49,7 +50,8 @@ class Judging:
 
 def judge(command: Judging, terminal: Terminal) -> int:
     """Ask for votes until the person leaves, then rate the players; return the exit status."""
-    answers = recorded_answers(command.folder, command.suite)
+    with naming_record(command.folder):
+        answers = recorded_answers(command.folder, command.suite)
     session = JudgeSession(answers, Run(command.folder), command.name, command.seed, terminal)
     stopped = False
     try:

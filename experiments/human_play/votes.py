@@ -74,13 +74,13 @@ def first_shown(votes: Iterable[Vote]) -> tuple[int, int]:
 
 def read_votes(run: Run) -> list[Vote]:
     """Return all votes on a folder."""
-    return [*run.rows(FILE)]
+    return [*run.rows(FILE, keys=("reward_a", "reward_b"))]
 
 
 def remove_last_vote(run: Run, vote: Vote) -> bool:
     """Remove the last vote from the file; return False, unchanged, if it is another vote."""
     with run.locked():
-        votes = run.rows(FILE)
+        votes = run.rows(FILE, keys=("reward_a", "reward_b"))
         if votes[-1:] != [vote]:
             return False
         run.write(FILE, votes[:-1])

@@ -13,6 +13,18 @@ from experiments.run.records import Run
 
 Row = Mapping[str, Any]
 
+SIDES = ("before", "after", "before_rewards", "after_rewards")
+
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "rounds": (),
+    "prompts": ("id", "text"),
+    "evaluations": (),
+    "transcripts": ("prompt", *SIDES),
+    "alarms": (),
+    "answers": (),
+}
+"""The files that a report reads, with the columns that it cannot do without."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -32,8 +44,8 @@ class Record:
     def read(cls, folder: Path) -> Self:
         """Read all rows; UserError for a folder that is not a run or cannot be read."""
         run = Run.open(folder).require_kind("run")
-        names = ("rounds", "prompts", "evaluations", "transcripts", "alarms", "answers")
-        return cls(run.config, **{name: run.rows(name) for name in names}, folder=folder)
+        rows = {name: run.rows(name, keys=keys) for name, keys in NEEDED.items()}
+        return cls(run.config, **rows, folder=folder)
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -1,6 +1,5 @@
 """A recorded comparison; every key of its summary.json but "arms" may be absent."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +10,10 @@ from experiments.human_play.standings import vote_summary
 from experiments.report.drawing import Style
 from experiments.report.numbers import decimal, percent, points, signed
 from experiments.report.record import Record
-from experiments.run.disk import on_disk
 from experiments.run.errors import UserError
 from experiments.run.judging import score_name
 from experiments.run.records import Run
+from experiments.run.schema import SummaryFile
 
 Data = Mapping[str, Any]
 
@@ -33,13 +32,8 @@ class Summary:
         path = folder / "summary.json"
         if not path.exists():
             raise UserError(f"the comparison at {folder} has no summary yet: let it finish")
-        with on_disk(path):
-            content = path.read_bytes()
-        try:
-            data = json.loads(content)
-        except ValueError as error:
-            raise UserError(f"{path} is not JSON: {error}") from error
-        if not isinstance(data, dict) or not isinstance(data.get("arms"), dict):
+        data = Run(folder).object("summary", SummaryFile, "the summary of a comparison")
+        if "arms" not in data:
             raise UserError(f"{path} is not the summary of a comparison: it has no arms")
         # People may have voted since the summary was written.
         return cls(folder, Run.open(folder).config, data | {"votes": vote_summary(folder)})

@@ -82,6 +82,10 @@ class Alarms:
         return self.stop and any(row["begins"] for row in raised.values())
 
 
+JUDGED = ("gold", "kl", "length", "proxy")
+"""Columns of evaluations.jsonl that the alarms read."""
+
+
 @dataclass
 class Watch:
     """The alarms of a run in progress."""
@@ -96,7 +100,7 @@ class Watch:
     def over(cls, run: Run, bounds: Alarms, played: int) -> Self:
         """Watch a run that has played ``played`` rounds."""
         before = [row["alarm"] for row in run.rows("alarms") if row["round"] == played]
-        return cls(bounds, run.rows("evaluations"), before)
+        return cls(bounds, run.rows("evaluations", keys=JUDGED), before)
 
     def raised(self, row: Row) -> dict[str, Row]:
         """Return the rows of alarms.jsonl, by alarm, for a row of rounds.jsonl.

@@ -11,12 +11,18 @@ from typing import Any
 import tomli_w
 import typeguard
 
+from eva_env.plugins import in_one_line
 from experiments.run.errors import UserError
 from experiments.run.judging import judged_by
 from experiments.run.machine import machine
 from experiments.run.parts import KINDS, find, name_of
 from experiments.run.seeds import seed_tree
 from experiments.run.specifications import no_setting, option_names, read
+
+ALL_ITEMS = typeguard.CollectionCheckStrategy.ALL_ITEMS
+
+SHOWN = 80
+"""Characters of a wrong value that an error shows."""
 
 
 def to_json(value: Any, role: str = "") -> Any:
@@ -46,7 +52,7 @@ def from_json(data: Any, hint: Any, role: str = "") -> Any:
     Raises UserError for an unknown class or setting.
     """
     if role in KINDS and isinstance(data, Mapping):
-        part = find(role, data["type"])
+        part = find(role, _name_in(data))
         return _restored(data, part) if isinstance(part, type) else part
     is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     hints = typing.get_args(hint) if is_union else (hint,)
@@ -74,7 +80,7 @@ def _sequence(data: list[Any], hints: Sequence[Any]) -> Any:
 def _mapping(data: dict[str, Any], hints: Sequence[Any]) -> Any:
     """An object, if the hints allow its class, or a dictionary."""
     classes = {getattr(kind, "__name__", ""): kind for kind in hints if is_dataclass(kind)}
-    if data.get("type") in classes:
+    if "type" in data and _name_in(data) in classes:
         return _restored(data, classes[data["type"]])
     if classes and "type" in data:
         raise UserError(
@@ -117,13 +123,13 @@ def _overlaid(base: Any, name: str, value: Any, hint: Any, where: str) -> Any:
         return read(name, value, world)
     if isinstance(value, Mapping):
         if name in KINDS and "type" in value:
-            part = read(name, value["type"], world)
+            part = read(name, _name_in(value), world)
             return overlay(part, value, where)
         if is_dataclass(current):
             return overlay(current, value, where)
     try:
         return typeguard.check_type(from_json(value, hint), hint)
-    except typeguard.TypeCheckError as error:
+    except (TypeError, ValueError, typeguard.TypeCheckError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{where} = {value!r}: {reason}") from error
 
@@ -134,6 +140,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"cannot read the config file {path}: {error}") from error
+    except RecursionError as error:
+        raise UserError(
+            f"cannot read the config file {path}: it is nested too deeply"
+        ) from error
 
 
 def to_toml(settings: Any) -> str:
@@ -168,11 +178,32 @@ def _restored(data: Mapping[str, Any], cls: Any) -> Any:
             continue
         if name not in options:
             raise UserError(f"{data['type']} has no setting {name!r} in this version")
-        values[name] = from_json(value, hints[name], name)
+        values[name] = _typed(value, hints[name], name, data["type"])
     try:
         return cls(**values)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{data['type']}: {error}") from error
+    except UserError:
+        raise
+    except Exception as error:  # the class may be the user's
+        raise UserError(f"{data['type']}: {in_one_line(error)}") from error
+
+
+def _typed(data: Any, hint: Any, name: str, owner: str) -> Any:
+    """The value of a setting; UserError if it does not have the annotated type."""
+    try:
+        value = from_json(data, hint, name)
+        return typeguard.check_type(value, hint, collection_check_strategy=ALL_ITEMS)
+    except (TypeError, ValueError, typeguard.TypeCheckError) as error:
+        shown = repr(data) if len(repr(data)) <= SHOWN else f"{repr(data)[:SHOWN]}..."
+        reason = " ".join(str(error).split())
+        raise UserError(f"{owner}: {name} = {shown}: {reason}") from error
+
+
+def _name_in(data: Mapping[str, Any]) -> str:
+    """The name of the class or part that an object of JSON has; UserError without one."""
+    name = data.get("type")
+    if not isinstance(name, str):
+        raise UserError(f"a part of the settings has the type {name!r}; a name is needed")
+    return name
 
 
 def _without_none(value: Any) -> Any:

@@ -16,6 +16,9 @@ from experiments.run.records import Run
 
 Row = dict[str, Any]
 
+OUTCOME = ("text", "best", "worst", "best_response", "worst_response")
+"""Columns of prompts.jsonl that a data set is made from."""
+
 REPEATED, TIED, CLOSE, UNSCORED = (
     "repeated",
     "tied",
@@ -93,7 +96,7 @@ def drawn(runs: Sequence[Run], rounds: tuple[int, int | None]) -> Iterator[Row]:
     """Yield the drawn prompts of some rounds; UserError for prompts that are no text."""
     first, last = rounds
     for run in runs:
-        for row in run.rows("prompts"):
+        for row in run.rows("prompts", keys=OUTCOME):
             if not row.get("drawn", True) or row["round"] < first:
                 continue
             if last is not None and row["round"] > last:

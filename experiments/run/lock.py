@@ -84,10 +84,10 @@ def _acquire(file: TextIOWrapper, folder: Path, wait: float) -> None:
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
         "command": command,
     }
+    # Without a buffer, which closing the file would try to write once more on a full disk.
     with on_disk(folder):
-        file.truncate(0)
-        file.write(json.dumps(holder) + "\n")
-        file.flush()
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), f"{json.dumps(holder)}\n".encode())
 
 
 def _holder(file: TextIOWrapper) -> str:

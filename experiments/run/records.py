@@ -143,7 +143,10 @@ class Run:
             self.require_kind(*allowed)
         recorded = self.config["settings"]
         code.check(recorded, self.folder)
-        settings = from_json(recorded, hint)
+        try:
+            settings = from_json(recorded, hint)
+        except UserError as error:
+            raise UserError(f"{self.folder / 'config.json'}, settings: {error}") from error
         if not is_dataclass(settings):
             raise UserError(
                 f"{self.folder / 'config.json'} holds no settings that are known; eva train "
@@ -216,20 +219,24 @@ class Run:
     def missing(self, remade: Sequence[str] = ()) -> list[str]:
         """Return a sentence for each file of the record that lacks rows.
 
-        ``remade`` names files that need not be there, since they will be made again.
+        ``remade`` names files that need not be there, since they will be made again. A manifest
+        that is lost is one of these files, and that of the last checkpoint then says how many
+        rows the others must have.
         """
+        saved = [self.checkpoint(round) / MANIFEST for round in self.checkpoints]
+        saved = [copy for copy in saved if copy.exists()]
+        manifest, lost = Manifest(), []
         with on_disk(self.folder):
-            manifest = Manifest.read(self.folder)
-            if manifest:
-                for name in remade:
-                    manifest.pop(name, None)
-                return manifest.missing(self.folder)
-            saved = [self.checkpoint(round) for round in self.checkpoints]
-            saved = [folder for folder in saved if (folder / MANIFEST).exists()]
-            if not saved:  # a record by an older version
-                return []
-            lost = f"{self.folder / MANIFEST} is missing"
-            return [lost, *Manifest.read(saved[-1]).missing(self.folder)]
+            try:
+                manifest = Manifest.read(self.folder)
+            except UserError as error:
+                lost = [str(error)]
+            if not manifest and saved:
+                lost = lost or [f"{self.folder / MANIFEST} is missing ({saved[-1]} is a copy)"]
+                manifest = Manifest.read(saved[-1].parent)
+            for name in remade:
+                manifest.pop(name, None)
+            return [*lost, *manifest.missing(self.folder)]
 
     def require_whole(self, remade: Sequence[str] = ()) -> None:
         """Raise UserError, with the file and the rows, if ``missing`` finds any."""
@@ -256,12 +263,15 @@ class Run:
             _require_order(path, rows)
         return rows
 
-    def object(self, name: str, schema: Any) -> dict[str, Any]:
-        """Return the content of ``name``.json; UserError if it breaks the schema."""
+    def object(self, name: str, schema: Any, what: str) -> dict[str, Any]:
+        """Return the content of ``name``.json; UserError if it breaks the schema.
+
+        ``what`` is what the file is, in the error.
+        """
         path = self.folder / f"{name}.json"
         with on_disk(path):
             content = path.read_bytes()
-        return object_of(content, path, schema)
+        return object_of(content, path, schema, what=what)
 
     def history(self) -> Iterator[dict[str, Any]]:
         """Yield the rows that ``train`` yielded up to the last checkpoint."""
@@ -278,8 +288,9 @@ class Run:
         yield from rounds.values()
 
     def truncate(self, round: int) -> None:
-        """Drop the rows and checkpoints that were written after a round."""
+        """Drop the rows and checkpoints that were written after a round, and all drafts."""
         with self.locked(WAIT):
+            self._drop_drafts()
             for later in self.checkpoints:
                 if later > round:
                     self._remove(later)
@@ -327,7 +338,7 @@ class Run:
         if keep == "best":
             scores = {
                 row["round"]: row["win_rate"]
-                for row in self.rows("evaluations")
+                for row in self.rows("evaluations", keys=("win_rate",))
                 if row["suite"] == suite
                 and row["round"] in self.checkpoints
                 and row["win_rate"] is not None
@@ -336,6 +347,14 @@ class Run:
         for round in self.checkpoints:
             if round not in kept:
                 self._remove(round)
+
+    def _drop_drafts(self) -> None:
+        """Delete the hidden files and folders of writes that a kill has ended."""
+        with on_disk(self.folder):
+            for draft in (self.folder / "checkpoints").glob(".round-*"):
+                shutil.rmtree(draft)
+            for name in (*self.folder.glob(".*.jsonl"), *self.folder.glob(".*.json")):
+                name.unlink()
 
     def _remove(self, round: int) -> None:
         """Delete a checkpoint; a kill leaves a whole one, or a hidden folder."""

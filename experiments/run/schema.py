@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, Required, TypedDict
+from typing import Annotated, Any, Literal, NoReturn, Required, TypedDict
 
 import msgspec
 
@@ -35,7 +35,7 @@ Text = str | None
 
 FAST = msgspec.json.Decoder()
 
-TREES = {"settings", "world", "seeds", "resumed"}
+TREES = {"settings", "world", "seeds", "resumed", "games"}
 """Fields of a schema whose values may be nested; all others are flat by their types."""
 
 
@@ -176,7 +176,7 @@ class VoteRow(TypedDict, total=False):
 
     a: Required[str]
     b: Required[str]
-    winner: Required[str]
+    winner: Required[Literal["a", "b", "tie"]]
     judge: Required[str]
     first: str
     seed: Count
@@ -263,13 +263,178 @@ class Manifest(TypedDict):
     files: dict[str, Count]
 
 
+class Band(TypedDict, total=False):
+    """The values of a learning curve with their intervals."""
+
+    mean: list[Number]
+    low: list[Number]
+    high: list[Number]
+
+
+class Curve(TypedDict, total=False):
+    """The learning curves of an arm on a suite."""
+
+    rounds: list[Count]
+    budget: dict[str, list[Number]]
+    gold: Band
+    win_rate: Band
+    pass_rate: Band
+    kl: Band
+    length: Band
+    proxy: Band
+
+
+class Estimate(TypedDict, total=False):
+    """A mean with its interval, and the values by seed."""
+
+    mean: Number
+    low: Number
+    high: Number
+    values: dict[str, Number]
+
+
+class ArmSummary(TypedDict, total=False):
+    """An arm of a comparison."""
+
+    creator: Text
+    solver: Text
+    ceiling: bool
+    seeds: list[Count] | None
+    settings: dict[str, Any]
+    suites: dict[str, dict[str, Estimate | None]]
+    curves: dict[str, Curve]
+    rounds: dict[str, list[Number] | None] | None
+    budget: dict[str, Number] | None
+
+
+class Power(TypedDict, total=False):
+    """What a comparison can detect."""
+
+    start: Number
+    headroom: Number
+    detectable: Number
+    enough: bool | None
+    seeds_needed: Number
+    comparisons: Number
+    of: Text
+    seeds: Number
+    sd: Number
+    floor: Number
+    sentences: list[str]
+
+
+class Difference(TypedDict, total=False):
+    """A paired difference of two players."""
+
+    kind: str
+    a: str
+    b: str
+    family: str
+    within: Text
+    mean: Number
+    low: Number
+    high: Number
+    p: Number
+    p_corrected: Number
+    p_holm: Number
+    seeds: Count
+    comparisons: Count
+    seeds_needed: Number
+
+
+class Matrix(TypedDict, total=False):
+    """The payoffs of rows against columns, or of players against each other."""
+
+    rows: list[str]
+    columns: list[str]
+    players: list[str]
+    unit: str
+    mean: list[list[Number]]
+    low: list[list[Number]]
+    high: list[list[Number]]
+
+
+class Simplex(TypedDict, total=False):
+    """The game of three that is drawn as a triangle."""
+
+    players: list[str]
+    payoffs: list[list[Number]]
+
+
+class Distance(TypedDict, total=False):
+    """How far an arm is from the equilibrium of a tabular world."""
+
+    worst_regret: Estimate | None
+    distance: Estimate | None
+    nash_conv: Estimate | None
+    lower_bound: bool
+
+
+class Exact(TypedDict, total=False):
+    """The true game of a tabular world."""
+
+    value: Estimate | None
+    upper: Estimate | None
+    arms: dict[str, Distance]
+
+
+class Trial(TypedDict, total=False):
+    """A configuration of an arm in its tuning."""
+
+    configuration: Count
+    factors: dict[str, float]
+    gold: list[Number]
+    mean: Number
+
+
+class Tuned(TypedDict, total=False):
+    """The chosen configuration of an arm, and all of them."""
+
+    configuration: Count | None
+    factors: dict[str, float] | None
+    edges: list[str]
+    sweep: list[Trial]
+
+
+class SummaryFile(TypedDict, total=False):
+    """The content of a comparison's summary.json."""
+
+    settings: dict[str, Any]
+    task: str | dict[str, Any]
+    suite: str
+    suites: list[str]
+    metric: Literal["win_rate", "gold"]
+    seeds: list[Count]
+    tune: Count
+    cells: Count
+    reward_calls: Count | None
+    arms: dict[str, ArmSummary]
+    start: dict[str, dict[str, Number]] | None
+    power: Power | None
+    comparisons: list[Difference] | None
+    crossplay: Matrix | None
+    wins: Matrix | None
+    wins_length_controlled: Matrix | None
+    games: dict[str, dict[str, Any] | None] | None
+    ratings: dict[str, dict[str, Estimate | Number]] | None
+    simplex: Simplex | None
+    exact: Exact | None
+    judged_by: str
+    left_out: dict[str, Count]
+    votes: dict[str, Any] | None
+    tuning: dict[str, Tuned] | None
+    alarms: dict[str, list[AlarmRow]] | None
+    failures: dict[str, str] | None
+    conclusions: list[str] | None
+
+
 def rows_of(
     content: bytes, path: Path, schema: Any, keys: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
     """Return the rows of JSON Lines; a last line without a line break is left out.
 
-    ``schema`` is the type of a row, ``keys`` are further keys that every row must have.
-    UserError names the line and the field of what is wrong.
+    ``schema`` is the type of a row, ``keys`` are further keys that every row must have, as
+    ``budget`` or ``budget.tokens``. UserError names the line and the field of what is wrong.
     """
     rows = []
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
@@ -279,25 +444,26 @@ def rows_of(
             raise UserError(f"{where} is no object: the file is damaged")
         _check(row, schema, where)
         for key in keys:
-            if key not in row:
+            if _lacks(row, key):
                 raise UserError(f"{where} lacks {key!r}: the file is damaged")
         rows.append(row)
     return rows
 
 
 def object_of(
-    content: bytes, path: Path, schema: Any, constants: bool = False
+    content: bytes, path: Path, schema: Any, constants: bool = False, what: str = "a record"
 ) -> dict[str, Any]:
     """Return the object of a file of JSON; UserError, which names the field, if it has none.
 
-    NaN and infinity are refused, unless ``constants`` allows them.
+    ``what`` is what the file is in the error. NaN and infinity are refused, unless
+    ``constants`` allows them.
     """
     try:
         data = parse(content, constants)
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}") from error
     if not isinstance(data, dict):
-        raise UserError(f"{path} is no object: the file is damaged")
+        raise UserError(f"{path} is not {what}: it holds no object")
     _check(data, schema, str(path))
     return data
 
@@ -335,6 +501,16 @@ def _check(data: dict[str, Any], schema: Any, where: str) -> None:
     for name in data.keys() - schema.__annotations__.keys() | TREES:
         if name in data and _is_deep(data[name], DEEPEST):
             raise UserError(f"{where} field {name}: it is nested too deeply")
+
+
+def _lacks(row: dict[str, Any], key: str) -> bool:
+    """Whether a row has no such key; a dot leads into an object."""
+    value: Any = row
+    for name in key.split("."):
+        if not isinstance(value, dict) or name not in value:
+            return True
+        value = value[name]
+    return False
 
 
 def _reason(error: Exception) -> str:

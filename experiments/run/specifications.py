@@ -32,6 +32,7 @@ def read(role: str, spec: str, world: World | None = None) -> Any:
     for whatever is unknown or refused.
     """
     name, text = split(spec)
+    spec = " ".join(spec.split())  # as errors show it
     part, settings = find(role, name), read_settings(text, spec)
     if not isinstance(part, type):
         if settings:
@@ -86,8 +87,8 @@ def read_settings(text: str, spec: str) -> dict[str, Any]:
                 raise ValueError("a setting is written name=value")
             settings[keyword.arg] = _value(keyword.value)
         return settings
-    except (SyntaxError, ValueError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else error
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else in_one_line(error)
         raise UserError(
             f"cannot read {spec!r}: {reason}; write one like eva:signal=variance,rewrites=2"
         ) from error

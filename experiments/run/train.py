@@ -45,6 +45,7 @@ def train(run: Run, settings: Settings, match: Match | None = None) -> Iterator[
 def _played(run: Run, settings: Settings, match: Match) -> Iterator[Row]:
     evaluator = evaluator_of(settings, match)
     played = restore(run, match)
+    run.prune(settings.keep, settings.task.deciding)  # a kill may have come before it
     if played >= 0:
         run.note_machine(machine())
     recorder = Recorder.of(run, settings, match, evaluator, played)
@@ -80,9 +81,15 @@ class Recorder:
         cls, run: Run, settings: Settings, match: Match, evaluator: Evaluator, played: int
     ) -> "Recorder":
         """Return the recorder of a run that has played ``played`` rounds."""
-        spent = [0, *(row["budget"]["reward_calls"] for row in run.rows("rounds"))]
+        spent = [
+            0,
+            *(
+                row["budget"]["reward_calls"]
+                for row in run.rows("rounds", keys=("budget.reward_calls",))
+            ),
+        ]
         watch = Watch.over(run, settings.alarms, played)
-        genealogy = Genealogy.of(run.rows("prompts"))
+        genealogy = Genealogy.of(run.rows("prompts", keys=("id", "text")))
         return cls(run, settings, match, evaluator, genealogy, watch, spent)
 
     def record(self, round: Round) -> tuple[Row, bool]:

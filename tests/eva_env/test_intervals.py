@@ -75,6 +75,13 @@ def test_the_half_width_by_hand():
     assert half_width(1.0, 4.0, (3, 40), 0.05 / 3) > half
 
 
+def test_three_comparisons_widen_the_interval_by_bonferroni():
+    """Seeds -1, 0, 4 and fixed prompts: mean 1, variance 7; t of 2 degrees at 0.05 / 3 / 2."""
+    estimate = mean_interval(np.array([[-1.0], [0.0], [4.0]]), comparisons=3)
+    half = stats.t.ppf(1 - 0.05 / 6, 2) * np.sqrt(7 / 3)
+    assert (estimate.low, estimate.high) == pytest.approx((1 - half, 1 + half))
+
+
 def test_draws_give_the_same_interval():
     values = table(4, 3, 30, (0.2, 0.3, 0.5))
     rng = np.random.default_rng(1)

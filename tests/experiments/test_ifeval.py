@@ -422,6 +422,7 @@ def test_a_fingerprint_changes_with_weights_and_template(model):
 
 # The command
 
+LETTERS = ["--code", "tests.support.letters.Letters"]
 SMALL = ("--samples", "2", "--sampling.max-tokens", "6")
 
 
@@ -447,7 +448,7 @@ def trained(folder, model, seed=0, solver=None):
 def test_a_run_is_compared_with_its_starting_policy(mini, model, capsys):
     run = trained(mini / "run", model)
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
-    command = ["evaluate", str(run.folder), "--suite", "ifeval", *SMALL]
+    command = ["evaluate", str(run.folder), "--suite", "ifeval", *SMALL, *LETTERS]
     assert main(command) == 0
     shown = " ".join(capsys.readouterr().out.split())
     for part in ("IFEval: 4 prompts, 2 samples", "constant text", "minus starting policy:"):
@@ -472,7 +473,7 @@ def test_a_run_is_compared_with_its_starting_policy(mini, model, capsys):
     shares = [row["start"] for row in printed["by_prompt"]]
     assert np.mean(shares) == pytest.approx(rows["start"]["prompt_strict"]["mean"])
     checkpoint = str(run.checkpoint(1))
-    assert main(["evaluate", checkpoint, "--suite", "ifeval", *SMALL]) == 0
+    assert main(["evaluate", checkpoint, "--suite", "ifeval", *SMALL, *LETTERS]) == 0
     assert (run.folder / "ifeval-round-0001.json").is_file()
 
 
@@ -569,7 +570,7 @@ def test_a_comparison_has_a_row_per_arm(mini, model, capsys):
             run = Run.create(path, describe(chosen, []))
             list(train(run, chosen))
             run.write("final", [])
-    assert main(["evaluate", str(folder), "--suite", "ifeval", "--json", *SMALL]) == 0
+    assert main(["evaluate", str(folder), "--suite", "ifeval", "--json", *SMALL, *LETTERS]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((folder / "ifeval.json").read_text())
     assert list(printed["arms"]) == ["fresh-dpo", "fresh-orpo"]
@@ -579,12 +580,12 @@ def test_a_comparison_has_a_row_per_arm(mini, model, capsys):
     assert printed["arms"]["fresh-dpo"]["prompt_strict"]["mean"] == pytest.approx(mean)
     (row,) = printed["differences"]
     assert (row["a"], row["b"], row["comparisons"]) == ("orpo", "dpo", 1)
-    assert main(["evaluate", str(folder), "--suite", "ifeval", *SMALL]) == 0
+    assert main(["evaluate", str(folder), "--suite", "ifeval", *SMALL, *LETTERS]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "fresh-orpo minus the starting policy:" in shown
     assert main(["evaluate", str(folder), "--suite", "ifeval", "task:wordlist"]) == 1
     assert "leave out task:" in capsys.readouterr().err
     (folder / "cells").rename(folder / "gone")
     (folder / "cells").mkdir()
-    assert main(["evaluate", str(folder), "--suite", "ifeval"]) == 1
+    assert main(["evaluate", str(folder), "--suite", "ifeval", *LETTERS]) == 1
     assert "no cell of" in capsys.readouterr().err
