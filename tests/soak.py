@@ -93,9 +93,7 @@ class Trials:
         self.wholes: dict[tuple, tuple[Path, int]] = {}
         self.killed = self.differences = self.lost = 0
 
-    def whole(
-        self, key: tuple, play: Callable[[Path], crashes.Outcome]
-    ) -> tuple[Path, int]:
+    def whole(self, key: tuple, play: Callable[[Path], crashes.Outcome]) -> tuple[Path, int]:
         """Return the record that nothing has disturbed, and its number of operations."""
         if key not in self.wholes:
             folder = self.folder / f"whole-{len(self.wholes)}"
@@ -143,7 +141,9 @@ def killed_runs(folder: Path, count: int, rng: random.Random) -> Result:
         options += ("--keep", rng.choice(("all", "last", "best")))
         begin = ("train", *WORLD, *players, *options)
 
-        def play(run: Path, stop: crashes.Stop = crashes.never, torn: bool = False) -> crashes.Outcome:
+        def play(
+            run: Path, stop: crashes.Stop = crashes.never, torn: bool = False
+        ) -> crashes.Outcome:
             started = (run / "config.json").exists()
             words = ("train", "--resume", str(run)) if started else (*begin, "--out", str(run))  # noqa: B023
             return crashes.run(crashes.command(*words), run, stop, torn, threads)  # noqa: B023
@@ -227,7 +227,9 @@ def long_run(folder: Path, world: tuple[str, ...], rounds: int) -> Result:
     (_, before), (first, _), (last, after) = map(json.loads, sizes.read_text().splitlines())
     per_round = first / half, (last - first) / (rounds - half)
     lost = len(Run(folder).missing())
-    return Result(f"{rounds} rounds of {world[0]}", 1, None, lost, None, after - before, per_round)
+    return Result(
+        f"{rounds} rounds of {world[0]}", 1, None, lost, None, after - before, per_round
+    )
 
 
 def resident() -> float:
@@ -258,7 +260,9 @@ def table(results: list[Result]) -> Table:
         numbers = result.trials, result.differences, result.lost, result.executions
         cells = ["" if number is None else str(number) for number in numbers]
         cells.append("" if result.memory is None else f"{result.memory:+.1f} MiB")
-        cells.append("" if result.bytes is None else "{:.0f}, then {:.0f}".format(*result.bytes))
+        cells.append(
+            "" if result.bytes is None else "{:.0f}, then {:.0f}".format(*result.bytes)
+        )
         shown.add_row(result.name, *cells, style="bold red" if result.failed else "")
     return shown
 
@@ -270,10 +274,21 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="about two minutes")
     parser.add_argument("--seed", type=int, default=0, help="seed of where to kill")
     options = parser.parse_args()
-    size, rng = QUICK if options.quick else Size.of(options.minutes), random.Random(options.seed)
+    size, rng = (
+        QUICK if options.quick else Size.of(options.minutes),
+        random.Random(options.seed),
+    )
     folder = Path(tempfile.mkdtemp(prefix="eva-soak-"))
     tabular = (*WORLD, "--evaluate-every", "10", "--checkpoint-every", "10")
-    wordlist = ("task:wordlist", "--prompts", "8", "--samples", "4", "--evaluation-samples", "2")
+    wordlist = (
+        "task:wordlist",
+        "--prompts",
+        "8",
+        "--samples",
+        "4",
+        "--evaluation-samples",
+        "2",
+    )
     parts = (
         lambda place: killed_runs(place, size.train, rng),
         lambda place: killed_comparisons(place, size.compare, rng),
