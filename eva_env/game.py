@@ -241,7 +241,7 @@ class Game:
     def _following(self, model: Any, round: Round) -> RewardModel:
         """Return the reward model of the next round."""
         name = name_of(model)
-        following = self.limits.of_reward(lambda: model.advance(round), f"{name}.advance")
+        following: Any = self.limits.of_reward(lambda: model.advance(round), f"{name}.advance")
         if not callable(following):
             raise ValueError(f"{name}.advance must return a reward model, got {following!r}")
         return following
