@@ -125,6 +125,11 @@ def score_all(
             places = fits[batch]
             chunk = [ids[i] for i in places.tolist()]
             scores[places] = score_batch(model, tokenizer, chunk).cpu().numpy()
+    if not np.isfinite(scores[fits]).all():  # only a text that does not fit has no score
+        raise ValueError(
+            f"the reward model computes {scores[fits][~np.isfinite(scores[fits])][0]} as a "
+            f"score; its weights are broken, or overflow in its dtype: take another checkpoint"
+        )
     return scores
 
 

@@ -43,6 +43,8 @@ class LearnedReward:
         tokens: most tokens scored at a time, padding included.
     """
 
+    nan_is_missing = True
+
     def __init__(
         self, model: Any, tokenizer: Any, rows: int = ROWS, tokens: int = TOKENS
     ) -> None:

@@ -63,6 +63,8 @@ class PairwiseReward:
     token for A and for B.
     """
 
+    nan_is_missing = True
+
     def __init__(self, model: Any, tokenizer: Any, tokens: int = TOKENS) -> None:
         self.model, self.tokenizer, self.tokens = model.eval(), tokenizer, tokens
         self.is_causal = model.get_output_embeddings() is not None

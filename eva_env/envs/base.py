@@ -137,7 +137,7 @@ class BaseEnv(ABC):
         """Return an independent copy that continues identically; it shares task and spaces."""
         twin = copy(self)
         twin.game = self.game.fork()
-        for name in self.changing:
+        for name in vars(self).keys() & set(self.changing):  # none of them before reset
             setattr(twin, name, copy(getattr(self, name)))
         return twin
 

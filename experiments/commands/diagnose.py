@@ -79,7 +79,6 @@ def main(args: list[str]) -> int:
     settings = command.settings
     signal = find_signal(settings.signal)
     run, respondent = opened(command, ["diagnose", *args])
-    run.require_whole()
     try:
         with run.locked():
             answer_all(run, settings, respondent)
@@ -133,6 +132,7 @@ def opened(command: Command, argv: list[str]) -> tuple[Run, Respondent | None]:
     settings = command.settings
     if command.resume is not None:
         run = Run.open(command.resume)
+        run.require_whole(remade=("answers",))
         return run, None if is_complete(run, settings) else Respondent.open(settings)
     folder = command.out or Path("runs", f"diagnose-{time.strftime('%Y%m%d-%H%M%S')}")
     Run.require_new(folder)

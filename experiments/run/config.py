@@ -129,7 +129,7 @@ def _overlaid(base: Any, name: str, value: Any, hint: Any, where: str) -> Any:
             return overlay(current, value, where)
     try:
         return typeguard.check_type(from_json(value, hint), hint)
-    except typeguard.TypeCheckError as error:
+    except (TypeError, ValueError, typeguard.TypeCheckError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{where} = {value!r}: {reason}") from error
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from agents.evaluate import sample_responses
 from agents.policies.base import Policy
@@ -51,6 +51,7 @@ class AgainstStart:
     seed: int
     pool: dict[Any, Sequence[Any]] = field(default_factory=dict)
     """Its responses by prompt."""
+    nan_is_missing: ClassVar[bool] = True
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
         """Return the mean win rates (P, n) of the responses, in [0, 1]."""

@@ -14,7 +14,7 @@ from agents.evolution.similarity import Similarity
 from agents.play import play
 from agents.policies.base import Policy
 from agents.solvers import PolicySolver
-from eva_env.boundary import score
+from eva_env.boundary import name_of, score
 from eva_env.game import Game
 from eva_env.rewards import MissingEndPenalty
 from eva_env.types import Floats, RewardModel, Round
@@ -153,6 +153,10 @@ class PresentReward:
     game: Game
     nan_is_missing: ClassVar[bool] = True
     """NaN is missing: a call has checked what the game's reward model declares."""
+
+    @property
+    def __name__(self) -> str:
+        return name_of(self.game.reward_model)
 
     def __call__(self, prompts: Sequence[Any], responses: Any) -> Floats:
         """Return the rewards (B, n) of the responses."""

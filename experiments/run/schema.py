@@ -455,7 +455,8 @@ def object_of(
 ) -> dict[str, Any]:
     """Return the object of a file of JSON; UserError, which names the field, if it has none.
 
-    ``what`` is what the file is in the error. NaN and infinity are refused, unless ``constants`` allows them.
+    ``what`` is what the file is in the error. NaN and infinity are refused, unless
+    ``constants`` allows them.
     """
     try:
         data = parse(content, constants)

@@ -20,5 +20,5 @@ class PlainConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a string as the text that is printed."""
-        plain = {"markup": False, "emoji": False}
-        return super().render_str(clean_lines(text), **(options | plain))
+        plain: dict[str, Any] = options | {"markup": False, "emoji": False}
+        return super().render_str(clean_lines(text), **plain)

@@ -353,7 +353,7 @@ if __name__ == "__main__":
 def test_a_fork_of_a_checked_env_keeps_the_checks(module):
     env = module.env()
     for twin in (env, env.fork()):
-        with pytest.raises(AttributeError, match="reset needs to be called before step"):
+        with pytest.raises(AssertionError, match=r"reset\(\) needs to be called before step"):
             twin.step(None)
     env.reset(seed=1)
     episode(env, sampled_actions(env), limit=5)
@@ -394,7 +394,7 @@ def test_a_move_that_fails_takes_the_opponent_s_move_back(id):
     for _ in range(3):
         action = twin.action_space.sample()
         game.reward_model = lambda prompts, responses: np.full(np.shape(responses), np.nan)
-        with pytest.raises(ValueError, match="returned nan|Lambda|best"):
+        with pytest.raises(ValueError, match="<lambda> returned nan for"):
             env.step(action)
         game = env.unwrapped.aec_env.game
         game.reward_model = model

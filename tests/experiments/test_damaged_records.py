@@ -83,7 +83,7 @@ READ_BY = {
 COMPARISON_READ_BY = {
     "config.json": ("report", "runs", "compare --resume"),
     "summary.json": ("report", "runs"),
-    "cells/fresh-dpo/seed-0000/config.json": ("compare --resume", "report"),
+    "cells/fresh-dpo/seed-0000/config.json": ("compare --resume",),
     "cells/fresh-dpo/seed-0000/rounds.jsonl": ("compare --resume",),
     "cells/fresh-dpo/seed-0000/evaluations.jsonl": ("compare --resume",),
     "cells/fresh-dpo/seed-0000/answers.jsonl": ("compare --resume", "judge"),
@@ -107,7 +107,7 @@ def is_rows(path):
 
 
 def needed(row):
-    return next(key for key in ("settings", "arms", "round", "suite", "prompt") if key in row)
+    return next(key for key in ("arms", "settings", "round", "suite", "prompt") if key in row)
 
 
 def rewrite(path, change):
@@ -152,7 +152,7 @@ def records(tmp_path_factory):
         main(["train", "creator:eva", "solver:dpo", *SMALL, "--out", str(folder / "run")]) == 0
     )
     words = ["compare", "--creators", "fresh", "static", "--solvers", "dpo", "--seeds", "1"]
-    words += ["--no-oracle", "--draws", "10", "--workers", "1", *SMALL]
+    words += ["--no-oracle", "--draws", "20", "--workers", "1", *SMALL]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "Workers", InProcess)
         assert main([*words, "--out", str(folder / "comparison")]) == 0
@@ -173,7 +173,8 @@ def test_the_commands_read_a_whole_record(records, tmp_path, capsys):
         shutil.copytree(records / kind, tmp_path / kind)
         for command in dict.fromkeys(name for names in table.values() for name in names):
             status, printed = outcome(command, tmp_path / kind, capsys)
-            assert status == 0, (command, printed)
+            is_refused = command == "export"  # the prompts of this world are numbers
+            assert status == is_refused, (command, printed)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

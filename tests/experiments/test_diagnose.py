@@ -1,6 +1,9 @@
 """``eva diagnose``: its verdict, its record, and what it refuses."""
 
 import json
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +18,10 @@ from experiments.diagnosis.responses import draw_prompts
 from experiments.diagnosis.settings import Diagnosis
 from experiments.diagnosis.verdict import verdict
 from experiments.examples.own_reward import concise
-from experiments.run.errors import UserError
+from experiments.run.lock import locked
 from experiments.run.parts import names
 from experiments.run.records import Run
-from experiments.run.schema import DiagnosisAnswer, DiagnosisPrompt
+from experiments.run.schema import DiagnosisAnswer
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:'-[]{}\"_?\n"
 
@@ -260,19 +263,21 @@ def test_answers_that_do_not_fit_the_prompts_are_one_line(damage, tmp_path, caps
 def test_a_second_process_on_the_folder_stops_and_spoils_nothing(tmp_path, capsys):
     folder = tmp_path / "d"
     assert main([*TABULAR, "--out", str(folder)]) == 0
-    path = folder / "answers.jsonl"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[:3]))
-    run = Run.open(folder)
-    settings = run.settings(Diagnosis)
-    respondent = diagnose.Respondent.open(settings)
-    prompts = run.rows("prompts", DiagnosisPrompt)
-    rounds = diagnose.respond(settings, respondent, run, prompts)
-    next(rounds)
-    list(diagnose.respond(settings, respondent, run, prompts))
-    with pytest.raises(UserError, match="another process draws the responses"):
-        next(rounds)
-    assert path.read_text() == "".join(lines)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with ThreadPoolExecutor(1) as other, locked(folder):
+        assert other.submit(main, ["diagnose", "--resume", str(folder)]).result() == 1
+    assert f"{folder} is in use by process {os.getpid()} on " in capsys.readouterr().err
+    before.pop(".lock")
+    assert before.items() <= {p.name: p.read_bytes() for p in folder.iterdir()}.items()
+
+
+def test_lost_prompts_are_named(tmp_path, capsys):
+    folder = tmp_path / "d"
+    assert main([*TABULAR, "--out", str(folder)]) == 0
+    (folder / "prompts.jsonl").write_text("")
+    capsys.readouterr()
+    assert main(["diagnose", "--resume", str(folder)]) == 1
+    assert re.search(r"prompts.jsonl has 0 of \d+ rows", capsys.readouterr().err)
 
 
 def test_other_commands_name_a_diagnosis_for_what_it_is(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 
 import numpy as np
@@ -395,8 +396,7 @@ def test_responses_that_cannot_be_kept_or_read_are_one_line(mini):
     path.write_text('{"prompt": 0}\n' + path.read_text())
     with pytest.raises(UserError, match=r"a\.jsonl, line 1, lacks 'sample'.*delete the file"):
         respond(Coin(), "a", draw(1), ignore)
-    path.unlink()
-    path.parent.rmdir()
+    shutil.rmtree(path.parent)
     path.parent.write_text("")
     with pytest.raises(UserError, match="set EVA_CACHE to another folder"):
         respond(Coin(), "a", draw(1), ignore)

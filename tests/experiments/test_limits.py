@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from eva_env.tabular.world import TabularWorld
 from experiments.cli import main
 from experiments.run.records import Run
 from tests.experiments.test_run_rewards import TINY
@@ -20,7 +21,7 @@ def server(prompts, responses):
     state.write_text(str(calls + 1))
     if calls == HANGS:
         time.sleep(30)
-    return [[len(text) / 100 for text in row] for row in responses]
+    return [[float(number) / 100 for number in row] for row in responses]
 """
 
 
@@ -40,9 +41,10 @@ def test_a_reward_that_hangs_ends_the_run_in_one_line_and_the_run_resumes(
     server, tmp_path, capsys
 ):
     folder = tmp_path / "run"
-    # Call 0 is the trial, 1 the first round, 2 its evaluation's proxy, 3 the second round.
-    args = ["--reward", server(3), "--limits.reward-deadline", "0.5", "--out", str(folder)]
-    assert main(["train", TINY, *SMALL, *args, "--evaluate-every", "1"]) == 1
+    # The trial; the proxy of each suite before and after the first round; the first round.
+    name = server(1 + 2 * len(TabularWorld().suites) + 1)
+    args = ["--reward", name, "--limits.reward-deadline", "0.5", "--out", str(folder)]
+    assert main(["train", "task:tabular-world", *SMALL, *args, "--evaluate-every", "1"]) == 1
     error = capsys.readouterr().err.strip()
     assert re.search(
         r"server has not returned within its deadline of 0.5 s; .* --limits.reward-deadline",
@@ -50,8 +52,9 @@ def test_a_reward_that_hangs_ends_the_run_in_one_line_and_the_run_resumes(
     )
     assert error.count("\n") == 0
     assert len(Run.open(folder).rows("rounds")) == 1
-    resumed = ["train", "--resume", str(folder), "--limits.reward-deadline", "20"]
-    assert main(resumed) == 0
+    resumed = ["train", "--resume", str(folder), "--code", name]
+    resumed += ["--limits.reward-deadline", "20"]
+    assert main(resumed) == 0, capsys.readouterr().err
     run = Run.open(folder)
     assert [row["round"] for row in run.rows("rounds")] == [1, 2]
     assert run.config["settings"]["limits"]["reward_deadline"] == 20.0
@@ -59,7 +62,8 @@ def test_a_reward_that_hangs_ends_the_run_in_one_line_and_the_run_resumes(
 
 def test_a_reward_that_hangs_at_its_trial_spends_nothing(server, tmp_path, capsys):
     args = ["--reward", server(0), "--limits.reward-deadline", "0.2"]
-    assert main(["train", TINY, *SMALL, *args, "--out", str(tmp_path / "run")]) == 1
+    args += ["--out", str(tmp_path / "run")]
+    assert main(["train", "task:tabular-world", *SMALL, *args]) == 1
     assert "within its deadline of 0.2 s" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

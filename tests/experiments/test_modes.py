@@ -7,6 +7,7 @@ import pytest
 
 from agents.policies.causal_lm import CausalLM
 from experiments.run.records import Run
+from experiments.run.state import State
 from tests.support.report_cases import recorded_run
 
 
@@ -32,6 +33,6 @@ def test_a_run_and_its_checkpoints_have_the_mode_of_the_umask(umask, tmp_path):
 
 
 def test_so_has_the_checkpoint_of_a_language_model(umask, tmp_path):
-    Run(tmp_path).save(1, CausalLM.untrained("ab"), {})
+    Run(tmp_path).save(1, CausalLM.untrained("ab"), State({}, {}))
     assert list(tmp_path.rglob("*.safetensors"))
     assert modes(tmp_path) == {"file": {0o666 & ~umask}, "folder": {0o777 & ~umask}}
