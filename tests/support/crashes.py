@@ -2,8 +2,7 @@
 
 A forked child runs the action, so that torch is imported once. An audit hook sees each
 operation inside a folder before it happens, and kills the child with SIGKILL, which nothing can
-handle.
-What the kernel has been given survives a kill, so ``fsync`` is no operation here.
+handle. What the kernel has been given survives a kill, so ``fsync`` is no operation here.
 """
 
 import csv
@@ -266,7 +265,7 @@ def _read(*pipes: int) -> list[bytes]:
 
 
 def differences(ours: Path, theirs: Path) -> list[str]:
-    """Return the files that differ between two records, but for times, locks and argv."""
+    """Return the files that differ between two records; see ``contents``."""
     a, b = contents(ours), contents(theirs)
     return sorted(name for name in a.keys() | b.keys() if a.get(name, ...) != b.get(name, ...))
 
@@ -274,7 +273,8 @@ def differences(ours: Path, theirs: Path) -> list[str]:
 def contents(folder: Path) -> dict[str, object]:
     """Return the content of each file of a record without what time and place decide.
 
-    Left out are the lock, argv, and the seconds of rounds with the size of rounds.jsonl.
+    Left out are the lock, argv, the commit, what a run was resumed with, and the seconds of
+    rounds with the size of rounds.jsonl.
     """
     paths = (path for path in sorted(folder.rglob("*")) if path.name != ".lock")
     return {str(path.relative_to(folder)): _content(path) for path in paths}
@@ -286,7 +286,7 @@ def _content(path: Path) -> object:
     if path.name == "rounds.jsonl":
         return [without(json.loads(line), "seconds") for line in path.read_text().splitlines()]
     if path.name == "config.json":
-        return without(json.loads(path.read_text()), "argv")
+        return without(json.loads(path.read_text()), "argv", "commit", "resumed")
     if path.name == "manifest.json":
         files = json.loads(path.read_text())
         return {
