@@ -114,7 +114,7 @@ def check_responses(
         return count, samples
     flat = list(chain.from_iterable(responses))
     legal = str if flat and isinstance(flat[0], str) else Real
-    wrong = -1
+    wrong, reason = -1, ""
     if not all(issubclass(kind, legal) and kind is not bool for kind in set(map(type, flat))):
         wrong = next(i for i, text in enumerate(flat) if _is_other(text, legal))
         reason = f"must be strings, or all of them numbers, got {kind_of(flat[wrong])}"
@@ -163,7 +163,7 @@ def check_rewards(
         raise ValueError(
             f"{name} returned {numbers[place]} for {int(wrong.sum())} of {wrong.size} "
             f"responses, the first is response {place[-1] + 1} to prompt {shown(prompt)}; "
-            f"{_remedy(numbers[place])}"
+            f"{_remedy(float(numbers[place]))}"
         )
     return numbers
 

@@ -241,9 +241,10 @@ class Game:
     def _following(self, model: Any, round: Round) -> RewardModel:
         """Return the reward model of the next round."""
         name = name_of(model)
-        following = self.limits.of_reward(lambda: model.advance(round), f"{name}.advance")
-        if not callable(following):
-            raise ValueError(f"{name}.advance must return a reward model, got {following!r}")
+        advanced = self.limits.of_reward(lambda: model.advance(round), f"{name}.advance")
+        if not callable(advanced):
+            raise ValueError(f"{name}.advance must return a reward model, got {advanced!r}")
+        following: Any = advanced
         return following
 
     def _use(self, model: RewardModel, creator_model: RewardModel | None) -> None:

@@ -110,7 +110,7 @@ class TabularVector(VectorEnv):
 
     def _seeds(self, seed: int | Sequence[int]) -> Sequence[int]:
         """Return a seed for each game; ValueError for another number of them."""
-        if isinstance(seed, Integral):
+        if not isinstance(seed, Sequence | np.ndarray):
             return range(int(seed), int(seed) + self.num_envs)
         seeds = list(seed)
         if len(seeds) != self.num_envs or not all(isinstance(each, Integral) for each in seeds):

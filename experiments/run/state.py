@@ -158,17 +158,16 @@ class _Encoder:
         if isinstance(value, np.ndarray) and value.dtype.kind in "OUS":
             items = self._items(value.ravel().tolist(), (), where)
             return {"$objects": [value.dtype.str, list(value.shape), items]}
-        tag = "$tensor" if isinstance(value, torch.Tensor) else "$array"
-        if tag == "$array":
-            value = torch.from_numpy(np.array(value, order="C"))
-        tensor = value.detach().cpu().contiguous()
+        is_tensor = isinstance(value, torch.Tensor)
+        tensor = value if is_tensor else torch.from_numpy(np.array(value, order="C"))
+        tensor = tensor.detach().cpu().contiguous()
         # safetensors refuses tensors that share memory.
         if tensor.untyped_storage().data_ptr() in self._storages:
             tensor = tensor.clone()
         self._storages.add(tensor.untyped_storage().data_ptr())
         number = str(len(self.tensors))
         self.tensors[number] = tensor
-        return {tag: number}
+        return {"$tensor" if is_tensor else "$array": number}
 
     def _object(self, value: Any, like: Any, where: str) -> Any:
         kind = type(value)

