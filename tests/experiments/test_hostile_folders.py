@@ -115,7 +115,8 @@ def test_a_generator_out_of_range_is_one_error():
 def test_an_export_writes_its_file_alone(tmp_path, run, capsys):
     """Not the lock and the manifest of a record; the folder may hold another manifest.json."""
     (tmp_path / "manifest.json").write_text("mine")
-    run.append("prompts", [])
+    row = {"id": 1, "text": "Why?", "round": 1, "best": 1.0, "worst": 0.0}
+    run.append("prompts", [row | {"best_response": "a", "worst_response": "b"}])
     assert cli.main(["export", str(run.folder), "--out", str(tmp_path / "pairs.jsonl")]) == 0
     assert (tmp_path / "manifest.json").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
