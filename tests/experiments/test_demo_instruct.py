@@ -54,7 +54,7 @@ def test_a_resumed_demo_keeps_its_settings(played, capsys):
 def test_an_emptied_record_is_named(played, tmp_path, name):
     folder = shutil.copytree(played.folder, tmp_path / "run")
     (folder / f"{name}.jsonl").write_text("")
-    with pytest.raises(UserError, match=rf"no rows of suite hard in {name}.jsonl"):
+    with pytest.raises(UserError, match=rf"{name}.jsonl has 0 of \d+ rows"):
         main(["--resume", str(folder)])
 
 

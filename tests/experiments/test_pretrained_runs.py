@@ -21,6 +21,7 @@ from experiments.run.config import describe, from_json, to_json, to_toml
 from experiments.run.errors import UserError
 from experiments.run.fitting import Fitting
 from experiments.run.match import Match
+from experiments.run.named_code import NamedCode
 from experiments.run.records import Run
 from experiments.run.settings import Settings, remarks
 from experiments.run.setup import load_checkpoint, load_policy
@@ -96,28 +97,12 @@ def test_a_resumed_run_is_equal_bit_for_bit(folder, tmp_path, monkeypatch, solve
 def test_weights_are_written_once(folder, tmp_path, lora_rank):
     chosen = settings(folder, RLOO(lr=1e-2, batch_size=4), rounds=1, lora_rank=lora_rank)
     run = played(tmp_path, chosen)
-    state = run.load(1)
+    state = run.load(1).tree
     assert state["solver"].keys() == {"optimizer", "memory", "tokens", "scored"}
     assert "start" not in state
     files = {path.name for path in run.checkpoint(1).iterdir()}
     assert ("model.safetensors" in files) == (lora_rank == 0)
     assert ("adapter_model.safetensors" in files) == (lora_rank > 0)
-
-
-def test_older_checkpoints_with_all_weights_still_load(folder, tmp_path):
-    chosen = settings(folder)
-    run = run_of(tmp_path, chosen)
-    for row in train(run, chosen):
-        if row["round"] == 1:
-            break
-    match = Match.open(chosen)
-    match.restore(run.checkpoint(1), run.load(1))
-    solver = match.state_dict()["solver"] | {"initial": match.start().state_dict()}
-    expected = match.solver.policy.state_dict()
-    other = Match.open(chosen)
-    other.restore(tmp_path / "nowhere", match.state_dict() | {"solver": solver})
-    found = other.solver.policy.state_dict()
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_a_damaged_checkpoint_is_one_line(folder, tmp_path):
@@ -196,12 +181,14 @@ def test_the_command_trains_evaluates_and_resumes(folder, tmp_path, capsys):
     policy = json.loads(Path(run, "config.json").read_text())["settings"]["policy"]
     assert (policy["folder"], policy["lora_rank"]) == (str(folder), 2)
     capsys.readouterr()
-    assert main(["evaluate", run, "--samples", "2", "--json"]) == 0
+    code = ["--code", task.removeprefix("task:")]
+    assert main(["evaluate", run, "--samples", "2", "--json", *code]) == 0
     assert 0 <= json.loads(capsys.readouterr().out)["gold"] <= 1
     resumed = ["train", "--resume", run, "--rounds", "2", "--solver.micro-batch-tokens", "512"]
-    assert main(resumed) == 0
-    assert Run.open(Path(run)).settings(Settings).solver.micro_batch_tokens == 512
-    assert main(["train", "--resume", run, "--policy.lora-rank", "4"]) == 1
+    assert main([*resumed, *code]) == 0
+    named = NamedCode.of(["train", *code])
+    assert Run.open(Path(run)).settings(Settings, named).solver.micro_batch_tokens == 512
+    assert main(["train", "--resume", run, "--policy.lora-rank", "4", *code]) == 1
     assert "was begun with policy.lora_rank = 2" in capsys.readouterr().err
 
 
@@ -226,8 +213,8 @@ def test_the_best_checkpoint_is_that_of_the_highest_win_rate(folder, tmp_path):
     run, policy = run_of(tmp_path, chosen), load_policy(chosen.task, chosen.policy)
     for round, rate in ((1, 0.4), (2, 0.7), (3, 0.6), (4, 0.5)):
         run.append("evaluations", [{"round": round, "suite": "hard", "win_rate": rate}])
-        run.append("evaluations", [{"round": round, "suite": "easy", "win_rate": -rate}])
-        run.save(round, policy, {})
+        run.append("evaluations", [{"round": round, "suite": "easy", "win_rate": 1 - rate}])
+        run.save(round, policy, State.of({}))
         run.prune("best", "hard")
     assert run.checkpoints == [2, 4]
 

@@ -17,7 +17,7 @@ def words(prompts, responses):
     return [[float(len(set(text.split()))) for text in row] for row in responses]
 
 def nothing(prompts, responses):
-    return np.full((len(prompts), len(responses[0])), np.nan)
+    return [[None] * len(row) for row in responses]
 
 def later(prompts, responses, calls=[0]):
     calls[0] += 1
@@ -63,7 +63,7 @@ def command(place: Path, *options: str, out="run", creator="static", solver="dpo
         (
             ("--reward", "{place}/score.py:later"),
             {"out": "later"},
-            "may return NaN for a response that it cannot score",
+            "may return None for a response that it cannot score",
         ),
         (
             ("--reward", "{place}/classifier", "--solver.pairwise"),

@@ -77,7 +77,7 @@ def test_validation_prompts_are_hard_and_in_no_suite(monkeypatch):
     scored = []
     monkeypatch.setattr(
         "experiments.comparison.tuning.evaluate",
-        lambda player, prompts, gold, n, seed: (
+        lambda player, prompts, gold, n, seed, limits: (
             scored.append(prompts) or gold(prompts, [["x"]] * 256)
         ),
     )
