@@ -149,9 +149,8 @@ def test_folders_that_give_no_rewards_are_refused_in_one_line(tmp_path):
     config = json.loads((coded / "config.json").read_text())
     config |= {"model_type": "armo", "auto_map": {"AutoConfig": "armo.Config"}}
     (coded / "config.json").write_text(json.dumps(config))
-    with pytest.raises(
-        ValueError, match=r"its own code .* which is never run; write a function"
-    ):
+    refusal = r"its own code .* which is never run; write a function"
+    with pytest.raises(ValueError, match=refusal):
         LearnedReward.load(coded)
     unread = tiny_classifier(tmp_path / "unread")
     for path in unread.glob("tokenizer*"):

@@ -25,6 +25,7 @@ from experiments.run.named_code import NamedCode
 from experiments.run.records import Run
 from experiments.run.settings import Settings, remarks
 from experiments.run.setup import load_checkpoint, load_policy
+from experiments.run.state import State
 from experiments.run.train import train
 from tests.support.letters import Letters
 from tests.support.tiny_models import tiny_folder
