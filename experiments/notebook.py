@@ -183,9 +183,10 @@ def compare(
     run, scratch = _folder(out, chosen)
     stage = Stage(run, chosen, workers)
     names = [arm.name for arm in stage.arms]
-    with ProgressTable(names, 0, brief=not progress, suite=chosen.deciding) as table:
-        stage.play(table)
-    return Compared(chosen, stage.conclude(), run, scratch)
+    with run.locked():
+        with ProgressTable(names, 0, brief=not progress, suite=chosen.deciding) as table:
+            stage.play(table)
+        return Compared(chosen, stage.conclude(), run, scratch)
 
 
 def flat(row: Row, prefix: str = "") -> Row:

@@ -18,6 +18,7 @@ from agents.evolution.selection import (
     weighted,
 )
 from eva_env.debiasing import NoiseEstimate, debias, estimate_noise
+from eva_env.require import require
 from eva_env.types import Floats, Ints, Proposal, Round, Task
 
 
@@ -56,6 +57,9 @@ class Eva(SignalCreator, Evolving):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self, "(0, inf)", "tau")
+        require(self, "[0, inf]", "alpha")
+        require(self, "[0, 1]", "topic_balance")
         if self.noise is not None:
             std = 0.0 if self.noise == "estimate" else self.noise
             debias(self.signal, np.zeros((1, 2)), std)  # raises for what it cannot correct

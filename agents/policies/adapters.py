@@ -77,6 +77,8 @@ class AdaptedLM(CausalLM):
                 "the adapter belongs to another model, or has another rank or other targets; "
                 "keep --policy.lora-rank and --policy.lora-targets"
             )
+        if not all(tensor.isfinite().all() for tensor in state.values()):
+            raise ValueError("the adapter holds NaN or infinity; take another one")
         with torch.no_grad():
             for name, tensor in mine.items():
                 tensor.copy_(state[name])
@@ -164,6 +166,8 @@ def read_adapter(model: Any, folder: Path) -> Any:
             f"the adapter in {folder} does not fit its base model: {len(needed ^ stored)} "
             f"tensors are missing or left over; give the base model that it was trained on"
         )
+    if not all(tensor.isfinite().all() for tensor in adapter_of(adapted).values()):
+        raise ValueError(f"the adapter in {folder} holds NaN or infinity; give another one")
     return adapted
 
 

@@ -205,6 +205,12 @@ def refuse_code(folder: Path, remedy: str) -> None:
     for name in ("tokenizer_config.json", "config.json"):
         classes = read_json(folder / name).get("auto_map")
         needs_code |= isinstance(classes, dict) and "AutoTokenizer" in classes
+    for name, value in config.items():
+        if name.endswith("_implementation") and "/" in str(value):
+            raise ValueError(
+                f"{folder} names code of the Hugging Face Hub ({name} {value!r}), which is "
+                f"never run; remove that from its config.json"
+            )
     if needs_code:
         raise ValueError(
             f"{folder} brings its own code (auto_map in its config), which is never run; "

@@ -105,8 +105,14 @@ def _chunks(lengths: np.ndarray, rows: int, equal: bool) -> list[np.ndarray]:
 
 
 def _drawn(result: Tokens, ends: Sequence[int], sampling: Sampling) -> list[list[Drawn]]:
-    """Return the responses of each row, cut after their last token."""
-    sizes = (result.tokens >= 0).sum(-1).tolist()
+    """Return the responses of each row, cut after their last token.
+
+    Raises ValueError for NaN probabilities, by which the draws mean nothing.
+    """
+    is_token = result.tokens >= 0
+    if result.logprobs[is_token].isnan().any():
+        raise ValueError("the policy's probabilities are NaN: take another checkpoint")
+    sizes = is_token.sum(-1).tolist()
     rows = zip(sizes, result.tokens.tolist(), result.logprobs.tolist(), strict=True)
     greedy, responses = sampling.temperature == 0, []
     for row in rows:

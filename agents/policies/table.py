@@ -71,6 +71,8 @@ class TablePolicy:
         """Draw n responses to each of B prompts, (B, n) integers, by inverse CDF."""
         with torch.no_grad():
             cdf = self._log_softmax(self._prompts(prompts)).exp().cumsum(-1).numpy()
+        if np.isnan(cdf[:, -1]).any():  # every draw would be response 0
+            raise ValueError("the table's probabilities are NaN: its logits are too large")
         uniforms = rng.random((len(cdf), n)) * cdf[:, -1:]
         # Leaving out the last column keeps a rounded-up uniform inside the table.
         drawn = (uniforms[:, :, None] >= cdf[:, None, :-1]).sum(-1)
@@ -150,6 +152,8 @@ class TablePolicy:
             raise ValueError(
                 f"theta must be {tuple(self.theta.shape)}, got {tuple(theta.shape)}"
             )
+        if not theta.isfinite().all():
+            raise ValueError("theta holds NaN or infinity; take another checkpoint")
         with torch.no_grad():
             self.theta.copy_(theta)
 

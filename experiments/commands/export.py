@@ -9,10 +9,10 @@ import tyro
 from eva_env.plain_text import say
 from eva_env.require import require
 from experiments.commands.options import parse
-from experiments.run.disk import on_disk
+from experiments.run.disk import on_disk, replace_file
 from experiments.run.errors import UserError, naming_record
 from experiments.run.export import Exported, exported, runs_of
-from experiments.run.records import Run
+from experiments.run.records import as_line
 from experiments.run.wording import counted
 
 SUFFIXES = (".jsonl", ".parquet")
@@ -86,7 +86,8 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
     with on_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() == ".jsonl":
-        Run(path.parent).write(path.stem, rows)
+        with on_disk(path):
+            replace_file(path, "".join(map(as_line, rows)))
         return
     try:
         import pyarrow

@@ -24,6 +24,9 @@ from experiments.run.settings import Settings
 from experiments.run.train import Row, train
 from experiments.run.wording import counted
 
+MOST_THREADS = 1024
+"""Most threads that a record may set."""
+
 
 @dataclass(frozen=True)
 class Command(ReadsRecords):
@@ -52,12 +55,12 @@ def main(args: list[str]) -> int:
     recorded = recorded_rounds(run, command.rounds)
     threads = run.config.get("hardware", {}).get("threads")
     if isinstance(threads, int) and threads >= 1:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(min(threads, MOST_THREADS))
     equal, difference = replay(run, settings, recorded)
     if difference is None:
         say(
             f"{command.run}: {counted(equal, 'round')} of {len(run.rows('rounds'))} played "
-            f"again, each equal to its record in {', '.join(PARTS)} and evaluations"
+            f"again, each equal to its record in {', '.join(PARTS)}, evaluations and rows"
         )
         return 0
     for line in explained(run, equal, difference):
@@ -108,8 +111,31 @@ def replay(run: Run, settings: Settings, recorded: list[Row]) -> tuple[int, str 
             if any(before[suite] != now[suite] for suite in before.keys() & now.keys()):
                 return played, "evaluations"
             if played == len(recorded):
-                return played, None
-    return len(again.rows("rounds")), "number of rounds"
+                return _first_changed_row(run, again, played)
+        return len(again.rows("rounds")), "number of rounds"
+
+
+def _first_changed_row(run: Run, again: Run, played: int) -> tuple[int, str | None]:
+    """Compare what a record says of its rounds, once the digests of these are equal.
+
+    Returns the number of equal rounds and the file that differs first, or all and None.
+    """
+    for name in ("rounds", "prompts", "alarms"):
+        recorded, now = (_rows_by_round(each, name, played) for each in (run, again))
+        for round in range(played + 1):
+            if recorded.get(round) != now.get(round):
+                return max(round - 1, 0), f"rows of {name}.jsonl"
+    return played, None
+
+
+def _rows_by_round(run: Run, name: str, most: int) -> dict[int, list[Row]]:
+    """Return the rows up to a round by round, without the time that a round took."""
+    rows: dict[int, list[Row]] = {}
+    for row in run.rows(name):
+        if row["round"] <= most:
+            kept = {key: value for key, value in row.items() if key != "seconds"}
+            rows.setdefault(row["round"], []).append(kept)
+    return rows
 
 
 def evaluations_of(run: Run) -> dict[int, dict[str, Row]]:

@@ -19,6 +19,9 @@ Summary = Mapping[str, Any]
 COLOURS = ("#4c4c4c", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe & Ito 2008: colours that colour-blind readers can distinguish too."""
 
+PLAIN: Any = ["default", {"svg.hashsalt": "eva"}]
+"""The style of the charts. A matplotlibrc, which may be a stranger's, has no effect."""
+
 WIN_RATE = "win rate against the starting policy, %"
 
 DASHES = ("-", "--", ":", "-.")
@@ -37,9 +40,9 @@ def as_label(text: str) -> str:
 
 def draw_curves(summary: Summary, folder: Path) -> None:
     """Write curves.svg: the deciding score of each arm against reward calls."""
-    from matplotlib import rc_context
+    from matplotlib import style
 
-    with rc_context({"svg.hashsalt": "eva"}):
+    with style.context(PLAIN):
         curves(summary).savefig(folder / "curves.svg", metadata={"Date": None})
 
 
@@ -101,12 +104,12 @@ def draw_run(evaluations: Sequence[Mapping[str, Any]], score: str) -> "Figure":
 
 def draw_matrices(summary: Summary, folder: Path) -> None:
     """Write matrix.svg: creators' prompts against solvers, and solver against solver."""
-    from matplotlib import rc_context
+    from matplotlib import style
     from matplotlib.figure import Figure
 
     regret, wins = summary["crossplay"], summary["wins"]
     size = len(wins["players"])
-    with rc_context({"svg.hashsalt": "eva"}):
+    with style.context(PLAIN):
         chart = Figure(figsize=(3.2 + 1.1 * size, 1.9 + 0.42 * size), layout="constrained")
         left, right = chart.subplots(1, 2)
         _heat_map(

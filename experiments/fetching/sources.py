@@ -75,6 +75,7 @@ def downloaded_wheel(resource: Resource, staging: Path, console: Console) -> Pat
     command = [*PIP, "download", *options, "--dest", str(staging), requirement]
     # 2. pip downloads to its temporary folder first, so the bar needs that folder in here.
     environment = os.environ | {"TMPDIR": str(staging), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment["PYTHONSAFEPATH"] = "1"  # no pip.py of the current folder
     with shown(console, f"downloading {resource.release}", staging, resource.download):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if os.strerror(errno.ENOSPC) in done.stderr:

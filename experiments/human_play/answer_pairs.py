@@ -12,6 +12,7 @@ import numpy as np
 
 from eva_env.statistics.win_rates import PlayerResponses, wins
 from eva_env.types import Floats
+from experiments.run.disk import refuse_links
 from experiments.run.errors import UserError
 from experiments.run.records import Run
 
@@ -133,6 +134,7 @@ def recorded_answers(folder: Path, suite: str | None) -> RecordedAnswers:
     ``suite`` None reads every suite. Raises UserError if the folder has no responses of two
     players, or no such suite.
     """
+    refuse_links(folder)
     if (folder / "cells").is_dir():
         rows = _comparison_rows(folder)
     elif (folder / "transcripts.jsonl").is_file():

@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from markupsafe import Markup
-from matplotlib import rc_context
+from matplotlib import style
 from matplotlib.figure import Figure
 
 INK, MUTED, RULE, CARD = "#f00001", "#f00002", "#f00003", "#f00004"
@@ -117,8 +117,11 @@ class Style:
 
 @contextmanager
 def canvas(height: float = HEIGHT) -> Iterator[Figure]:
-    """Yield a figure of the page's size; draw it and call ``inline`` inside."""
-    with rc_context(RC):
+    """Yield a figure of the page's size; draw it and call ``inline`` inside.
+
+    A matplotlibrc, which may be a stranger's in the current folder, has no effect.
+    """
+    with style.context(["default", RC]):
         yield Figure(figsize=(WIDTH / 72, height / 72), layout="constrained")
 
 

@@ -20,6 +20,24 @@ def on_disk(path: Path) -> Iterator[None]:
         raise UserError(f"cannot use {path}: {one_line(error)}") from error
 
 
+def refuse_links(folder: Path) -> None:
+    """Raise UserError for a symbolic link in the folder of a record.
+
+    Reading or writing the record would follow it out of the folder. The content of a checkpoint
+    is left out, since it is written once, under a new name; so is that of Weights & Biases.
+    """
+    for inside, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(inside, name)
+            if path.is_symlink():
+                raise UserError(
+                    f"{path} is a link, and a record holds none: what it leads to may be "
+                    f"anywhere; put that in its place if you trust it"
+                )
+        is_of_checkpoints = Path(inside).name == "checkpoints"
+        folders[:] = [] if is_of_checkpoints else [n for n in folders if n != "wandb"]
+
+
 def replace_file(path: Path, text: str) -> None:
     """Write a file completely or not at all, and wait until the disk has it."""
     draft = path.with_name(f".{path.name}")

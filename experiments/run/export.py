@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from eva_env.chat import messages_of
+from experiments.run.disk import refuse_links
 from experiments.run.errors import UserError
 from experiments.run.records import Run
 
@@ -44,6 +45,7 @@ class Exported:
 
 def runs_of(folder: Path) -> list[Run]:
     """Return the run of a folder, or those of a comparison's cells; UserError for neither."""
+    refuse_links(folder)
     cells = sorted((folder / "cells").glob("*/seed-*"))
     runs = [Run(cell) for cell in cells if (cell / "prompts.jsonl").is_file()]
     if runs:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 
-from experiments.run.disk import on_disk
+from experiments.run.disk import on_disk, refuse_links
 from experiments.run.errors import UserError
 
 LOCK = ".lock"
@@ -48,6 +48,7 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
         return
     with on_disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        refuse_links(folder)
         file = (folder / LOCK).open("a+")
     with file:
         _acquire(file, folder, wait)
@@ -64,6 +65,7 @@ def _acquire(file: TextIOWrapper, folder: Path, wait: float) -> None:
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _require_same_file(file, folder)
             break
         except BlockingIOError as error:
             if time.monotonic() >= until:
@@ -88,6 +90,13 @@ def _acquire(file: TextIOWrapper, folder: Path, wait: float) -> None:
     with on_disk(folder):
         os.ftruncate(file.fileno(), 0)
         os.write(file.fileno(), f"{json.dumps(holder)}\n".encode())
+
+
+def _require_same_file(file: TextIOWrapper, folder: Path) -> None:
+    """Raise UserError if the folder was removed while this process waited for its lock."""
+    with on_disk(folder):
+        if not os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):
+            raise UserError(f"{folder} was removed by another process; try again")
 
 
 def _holder(file: TextIOWrapper) -> str:

@@ -62,16 +62,27 @@ class Manifest(dict[str, Entry]):
                 self[name] = _counted(path, self.get(name, Entry(0, 0)))
 
     def missing(self, folder: Path) -> list[str]:
-        """Return a sentence for each file that has fewer rows than it must have."""
+        """Return a sentence for each file that lacks rows which it must have.
+
+        Rows that were written later may hide how many are lost, so the counted part of a file
+        must end where it ended.
+        """
         sentences = []
         for name, entry in sorted(self.items()):
             path = folder / f"{name}.jsonl"
-            size = path.stat().st_size if path.is_file() else 0
-            if size >= entry.bytes:
+            content = path.read_bytes() if path.is_file() else b""
+            counted = content[: entry.bytes]
+            is_whole = len(counted) == entry.bytes and counted[-1:] in (b"", b"\n")
+            if is_whole and counted.count(b"\n") == entry.rows:
                 continue
-            rows = path.read_bytes().count(b"\n") if path.is_file() else 0
+            rows = content.count(b"\n")
             if rows < entry.rows:
                 sentences.append(f"{path} has {rows} of {entry.rows} rows")
+            elif len(content) > entry.bytes and rows > entry.rows:
+                sentences.append(
+                    f"{path} has changed in its first {entry.rows} rows, some of which may be "
+                    f"lost"
+                )
         return sentences
 
 

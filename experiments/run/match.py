@@ -144,6 +144,11 @@ class Match:
         for rng, generator_state in zip(self.rngs, state["rngs"], strict=True):
             rng.bit_generator.state = generator_state
         self.budget = Budget(**state["budget"])
+        if not all(type(spent) is int and spent >= 0 for spent in state["budget"].values()):
+            raise ValueError(f"the budget {state['budget']} is no count")
+        for parameter in self.solver.policy.parameters():
+            if not parameter.isfinite().all():
+                raise ValueError("the policy holds NaN or infinity")
 
 
 @dataclass(frozen=True)

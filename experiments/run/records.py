@@ -37,7 +37,13 @@ from safetensors import SafetensorError
 
 from agents.policies.base import Policy
 from experiments.run.config import from_json
-from experiments.run.disk import on_disk, one_line, replace_file, replace_folder
+from experiments.run.disk import (
+    on_disk,
+    one_line,
+    refuse_links,
+    replace_file,
+    replace_folder,
+)
 from experiments.run.errors import UserError
 from experiments.run.lock import LOCK, locked
 from experiments.run.manifest import NAME as MANIFEST
@@ -96,8 +102,9 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Return an existing record; UserError if the folder holds none."""
+        """Return an existing record; UserError if the folder holds none, or a link."""
         run = cls(Path(folder))
+        refuse_links(run.folder)
         if "settings" not in run.config:
             raise UserError(f"{folder} is not a run folder: its config.json has no settings")
         return run

@@ -27,6 +27,9 @@ from safetensors.torch import load_file, save_file
 from agents.policies.sampled import Sampled
 
 OURS = ("eva_env", "agents", "experiments")
+DAMAGES = (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""Errors of values that are not what a tag needs."""
+
 COLLECTIONS: dict[str, Callable[[Any], Any]] = {
     "tuple": tuple,
     "set": set,
@@ -64,7 +67,7 @@ class State(NamedTuple):
         """
         try:
             return _Decoder(self.tensors, modules).decode(self.tree, like)
-        except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        except DAMAGES as error:
             reason = f"{type(error).__name__}: {error}"
             raise ValueError(f"the state is damaged ({reason})") from error
 

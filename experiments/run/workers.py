@@ -6,6 +6,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -77,9 +78,29 @@ class Workers:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self.do), daemon=True)
-        process.start()
+        with _without_current_folder():
+            process.start()
         theirs.close()
         return process, ours
+
+
+@contextmanager
+def _without_current_folder() -> Iterator[None]:
+    """Let a Python that starts in the block import nothing from the current folder.
+
+    A worker starts as ``python -c``, which looks there first, even for the standard library. In
+    a stranger's folder, a file such as multiprocessing.py would run. The worker then gets the
+    import path of this process.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _end_with_parent() -> None:

@@ -32,7 +32,7 @@ ROWS = [
     drawn("three", 2, 0.5, 0.4, "better", "worse"),
     drawn("four", 2, None, None),
     drawn("one", 3, 1.0, 0.0, "better", "worse"),
-    {"id": 9, "text": "never drawn", "round": 3, "drawn": False},
+    drawn("never drawn", 3, None, None, None, None) | {"id": 9, "drawn": False},
 ]
 
 

@@ -163,7 +163,8 @@ def test_folders_that_are_no_checkpoint_are_left_alone(run):
     assert run.checkpoints == [1]
 
 
-def test_a_full_disk_is_one_line(run):
+def test_a_full_disk_is_one_line(run, monkeypatch):
+    monkeypatch.setattr("experiments.run.lock.refuse_links", lambda folder: None)
     (run.folder / "rounds.jsonl").symlink_to("/dev/full")
     with pytest.raises(UserError, match="No space left"):
         run.append("rounds", [{"round": 1}])

@@ -251,9 +251,9 @@ def broken(kind, played, folder):
         (record / "prompts.jsonl").write_bytes(b"\xff\xfe\n")
     elif kind == "a folder":
         (record / "evaluations.jsonl").mkdir()
-    elif kind == "full":
-        (record / "report.html").symlink_to("/dev/full")
-    else:
+    elif kind == "a link":
+        (record / "report.html").symlink_to(folder.parent / "precious")
+    elif kind != "full":
         (record / "cells").mkdir()
         if kind != "unfinished":
             (record / "summary.json").write_text(kind)
@@ -266,7 +266,8 @@ def broken(kind, played, folder):
         ("no row", "rounds.jsonl, line 1, lacks 'round'"),
         ("not text", "prompts.jsonl, line 1, is not JSON"),
         ("a folder", "evaluations.jsonl: .* Is a directory"),
-        ("full", "cannot use .*report.html: .*No space left on device"),
+        ("full", "cannot use /dev/full: .*No space left on device"),
+        ("a link", "report.html is a link, and a record holds none"),
         ("unfinished", "has no summary yet"),
         ("{", "summary.json is not JSON"),
         ("[]", "summary.json is not the summary of a comparison"),
@@ -276,7 +277,8 @@ def test_a_folder_that_cannot_be_read_or_written_gives_one_line(
     kind, message, played, tmp_path, capsys
 ):
     broken(kind, played, tmp_path / "run")
-    assert cli.main(["report", str(tmp_path / "run")]) == 1
+    out = ["--out", "/dev/full"] if kind == "full" else []
+    assert cli.main(["report", str(tmp_path / "run"), *out]) == 1
     printed = capsys.readouterr().err
     assert printed.startswith("eva report: ")
     assert printed.count("\n") == 1

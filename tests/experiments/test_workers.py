@@ -40,10 +40,15 @@ def name(job):
     yield os.getpid()
 
 
-def test_the_same_processes_serve_all_stages_and_end_with_the_context():
+def test_the_same_processes_serve_all_stages_and_end_with_the_context(tmp_path, monkeypatch):
+    """In a folder with a file that Python would import in the place of its own."""
+    (tmp_path / "multiprocessing.py").write_text("raise SystemExit(7)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     with Workers(name, 1) as workers:
         (first, *_), (second, *_) = (list(workers.run(["a"])) for _ in range(2))
         assert first.row == second.row
         (process, _) = workers.idle[0]
     process.join(10)
     assert process.exitcode is not None
+    assert "PYTHONSAFEPATH" not in os.environ
