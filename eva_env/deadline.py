@@ -2,6 +2,7 @@
 
 import contextvars
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -19,20 +20,27 @@ def within(
 
     ``name`` says what is called and ``option`` which setting allows more time, for the error.
     None: no deadline, and the call is made directly. Whatever the call raises is raised here.
+
+    A call that does not let other threads run, such as a regular expression that backtracks for
+    long, is late only when it returns.
     """
     # The call runs in a daemon thread, and the caller waits for it. A signal (SIGALRM) would
     # interrupt only the main thread, not on Windows, and a user's ``except Exception`` around
     # a request would swallow the exception that its handler raises. Python cannot stop a
     # thread, so one that is late continues until the process ends, which it does not hold up.
-    # Ctrl-C reaches the caller in either case.
+    # Ctrl-C reaches the caller, once the call lets other threads run.
     if seconds is None:
         return call()
     results: list[Result] = []
     errors: list[BaseException] = []
 
+    deadline = time.monotonic() + seconds
+
     def run() -> None:
         try:
-            results.append(call())
+            result = call()
+            if time.monotonic() <= deadline:
+                results.append(result)
         except BaseException as error:  # raised again by the caller
             errors.append(error)
 

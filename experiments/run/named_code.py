@@ -70,7 +70,11 @@ class NamedCode:
         ``folder`` is the record's. Code inside it, or inside the comparison that holds it, is
         refused in any case.
         """
-        code = [(where, spec) for where, spec in code_in(settings) if not is_ours(spec)]
+        named = list(code_in(settings))
+        for where, spec in named:
+            if not spec.isprintable():
+                raise UserError(f"{folder} names code that has no name: {where} {spec!r}")
+        code = [(where, spec) for where, spec in named if not is_ours(spec)]
         for where, spec in code:
             if _is_inside(spec, _root(folder)):
                 raise UserError(

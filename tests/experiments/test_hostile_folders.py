@@ -2,18 +2,21 @@
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
 import torch
 
 from agents.policies.table import TablePolicy
+from eva_env.deadline import DeadlineError, within
 from experiments import cli
 from experiments.commands.verify import _first_changed_row
 from experiments.run.disk import refuse_links
 from experiments.run.errors import UserError
 from experiments.run.lock import LOCK, _require_same_file, locked
 from experiments.run.manifest import Manifest
+from experiments.run.named_code import NO_CODE
 from experiments.run.records import Run
 from experiments.run.state import State
 
@@ -143,3 +146,15 @@ def test_a_model_that_names_a_kernel_of_the_hub_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match="names code of the Hugging Face Hub"):
         refuse_code(tmp_path, "")
+
+
+@pytest.mark.parametrize("spec", ["a\0b.py:Mine", "\ud800.py:Mine", "a\nb.py:Mine"])
+def test_code_whose_name_is_no_text_is_one_error(tmp_path, spec):
+    with pytest.raises(UserError, match="names code that has no name: signal"):
+        NO_CODE.check({"signal": spec}, tmp_path)
+
+
+def test_a_result_that_comes_too_late_does_not_count():
+    """A regular expression holds the interpreter, so that the caller cannot end it."""
+    with pytest.raises(DeadlineError):
+        within(0.001, lambda: re.match(r"(a+)+$", "a" * 19 + "b"), "the verifier")
