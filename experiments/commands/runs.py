@@ -17,6 +17,7 @@ from experiments.report.index import index
 from experiments.report.listing import Listed, listed
 from experiments.report.numbers import decimal, percent
 from experiments.report.page import write
+from experiments.run.errors import UserError
 from experiments.run.screen import PlainConsole
 from experiments.run.wording import size
 
@@ -57,6 +58,8 @@ def main(args: list[str]) -> int:
     if not command.html:
         return 0
     path = command.out or command.folder / "index.html"
+    if command.out is None and path.is_symlink():
+        raise UserError(f"{path} is a link out of the folder: remove it, or give --out FILE")
     root = path.parent if command.out else command.folder
     write(path, index(command.folder, runs, root))
     say(f"the index page is {path}")

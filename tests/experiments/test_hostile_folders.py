@@ -44,6 +44,14 @@ def test_no_link_leads_out_of_a_record(run, tmp_path, name):
     assert victim.read_text() == "precious"
 
 
+def test_the_index_page_is_not_written_through_a_link(run, tmp_path, capsys):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "index.html").symlink_to(tmp_path / "victim")
+    assert cli.main(["runs", str(tmp_path)]) == 1
+    assert "index.html is a link" in capsys.readouterr().err
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
 def test_links_of_a_checkpoint_and_of_wandb_are_left_alone(run, tmp_path):
     (run.folder / "checkpoints" / "round-0001").mkdir(parents=True)
     (run.folder / "checkpoints" / "round-0001" / "base").symlink_to(tmp_path)
