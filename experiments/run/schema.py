@@ -495,7 +495,10 @@ def _parsed(line: bytes, where: str) -> Any:
 def _check(data: dict[str, Any], schema: Any, where: str) -> None:
     """Raise UserError, which begins with ``where``, for an object that breaks a schema."""
     try:
-        msgspec.convert(data, schema)
+        try:
+            msgspec.convert(data, schema)
+        except UnicodeEncodeError:  # half a character (a lone surrogate) is text all the same
+            msgspec.convert(_without_surrogates(data), schema)
     except (msgspec.ValidationError, OverflowError, RecursionError) as error:
         raise UserError(f"{where} {_reason(error)}: the file is damaged") from error
     for name in data.keys() - schema.__annotations__.keys() | TREES:
@@ -511,6 +514,11 @@ def _lacks(row: dict[str, Any], key: str) -> bool:
             return True
         value = value[name]
     return False
+
+
+def _without_surrogates(data: dict[str, Any]) -> dict[str, Any]:
+    """An object with a question mark for each lone surrogate of its texts."""
+    return json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,13 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from experiments.commands import report, runs
-from tests.support.report_cases import ATTACKS, hostile, recorded_comparison, recorded_run
+from tests.support.report_cases import (
+    ATTACKS,
+    hostile,
+    hostile_comparison,
+    recorded_comparison,
+    recorded_run,
+)
 
 FLAGS = (
     "--headless=new",
@@ -48,7 +54,7 @@ def driver(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """A run, a comparison, a hostile record, and the index of them, each as a file."""
+    """A run, a comparison, a hostile one of both, and the index, each as a file."""
     folder = tmp_path_factory.mktemp("runs")
     recorded_run(folder / "run", rounds=3)
     recorded_comparison(folder / "comparison", seeds=(0, 1), rounds=2)
@@ -57,6 +63,10 @@ def pages(tmp_path_factory):
         assert report.main([str(folder / name)]) == 0
     pages = {name: (folder / name / "report.html").as_uri() for name in os.listdir(folder)}
     assert runs.main([str(folder)]) == 0
+    attacked = tmp_path_factory.mktemp("elsewhere") / "attacked"
+    hostile_comparison(attacked)
+    assert report.main([str(attacked)]) == 0
+    pages["attacked"] = (attacked / "report.html").as_uri()
     return pages | {"index": (folder / "index.html").as_uri()}
 
 
@@ -337,7 +347,7 @@ def unfold(driver):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["run", "comparison", "hostile"])
+@pytest.mark.parametrize("name", ["run", "comparison", "hostile", "attacked"])
 def test_the_page_is_never_wider_than_the_screen(visit, name, width):
     driver = visit(name, width)
     unfold(driver)

@@ -101,6 +101,26 @@ def recorded_comparison(folder, seeds=(0, 1), **changes):
     return summary
 
 
+def hostile_comparison(folder):
+    """A comparison whose every text is an attack, but for the names that pages look up."""
+    summary = recorded_comparison(folder, rounds=2)
+    # Arms are folders, and the other names are those of scores and suites.
+    kept = {*summary["arms"], "start", "easy", "hard", "win_rate", "gold", "regret"}
+    (folder / "summary.json").write_text(json.dumps(attacked(summary, kept)))
+    for path in folder.glob("cells/*/seed-*/*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps(attacked(row, kept)) + "\n" for row in rows))
+
+
+def attacked(value, kept):
+    """JSON whose texts, but for those of ``kept``, end in attacks."""
+    if isinstance(value, dict):
+        return {key: attacked(item, kept) for key, item in value.items()}
+    if isinstance(value, list):
+        return [attacked(item, kept) for item in value]
+    return value + "".join(ATTACKS) if isinstance(value, str) and value not in kept else value
+
+
 def arm_summary(runs, seeds):
     """Return an arm's part of summary.json."""
     suites, curves = {}, {}
