@@ -39,12 +39,13 @@ test-real: .venv/installed-test
 	$(BIN)/eva fetch instruct ifeval embedder
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m real
 
-# An hour on two idle cores: kills, long runs, strangers' folders. The quick form takes minutes.
+# An hour on two idle cores: kills, long runs, strangers' folders. The quick form takes minutes, in CI too.
 soak: .venv/installed-test
-	EVA_SOAK=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/experiments/test_crashes.py
+	EVA_SOAK=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m crash
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
 
 soak-quick: .venv/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m crash
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak --quick
 
 # The API reference, from docstrings. A warning of the generator, as for a module that does not import, is an error.

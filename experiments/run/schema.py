@@ -213,9 +213,13 @@ class DiagnosisPrompt(TypedDict):
     operator: Text
 
 
-class DiagnosisAnswer(DiagnosisPrompt):
-    """A row of a diagnosis's answers.jsonl."""
+class DiagnosisAnswer(TypedDict):
+    """A row of a diagnosis's answers.jsonl: the row of its prompt, and the responses."""
 
+    id: Count
+    prompt: Prompt
+    parent: Count | None
+    operator: Text
     half: Count
     responses: list[Response]
     rewards: list[Number]

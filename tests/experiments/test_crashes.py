@@ -19,6 +19,8 @@ from experiments.run.lock import locked
 from experiments.run.records import Run
 from tests.support import crashes
 
+pytestmark = pytest.mark.crash
+
 WORLD = (
     *("task:tabular-world", "--task.topics", "2", "--task.levels", "4"),
     *("--task.variants", "2", "--task.responses", "6", "--evaluation-samples", "4"),

@@ -71,7 +71,7 @@ def test_a_folder_that_is_not_on_the_path_does_no_harm(script, tmp_path):
 def test_a_file_or_a_package_in_our_place_is_named(file, tmp_path, monkeypatch):
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text("")
-    monkeypatch.delitem(sys.modules, "agents")
+    monkeypatch.delitem(sys.modules, "agents", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     assert f"imports {tmp_path / file} as agents" in start.problem_with("agents")
 
@@ -79,7 +79,7 @@ def test_a_file_or_a_package_in_our_place_is_named(file, tmp_path, monkeypatch):
 def test_a_package_that_was_written_over_ours_is_noticed(tmp_path, monkeypatch):
     for name in ("agents", "experiments"):
         package(tmp_path, name)
-        monkeypatch.delitem(sys.modules, name)
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(start, "HERE", tmp_path)
     problem = start.problem_with("agents")
