@@ -85,7 +85,15 @@ class Failures:
     def pytest_exception_interact(self, node: Any, call: Any, report: Any) -> None:
         """Note a failure of a test or of its collection."""
         phase = getattr(report, "when", None) or "collect"
-        self.seen.append(f"{phase} {call.excinfo.type.__name__}")
+        names = {type(error).__name__ for error in _single(call.excinfo.value)}
+        self.seen += [f"{phase} {name}" for name in sorted(names)]
+
+
+def _single(error: BaseException) -> list[BaseException]:
+    """The errors of a group, as hypothesis raises for several failures; or the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        return [single for inner in error.exceptions for single in _single(inner)]
+    return [error]
 
 
 def run_tests(folder: Path, tests: list[str]) -> str:
