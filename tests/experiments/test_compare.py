@@ -26,6 +26,8 @@ from experiments.run.alarms import Alarms
 from experiments.run.errors import UserError
 from experiments.run.records import Run
 from experiments.run.screen import PlainConsole
+from experiments.run.workers import Workers
+from tests.support.crashes import InOneProcess
 from tests.support.hostile import SHOWN, is_plain, poisoned
 
 WORLD = TabularWorld(topics=2, levels=4, variants=3, responses=6, blind="variant")
@@ -71,6 +73,16 @@ def without_seconds(value):
     if isinstance(value, dict):
         return {k: without_seconds(v) for k, v in value.items() if k != "seconds"}
     return [without_seconds(v) for v in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch):
+    """One worker is this process, because a new one spends seconds on its imports."""
+
+    def workers(do, count):
+        return InOneProcess(do, count) if count == 1 else Workers(do, count)
+
+    monkeypatch.setattr("experiments.comparison.stages.Workers", workers)
 
 
 @pytest.fixture(scope="module")

@@ -156,10 +156,14 @@ class InOneProcess:
         pass
 
     def run(self, jobs: Sequence) -> Iterator:
-        """Yield the events of all jobs."""
+        """Yield the events of all jobs; a job that fails stops no other."""
         for job in jobs:
-            yield from (Event(job, row) for row in self.do(job))
-            yield Event(job)
+            try:
+                yield from (Event(job, row) for row in self.do(job))
+            except Exception:
+                yield Event(job, None, traceback.format_exc())
+            else:
+                yield Event(job)
 
 
 def _run(
