@@ -11,6 +11,7 @@ from experiments.commands.demo import DEMO, Command, demo
 from experiments.comparison.settings import Comparison
 from experiments.run.config import to_json
 from experiments.run.records import Run
+from tests.support.crashes import InOneProcess
 
 SMALL = Comparison.suited(
     TabularWorld(topics=2, levels=4, variants=2, responses=6),
@@ -25,7 +26,8 @@ SMALL = Comparison.suited(
 ARMS = ["static-dpo", "uniform-lite-dpo", "eva-lite-dpo"]
 
 
-def test_it_compares_three_creators_and_shows_responses(tmp_path):
+def test_it_compares_three_creators_and_shows_responses(tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.comparison.stages.Workers", InOneProcess)
     screen, folder = io.StringIO(), tmp_path / "demo"
     console = Console(file=screen, width=100)
     assert demo(Command(seeds=1, workers=2, out=folder), SMALL, ["demo"], console) == 0

@@ -29,7 +29,7 @@ def test_a_small_starting_model_learns_to_list_words_of_the_topic(tmp_path):
 
 
 def test_a_small_reward_model_orders_pairs_better_than_chance(tmp_path):
-    reward = train_reward(RewardTraining(tmp_path, prompts=2400))
+    reward = train_reward(RewardTraining(tmp_path, prompts=1600))
     card = json.loads((tmp_path / "training.json").read_text())
     assert card["pair_accuracy"]["easy"] > 0.6
     prompts = Wordlist().suites["hard"][:5]
