@@ -6,13 +6,13 @@ of the chosen and the rejected response to the reference, pi-bar is a probabilit
 (geometric mean). Losses that never read ``reference_*`` need no reference model.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from agents.losses.precision import at_least_float32
+from agents.losses.precision import widen_fields
 
 ZERO, ONE = torch.tensor(0.0), torch.tensor(1.0)
 
@@ -39,9 +39,7 @@ class Pairs:
     baseline: Tensor = ZERO
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = at_least_float32(getattr(self, field.name))
-            object.__setattr__(self, field.name, value)
+        widen_fields(self)
 
     @property
     def chosen_ratio(self) -> Tensor:

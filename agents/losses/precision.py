@@ -1,6 +1,8 @@
 """Numbers that stay finite: float32 at least, and an exponential that doesn't overflow."""
 
 import math
+from dataclasses import fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +14,13 @@ def at_least_float32(values: Tensor) -> Tensor:
     bfloat16 has 8 bits: 257 tokens become 256, and 1.001 becomes 1.
     """
     return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def widen_fields(tensors: Any) -> None:
+    """Make each field of a frozen dataclass of tensors float32 at least."""
+    for field in fields(tensors):
+        value = at_least_float32(getattr(tensors, field.name))
+        object.__setattr__(tensors, field.name, value)
 
 
 def bounded_exp(exponent: Tensor) -> Tensor:

@@ -6,12 +6,12 @@ the first update rho is 1 and the gradient is that of -A log pi(y|x), divided by
 divisor.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from agents.losses.precision import at_least_float32, bounded_exp, bounded_expm1
+from agents.losses.precision import bounded_exp, bounded_expm1, widen_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,7 @@ class Samples:
     advantages: Tensor
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = at_least_float32(getattr(self, field.name))
-            object.__setattr__(self, field.name, value)
+        widen_fields(self)
 
     @property
     def lengths(self) -> Tensor:
