@@ -107,7 +107,9 @@ def replay(run: Run, settings: Settings, recorded: list[Row]) -> tuple[int, str 
                 difference = differing(recorded[played - 1]["digests"], row["digests"])
                 if difference:
                     return played - 1, difference
-            before, now = evaluations.get(played, {}), evaluations_of(again).get(played, {})
+            before, now = evaluations.get(played, {}), {}
+            if row["evaluations"]:  # from the file, as the record's are
+                now = evaluations_of(again)[played]
             if any(before[suite] != now[suite] for suite in before.keys() & now.keys()):
                 return played, "evaluations"
             if played == len(recorded):

@@ -101,7 +101,7 @@ class Stage:
             if player.finished:
                 player.check()
         for cell in planned:
-            if cell.started:
+            if cell.started and not cell.finished:
                 cell.check_rows()
         return planned
 

@@ -79,10 +79,11 @@ class Run:
     def create(cls, folder: Path, config: Mapping[str, Any]) -> Self:
         """Start a record; the folder must be new or empty."""
         cls.require_new(folder)
-        with locked(folder), on_disk(folder):
+        run = cls(folder)
+        with run.locked():
             cls.require_new(folder)  # again, since another process may have been faster
-            replace_file(folder / "config.json", json.dumps(config, indent=2) + "\n")
-        return cls(folder)
+            run.write_json("config", config)
+        return run
 
     @staticmethod
     def require_new(folder: Path) -> None:
@@ -163,19 +164,19 @@ class Run:
 
     def amend(self, **settings: Any) -> None:
         """Change settings in config.json when a run is given more rounds or seeds."""
-        with self.locked(WAIT), on_disk(self.folder):
+        with self.locked(WAIT):
             config = self.config
             config["settings"] |= settings
-            replace_file(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+            self.write_json("config", config)
 
     def note_machine(self, present: Mapping[str, Any]) -> None:
         """Record what continues a run, unless it is what computed the run before."""
-        with self.locked(WAIT), on_disk(self.folder):
+        with self.locked(WAIT):
             config = self.config
             last = [config, *config.get("resumed", [])][-1]
             if any(last.get(name) != value for name, value in present.items()):
                 config["resumed"] = [*config.get("resumed", []), dict(present)]
-                replace_file(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+                self.write_json("config", config)
 
     def locked(self, wait: float = 0.0) -> AbstractContextManager[None]:
         """Hold the record's lock, so that no other process writes it; see ``lock.locked``.
